@@ -1,0 +1,40 @@
+"""RGB to grey, as Pillow's ``convert("L")``."""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from ._profiles import Profile, rules
+
+
+def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
+    """Luma of RGB images: Pillow's ``convert("L")``, bit for bit.
+
+    ``(19595 R + 38470 G + 7471 B + bias) >> 16``, the weights of ITU-R BT.601 in 16-bit fixed point.
+    The bias is 32768 (rounding), or 0 (truncation) in the profile ``pillow6``.
+
+    Args:
+        images: ``uint8[..., 3]``.
+        profile: the Pillow version whose pixels are given.
+
+    Returns:
+        ``uint8[...]``.
+
+    Raises:
+        TypeError: the dtype is not uint8.
+        ValueError: the last axis is not 3 long, or the profile is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> rgb_to_luma(np.array([[255, 0, 0], [255, 255, 255]], np.uint8))
+        Array([ 76, 255], dtype=uint8)
+    """
+    bias = rules(profile).luma_bias
+    images = jnp.asarray(images)
+    if images.dtype != jnp.uint8:
+        raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
+    if images.shape[-1:] != (3,):
+        raise ValueError(f"expected images of shape [..., 3], got {images.shape}")
+    red, green, blue = (images[..., c].astype(jnp.int32) for c in range(3))
+    luma = (19595 * red + 38470 * green + 7471 * blue + bias) >> 16
+    return luma.astype(jnp.uint8)
