@@ -1,0 +1,209 @@
+"""One image from a file, from bytes, from Pillow or from an array, as uint8 pixels.
+
+The pixels are those that imagededup sees: the format is judged by content, the first frame is
+taken, EXIF orientation is ignored, alpha is dropped. Baseline JPEGs, which are most of all files,
+go through simplejpeg (libjpeg-turbo) straight into the caller's buffer, with the same pixels as
+Pillow; Pillow decodes everything else, and has the last word on a JPEG that simplejpeg refuses.
+"""
+
+import io
+import os
+import stat
+from collections.abc import Callable, Collection
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The two plugins are imported for their formats, which Pillow does not load by itself.
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+
+try:
+    import simplejpeg
+except ImportError:  # a platform without its wheels: Pillow alone gives the same pixels
+    simplejpeg = None
+
+Pixels = NDArray[np.uint8]
+Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]
+Allocate = Callable[[tuple[int, ...]], Pixels]
+
+_PILLOW_FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP")  # JPEG finds MPO
+_JPEG_MAGIC = b"\xff\xd8\xff"
+
+
+class DecodeError(ValueError):
+    """An image can't be loaded; the message says why."""
+
+
+def _new_buffer(shape: tuple[int, ...]) -> Pixels:
+    return np.empty(shape, np.uint8)
+
+
+def decode(
+    source: Source, *, allocate: Allocate = _new_buffer, formats: Collection[str] = ()
+) -> Pixels:
+    """Decode one image.
+
+    Args:
+        source: a path, the bytes of a file, an open binary file, a Pillow image, or an array as
+            :func:`as_image` takes it.
+        allocate: called once with the shape of the image when it is known; gives the memory that
+            the pixels are written to.
+        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
+            can't; its plugin for the format has to be installed. Of a video, the first frame.
+
+    Returns:
+        The array that ``allocate`` gave: ``uint8[H, W, 3]``, or ``uint8[H, W]`` for a grey image.
+
+    Raises:
+        DecodeError: the image can't be loaded, whatever the reason.
+
+    Example:
+        >>> decode(Image.new("RGB", (4, 2), "red")).shape
+        (2, 4, 3)
+    """
+    try:
+        return _decode(source, allocate, formats)
+    except DecodeError:
+        raise
+    except Exception as error:  # decoders raise anything at all on damaged files
+        raise DecodeError(_reason(error)) from error
+
+
+def as_image(array: Any) -> Pixels:
+    """An array as an image.
+
+    Args:
+        array: ``[H, W, 3]`` or ``[H, W]`` of any real dtype; what is not uint8 is cast as
+            ``astype("uint8")`` does, wrapping around, as imagededup does.
+
+    Returns:
+        ``uint8[H, W, 3]`` or ``uint8[H, W]``.
+
+    Raises:
+        ValueError: another number of axes or channels, or no pixels.
+
+    Example:
+        >>> as_image(np.array([[256, 511]]))
+        array([[  0, 255]], dtype=uint8)
+    """
+    image = np.asarray(array)
+    if image.dtype.kind not in "buif":
+        raise ValueError(f"expected an image array of numbers, got dtype {image.dtype}")
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
+        raise ValueError(
+            f"expected an image array of shape (H, W, 3) or (H, W), got shape {image.shape}"
+        )
+    with np.errstate(invalid="ignore"):  # NaN has no uint8, and its cast would warn
+        return image.astype(np.uint8, copy=False)
+
+
+def _decode(source: Source, allocate: Allocate, formats: Collection[str]) -> Pixels:
+    if isinstance(source, Image.Image):
+        return _fill(allocate, _pillow_pixels(source))
+    if isinstance(source, (str, os.PathLike)):
+        return _decode_path(os.fspath(source), allocate, formats)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _decode_bytes(bytes(source), allocate)
+    if hasattr(source, "read"):
+        return _decode_bytes(cast(BinaryIO, source).read(), allocate)
+    if hasattr(source, "__array__"):
+        return _fill(allocate, as_image(source))
+    raise DecodeError(
+        "expected a path, bytes, a binary file, a Pillow image or an array, "
+        f"got {type(source).__name__}"
+    )
+
+
+def _decode_path(path: str, allocate: Allocate, formats: Collection[str]) -> Pixels:
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer for ever
+        raise DecodeError("is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        return _decode_bytes(content, allocate)
+    except Exception:
+        suffix = os.path.splitext(path)[1].lstrip(".").lower()
+        if suffix not in {name.lstrip(".").lower() for name in formats}:
+            raise
+    return _fill(allocate, _imageio_pixels(path))
+
+
+def _decode_bytes(content: bytes, allocate: Allocate) -> Pixels:
+    if not content:
+        raise DecodeError("is empty")
+    if simplejpeg is not None and content.startswith(_JPEG_MAGIC):
+        pixels = _decode_jpeg(content, allocate)
+        if pixels is not None:
+            return pixels
+    return _fill(allocate, _decode_with_pillow(content))
+
+
+def _decode_jpeg(content: bytes, allocate: Allocate) -> Pixels | None:
+    """The pixels of a well-formed RGB or grey JPEG; None leaves the file to Pillow."""
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError:
+        return None
+    if colours not in ("YCbCr", "RGB", "Gray"):
+        return None
+    _refuse_bomb(height, width)
+    grey = colours == "Gray"
+    pixels = allocate((height, width) if grey else (height, width, 3))
+    # Rows of a padded batch may lie apart, where the decoder wants them side by side.
+    rows = pixels if pixels.flags.c_contiguous else np.empty(pixels.shape, np.uint8)
+    try:
+        simplejpeg.decode_jpeg(content, "GRAY" if grey else "RGB", buffer=rows)
+    except ValueError:
+        rows = _decode_with_pillow(content)
+    if rows is not pixels:
+        pixels[...] = rows
+    return pixels
+
+
+def _refuse_bomb(height: int, width: int) -> None:
+    """Pillow's own limit, for the files that Pillow doesn't see."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and height * width > 2 * limit:
+        raise Image.DecompressionBombError(
+            f"has {height * width} pixels, more than the limit of {2 * limit}"
+        )
+
+
+def _decode_with_pillow(content: bytes) -> Pixels:
+    with Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS) as image:
+        return _pillow_pixels(image)
+
+
+def _pillow_pixels(image: Image.Image) -> Pixels:
+    if image.mode not in ("RGB", "L"):
+        # Drops alpha, and clips 16-bit and float images, the way imagededup does. A grey image
+        # would become one of three equal channels, whose luma is the grey again.
+        image = image.convert("RGBA").convert("RGB")
+    pixels = np.asarray(image)
+    if not pixels.size:
+        raise DecodeError("has no pixels")
+    return pixels
+
+
+def _imageio_pixels(path: str) -> Pixels:
+    import imageio.v3 as imageio
+
+    return as_image(imageio.imread(path, index=0)[..., :3])
+
+
+def _fill(allocate: Allocate, pixels: Pixels) -> Pixels:
+    filled = allocate(pixels.shape)
+    filled[...] = pixels
+    return filled
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, UnidentifiedImageError):
+        return "is not an image of a known format"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
