@@ -1,0 +1,95 @@
+"""The layers, each in the form that is fastest on an accelerator and the one that is on a CPU.
+
+Both forms compute the same sums. x is `(B, H, W, C)`, kernels are TensorFlow's, the result is
+float32 before the bias.
+"""
+
+from typing import NamedTuple, Protocol
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.lax import Precision
+
+from .architecture import Layer
+
+
+class Form(Protocol):
+    """A convolution with "SAME" padding."""
+
+    def __call__(self, x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array: ...
+
+
+class Forms(NamedTuple):
+    """The three kinds of layer, and how many images to run at a time (0: all)."""
+
+    full: Form
+    depthwise: Form
+    pointwise: Form
+    images_at_a_time: int
+
+    def of(self, layer: Layer) -> Form:
+        """The form for a line of the table."""
+        if layer.depthwise:
+            return self.depthwise
+        return self.pointwise if layer.kernel[:2] == (1, 1) else self.full
+
+
+def conv(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
+    """A full convolution, by XLA."""
+    return _xla(x, kernel, stride, precision, groups=1)
+
+
+def depthwise_conv(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
+    """A filter a channel, as XLA's grouped convolution."""
+    return _xla(x, kernel.swapaxes(2, 3), stride, precision, groups=x.shape[-1])
+
+
+def _xla(x: Array, kernel: Array, stride: int, precision: Precision, groups: int) -> Array:
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(stride, stride),
+        padding="SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+        precision=precision,
+        preferred_element_type=jnp.float32,
+    )
+
+
+def depthwise_shifted(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
+    """A filter a channel, as nine shifted multiply-adds, which XLA fuses and vectorises."""
+    del precision  # there is no matrix product here
+    height, width, channels, _ = kernel.shape
+    b, h, w, _ = x.shape
+    before = 1 if stride == 1 else 0
+    x = jnp.pad(x.astype(jnp.float32), ((0, 0), (before, 1), (before, 1), (0, 0)))
+    kernel = kernel.astype(jnp.float32).reshape(height, width, 1, 1, 1, channels)
+    taps = [
+        lax.slice(
+            x,
+            (0, i, j, 0),
+            (b, i + h - stride + 1, j + w - stride + 1, channels),
+            (1, stride, stride, 1),
+        )
+        * kernel[i, j]
+        for i in range(height)
+        for j in range(width)
+    ]
+    return sum(taps[1:], start=taps[0])
+
+
+def pointwise_product(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
+    """A 1×1 convolution, as one matrix product over all pixels."""
+    del stride
+    product = lax.dot(
+        x.reshape(-1, x.shape[-1]),
+        kernel[0, 0],
+        precision=precision,
+        preferred_element_type=jnp.float32,
+    )
+    return product.reshape(*x.shape[:-1], kernel.shape[-1])
+
+
+ACCELERATOR = Forms(conv, depthwise_conv, conv, images_at_a_time=0)
+CPU = Forms(conv, depthwise_shifted, pointwise_product, images_at_a_time=4)
