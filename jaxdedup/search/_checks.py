@@ -1,0 +1,90 @@
+"""What the searches accept, and what they say about anything else."""
+
+import math
+import numbers
+import operator
+from typing import Any
+
+import numpy as np
+from jax.typing import ArrayLike
+from numpy.typing import NDArray
+
+BITS = 64
+BYTES = BITS // 8
+
+
+def check_hashes(hashes: ArrayLike, name: str) -> None:
+    """Raises unless ``hashes`` are packed: uint8[N, 8]. Looks at dtype and shape only."""
+    _check_dtype(hashes, np.uint8, name)
+    shape = np.shape(hashes)
+    if len(shape) != 2 or shape[1] != BYTES:
+        raise ValueError(f"expected {name} of shape (N, {BYTES}), got {shape}")
+
+
+def check_features(features: ArrayLike, name: str) -> None:
+    """Raises unless ``features`` are float32[N, D], D > 0. Looks at dtype and shape only."""
+    _check_dtype(features, np.float32, name)
+    shape = np.shape(features)
+    if len(shape) != 2 or shape[1] == 0:
+        raise ValueError(f"expected {name} of shape (N, D), D > 0, got {shape}")
+
+
+def check_same_width(features: ArrayLike, corpus: ArrayLike) -> None:
+    """Raises unless both have rows of the same length."""
+    if np.shape(features)[1] != np.shape(corpus)[1]:
+        raise ValueError(
+            f"expected features and corpus with rows of one length, got {np.shape(features)} "
+            f"and {np.shape(corpus)}"
+        )
+
+
+def check_finite(features: NDArray[np.float32], name: str, first: int) -> None:
+    """Raises if rows ``first`` and on hold NaN or infinity, and says which."""
+    finite = np.isfinite(features).all(axis=1)
+    if not finite.all():
+        row = first + int(finite.argmin())
+        raise ValueError(f"expected finite {name}, got NaN or infinity in row {row}")
+
+
+def check_distance(max_distance: Any) -> int:
+    """``max_distance`` as an int of 0 to 64."""
+    distance = _integer(max_distance, "max_distance")
+    if not 0 <= distance <= BITS:
+        raise ValueError(f"expected max_distance from 0 to {BITS}, got {distance}")
+    return distance
+
+
+def check_similarity(min_similarity: Any) -> np.float32:
+    """``min_similarity`` in float32, in which similarities are compared."""
+    if isinstance(min_similarity, bool | np.bool_) or not isinstance(min_similarity, numbers.Real):
+        raise TypeError(
+            f"expected min_similarity to be a real number, got {type(min_similarity).__name__}"
+        )
+    similarity = float(min_similarity)
+    if math.isnan(similarity) or not -1 <= similarity <= 1:
+        raise ValueError(f"expected min_similarity from -1 to 1, got {similarity}")
+    return np.float32(similarity)
+
+
+def check_positive(value: Any, name: str) -> int:
+    """``value`` as an int of at least 1."""
+    number = _integer(value, name)
+    if number < 1:
+        raise ValueError(f"expected {name} of at least 1, got {number}")
+    return number
+
+
+def _check_dtype(array: ArrayLike, dtype: type[np.generic], name: str) -> None:
+    got = array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype
+    if got != dtype:
+        raise TypeError(f"expected {name} of dtype {np.dtype(dtype)}, got {got}")
+
+
+def _integer(value: Any, name: str) -> int:
+    # bool is an int to Python, yet max_distance=True can only be a mistake.
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"expected {name} to be an integer, got {type(value).__name__}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"expected {name} to be an integer, got {type(value).__name__}") from None

@@ -1,0 +1,307 @@
+"""Pairs of feature rows within a cosine similarity.
+
+The device bounds the similarities of a tile from above, the host computes those that may reach the
+threshold in float64, with one formula for each pair. So no result depends on the tiles, the device
+or how it rounds, and a row equals its copy exactly.
+
+The bound needs only some of the columns: with x = (p, q) and y = (u, v) of unit length,
+x·y <= p·u + |q||v| (Cauchy and Schwarz). A tile of "sketches" (p, |q|) is one matrix product, as
+short as the data allows.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from math import isqrt
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+from numpy.typing import NDArray
+
+from ._checks import (
+    check_features,
+    check_finite,
+    check_positive,
+    check_same_width,
+    check_similarity,
+)
+from ._devices import devices_for, has_fast_matrix_products, stream
+from ._pairs import DEFAULT_MAX_PAIRS, CosinePairs, collect
+
+DEFAULT_TILE_PAIRS = 2**22
+
+Features = NDArray[np.float32]
+
+_SAMPLE = 512  # rows that decide how long the sketches are
+_FEWEST_COLUMNS = 16
+_HOST_COST = 200  # what a pair costs the host, in products of whole rows on the device
+_SCORED = 2**18  # numbers per side that the host multiplies at a time
+_DENSE = 256  # a tile where one pair in so many may be near is worth a whole product
+
+
+class _Rows(NamedTuple):
+    """Features float32[N, D], the squares of their lengths float64[N], and the rows of a tile."""
+
+    features: Features
+    squares: NDArray[np.float64]
+    tile: int
+
+    def units(self, rows: slice) -> NDArray[np.float64]:
+        """Rows divided by their lengths; rows of zeros stay zeros."""
+        lengths = np.sqrt(self.squares[rows, None])
+        return self.features[rows] / np.where(lengths > 0, lengths, 1)
+
+    def tiles(self) -> Iterator[slice]:
+        """The rows of each tile; the last one may be short."""
+        for start in range(0, len(self.features), self.tile):
+            yield slice(start, min(start + self.tile, len(self.features)))
+
+
+def cosine_pairs(
+    features: ArrayLike,
+    corpus: ArrayLike | None = None,
+    *,
+    min_similarity: float = 0.9,
+    max_pairs: int = DEFAULT_MAX_PAIRS,
+    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    devices: Sequence[jax.Device] | None = None,
+) -> CosinePairs:
+    """Finds all pairs of rows whose cosine similarity is at least ``min_similarity``.
+
+    Equals ``sklearn.metrics.pairwise.cosine_similarity`` in float64, rounded to float32 and
+    compared in float32: 1.0 finds rows of the same direction, copies above all. Like there, a row
+    of zeros has the similarity 0 with everything. The result is the same, bit for bit, on every
+    device and for every size of the tiles.
+
+    Args:
+        features: float32[N, D], finite.
+        corpus: float32[M, D] to search ``features`` in; None finds the pairs within ``features``.
+        min_similarity: −1.0 to 1.0, inclusive.
+        max_pairs: the most pairs to return; more are an error that says how many there are.
+        tile_pairs: comparisons that a device makes at a time; it needs about ten bytes for each.
+        devices: take turns with the tiles; by default those that hold ``features`` if it is a
+            jax.Array, and all local devices otherwise.
+
+    Returns:
+        Pairs sorted by (i, j). ``i`` counts ``features``; ``j`` counts ``corpus``, or
+        ``features`` where there is none: then i < j, every pair is there once and no row is paired
+        with itself.
+
+    Raises:
+        TypeError: features are not float32, or the threshold is no real number (bool is none).
+        ValueError: a shape other than (N, D), NaN or infinity, a threshold out of range, too many
+            pairs.
+
+    Example:
+        >>> import numpy as np
+        >>> features = np.array([[1, 0], [0, 1], [3, 4], [30, 40]], np.float32)
+        >>> i, j, similarity = cosine_pairs(features, min_similarity=0.7)
+        >>> i.tolist(), j.tolist(), similarity.round(3).astype(str).tolist()
+        ([1, 1, 2], [2, 3, 3], ['0.8', '0.8', '1.0'])
+    """
+    max_pairs = check_positive(max_pairs, "max_pairs")
+    found = iter_cosine_pairs(
+        features, corpus, min_similarity=min_similarity, tile_pairs=tile_pairs, devices=devices
+    )
+    return collect(found, CosinePairs, max_pairs)
+
+
+def iter_cosine_pairs(
+    features: ArrayLike,
+    corpus: ArrayLike | None = None,
+    *,
+    min_similarity: float = 0.9,
+    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    devices: Sequence[jax.Device] | None = None,
+) -> Iterator[CosinePairs]:
+    """Yields what :func:`cosine_pairs` finds piece by piece, for results too large to hold.
+
+    Args:
+        features: float32[N, D], finite.
+        corpus: float32[M, D] or None, as in :func:`cosine_pairs`.
+        min_similarity: −1.0 to 1.0, inclusive.
+        tile_pairs: comparisons that a device makes at a time.
+        devices: as in :func:`cosine_pairs`.
+
+    Returns:
+        An iterator of pieces of at most ``tile_pairs`` pairs. Every pair is in one of them, once;
+        the order of the pairs depends on ``tile_pairs``. Arguments are checked at once, not at the
+        first piece.
+
+    Raises:
+        TypeError: as in :func:`cosine_pairs`.
+        ValueError: as in :func:`cosine_pairs`.
+
+    Example:
+        >>> import numpy as np
+        >>> sum(len(piece.i) for piece in iter_cosine_pairs(np.ones((100, 8), np.float32)))
+        4950
+    """
+    check_features(features, "features")
+    threshold = check_similarity(min_similarity)
+    tile = max(1, isqrt(check_positive(tile_pairs, "tile_pairs")))
+    rows = _to_rows(features, "features", tile)
+    others = None
+    if corpus is not None:
+        check_features(corpus, "corpus")
+        check_same_width(features, corpus)
+        others = _to_rows(corpus, "corpus", tile)
+    return _search(rows, others, threshold, devices or devices_for(features))
+
+
+def _to_rows(features: ArrayLike, name: str, tile: int) -> _Rows:
+    host = np.ascontiguousarray(features)
+    squares = np.empty(len(host))
+    step = max(1, _SCORED // host.shape[1])
+    for start in range(0, len(host), step):
+        part = host[start : start + step]
+        check_finite(part, name, start)
+        squares[start : start + step] = _products(part, part)
+    # A power of two, so that data of many sizes shares one compiled program.
+    return _Rows(host, squares, min(tile, 1 << max(0, len(host) - 1).bit_length()))
+
+
+def _search(
+    rows: _Rows, corpus: _Rows | None, threshold: np.float32, devices: Sequence[jax.Device]
+) -> Iterator[CosinePairs]:
+    others = rows if corpus is None else corpus
+    if len(rows.features) == 0 or len(others.features) == 0:
+        return
+    low_precision = any(has_fast_matrix_products(device) for device in devices)
+    columns = _choose_columns(rows, others, float(threshold))
+    bound = partial(_bound, low_precision=low_precision)
+    reach = threshold - _margin(len(columns), low_precision)
+
+    sketches_a = _on_devices(rows, columns, devices)
+    sketches_b = sketches_a if corpus is None else _on_devices(corpus, columns, devices)
+
+    def launch(tile: tuple[int, int], device: jax.Device) -> tuple[jax.Array, jax.Array]:
+        return bound(sketches_a[device][tile[0]], sketches_b[device][tile[1]])
+
+    tiles_a, tiles_b = list(rows.tiles()), list(others.tiles())
+    tiles = (
+        (a, b) for a in range(len(tiles_a)) for b in range(a if corpus is None else 0, len(tiles_b))
+    )
+    for (a, b), (bounds, highest) in stream(tiles, launch, devices):
+        near = np.flatnonzero(np.asarray(highest) >= reach)
+        if len(near) == 0:
+            continue
+        i, j = _reaching(np.asarray(bounds), near, reach)
+        if len(columns) < rows.features.shape[1] and len(i) * _DENSE > rows.tile * others.tile:
+            full = np.arange(rows.features.shape[1])
+            whole = bound(_sketch(rows, tiles_a[a], full), _sketch(others, tiles_b[b], full))
+            i, j = _reaching(
+                np.asarray(whole[0]), near, threshold - _margin(len(full), low_precision)
+            )
+        i += tiles_a[a].start
+        j += tiles_b[b].start
+        wanted = (i < len(rows.features)) & (j < len(others.features))
+        if corpus is None:
+            wanted &= i < j
+        yield _score(rows, others, i[wanted], j[wanted], threshold)
+
+
+def _choose_columns(rows: _Rows, corpus: _Rows, threshold: float) -> NDArray[np.int64]:
+    """The columns of the sketches: as few of the heaviest as rule out almost every pair."""
+    a, b = (
+        side.units(slice(None, None, -(-len(side.features) // _SAMPLE))) for side in (rows, corpus)
+    )
+    width = a.shape[1]
+    order = np.argsort(-(a**2).sum(axis=0) - (b**2).sum(axis=0), kind="stable")
+    far = a @ b.T < threshold
+    best, cost = width, float(width)
+    for count in (width // 2, width // 4, width // 8, width // 16):
+        if count < _FEWEST_COLUMNS:
+            break
+        kept, rest = order[:count], order[count:]
+        bounds = a[:, kept] @ b[:, kept].T
+        bounds += np.outer(np.linalg.norm(a[:, rest], axis=1), np.linalg.norm(b[:, rest], axis=1))
+        undecided = np.mean(far & (bounds >= threshold - _margin(count, False)))
+        new_cost = count + float(undecided) * width * _HOST_COST
+        if new_cost < cost:
+            best, cost = count, new_cost
+    return np.sort(order[:best])
+
+
+def _on_devices(
+    rows: _Rows, columns: NDArray[np.int64], devices: Sequence[jax.Device]
+) -> dict[jax.Device, list[jax.Array]]:
+    on_device: dict[jax.Device, list[jax.Array]] = {device: [] for device in devices}
+    for tile in rows.tiles():
+        sketch = _sketch(rows, tile, columns)
+        for device in devices:
+            on_device[device].append(jax.device_put(sketch, device))
+    return on_device
+
+
+def _sketch(rows: _Rows, tile: slice, columns: NDArray[np.int64]) -> Features:
+    """float32[tile, len(columns) + 1]: those columns of unit rows, and the length of the rest."""
+    units = rows.units(tile)
+    sketch = np.zeros((rows.tile, len(columns) + 1), np.float32)
+    sketch[: len(units), :-1] = units[:, columns]
+    units[:, columns] = 0
+    sketch[: len(units), -1] = np.linalg.norm(units, axis=1)
+    return sketch
+
+
+@partial(jax.jit, static_argnames="low_precision")
+def _bound(a: ArrayLike, b: ArrayLike, *, low_precision: bool) -> tuple[jax.Array, jax.Array]:
+    """Products of all rows of two sketches, and the highest one of each row."""
+    dtype = jnp.bfloat16 if low_precision else jnp.float32
+    products = lax.dot_general(
+        jnp.asarray(a, dtype),
+        jnp.asarray(b, dtype),
+        (((1,), (1,)), ((), ())),
+        precision=None if low_precision else lax.Precision.HIGHEST,
+        preferred_element_type=jnp.float32,
+    )
+    return products, products.max(axis=1)
+
+
+def _margin(columns: int, low_precision: bool) -> np.float32:
+    """How far a product of sketches can fall short of the similarity they bound.
+
+    The products of the elements add up to at most 1 in absolute value. Each carries the rounding
+    of two elements (2⁻²⁴, or 2⁻⁸ in bfloat16) and of a float32 sum of columns + 1 terms; four
+    times that, as matrix units may truncate where IEEE 754 rounds.
+    """
+    rounding = 4 * (columns + 16) * 2.0**-24
+    return np.float32(rounding + 2.0**-7 + 2.0**-15 if low_precision else rounding)
+
+
+def _reaching(
+    bounds: Features, rows: NDArray[np.int64], reach: np.float32
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    row, column = np.nonzero(bounds[rows] >= reach)
+    return rows[row], column
+
+
+def _score(
+    rows: _Rows,
+    corpus: _Rows,
+    i: NDArray[np.int64],
+    j: NDArray[np.int64],
+    threshold: np.float32,
+) -> CosinePairs:
+    """Those of the pairs that reach the threshold."""
+    similarity = np.empty(len(i), np.float32)
+    step = max(1, _SCORED // rows.features.shape[1])
+    for start in range(0, len(i), step):
+        part = slice(start, start + step)
+        products = _products(rows.features[i[part]], corpus.features[j[part]])
+        # √(s·s) is s exactly: a row and its copy have the similarity 1.
+        lengths = np.sqrt(rows.squares[i[part]] * corpus.squares[j[part]])
+        similarity[part] = products / np.where(lengths > 0, lengths, 1)
+    np.clip(similarity, -1, 1, out=similarity)
+    reached = similarity >= threshold
+    return CosinePairs(
+        i[reached].astype(np.int32), j[reached].astype(np.int32), similarity[reached]
+    )
+
+
+def _products(a: Features, b: Features) -> NDArray[np.float64]:
+    """The dot products of rows with rows, summed in one order whatever the number of rows."""
+    return np.einsum("nd,nd->n", a.astype(np.float64), b.astype(np.float64))

@@ -1,0 +1,282 @@
+"""Pairs of packed hashes within a Hamming distance.
+
+The device only says which hashes of a block have a neighbour in another block: one byte for 64
+comparisons. The host lists the neighbours themselves, which are few. So no matrix of distances is
+ever written, and memory is bounded by the tile, the hashes and the result.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+from numpy.typing import NDArray
+
+from ._bands import BLOCK, Band, Words, blocks_per_bucket, bucket_pairs, choose_bands
+from ._checks import BITS, check_distance, check_hashes, check_positive
+from ._devices import devices_for, has_fast_matrix_products, stream
+from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
+
+DEFAULT_TILE_PAIRS = 2**24
+
+_HOST_ROWS = 2**20 // BLOCK  # rows of blocks that the host lists at a time
+
+
+class _Blocks(NamedTuple):
+    """Hashes sorted by their key and cut into blocks; each bucket starts a new block."""
+
+    rows: Indices  # int32[blocks, BLOCK]: which hash; −1 fills up
+    words: Words  # uint64[blocks, BLOCK]
+
+
+def hamming_pairs(
+    hashes: ArrayLike,
+    corpus: ArrayLike | None = None,
+    *,
+    max_distance: int = 10,
+    max_pairs: int = DEFAULT_MAX_PAIRS,
+    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    devices: Sequence[jax.Device] | None = None,
+) -> HammingPairs:
+    """Finds all pairs of hashes that differ in at most ``max_distance`` bits.
+
+    Equals a comparison of every hash with every other, exactly, on every device and for every
+    size of the tiles. Where an index by bands leaves fewer comparisons, it is used.
+
+    Args:
+        hashes: uint8[N, 8], packed.
+        corpus: uint8[M, 8] to search ``hashes`` in; None finds the pairs within ``hashes``.
+        max_distance: 0 to 64 bits, inclusive.
+        max_pairs: the most pairs to return; more are an error that says how many there are.
+        tile_pairs: comparisons that a device makes at a time; it needs about a byte for four.
+        devices: take turns with the tiles; by default those that hold ``hashes`` if it is a
+            jax.Array, and all local devices otherwise.
+
+    Returns:
+        Pairs sorted by (i, j). ``i`` counts ``hashes``; ``j`` counts ``corpus``, or ``hashes``
+        where there is none: then i < j, every pair is there once and no hash is paired with
+        itself.
+
+    Raises:
+        TypeError: hashes are not uint8, or a number is not an integer (bool is none).
+        ValueError: a shape other than (N, 8), a distance out of range, too many pairs.
+
+    Example:
+        >>> import numpy as np
+        >>> hashes = np.array([[0] * 8, [255] * 8, [0] * 7 + [3]], np.uint8)
+        >>> i, j, distance = hamming_pairs(hashes, max_distance=10)
+        >>> i.tolist(), j.tolist(), distance.tolist()
+        ([0], [2], [2])
+    """
+    max_pairs = check_positive(max_pairs, "max_pairs")
+    found = iter_hamming_pairs(
+        hashes, corpus, max_distance=max_distance, tile_pairs=tile_pairs, devices=devices
+    )
+    return collect(found, HammingPairs, max_pairs)
+
+
+def iter_hamming_pairs(
+    hashes: ArrayLike,
+    corpus: ArrayLike | None = None,
+    *,
+    max_distance: int = 10,
+    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    devices: Sequence[jax.Device] | None = None,
+) -> Iterator[HammingPairs]:
+    """Yields what :func:`hamming_pairs` finds piece by piece, for results too large to hold.
+
+    Args:
+        hashes: uint8[N, 8], packed.
+        corpus: uint8[M, 8] or None, as in :func:`hamming_pairs`.
+        max_distance: 0 to 64 bits, inclusive.
+        tile_pairs: comparisons that a device makes at a time.
+        devices: as in :func:`hamming_pairs`.
+
+    Returns:
+        An iterator of pieces of at most 1,048,576 pairs. Every pair is in one of them, once; the
+        order of the pairs depends on ``tile_pairs``. Arguments are checked at once, not at the
+        first piece.
+
+    Raises:
+        TypeError: as in :func:`hamming_pairs`.
+        ValueError: as in :func:`hamming_pairs`.
+
+    Example:
+        >>> import numpy as np
+        >>> sum(len(piece.i) for piece in iter_hamming_pairs(np.zeros((100, 8), np.uint8)))
+        4950
+    """
+    check_hashes(hashes, "hashes")
+    if corpus is not None:
+        check_hashes(corpus, "corpus")
+    distance = check_distance(max_distance)
+    batch = max(1, check_positive(tile_pairs, "tile_pairs") // BLOCK**2)
+    words = _to_words(hashes)
+    others = None if corpus is None else _to_words(corpus)
+    return _search(words, others, distance, batch, devices or devices_for(hashes))
+
+
+def _to_words(hashes: ArrayLike) -> Words:
+    # Which bit of a word is which does not matter to a distance, so neither does the byte order.
+    return np.ascontiguousarray(hashes).view(np.uint64)[:, 0]
+
+
+def _search(
+    words: Words,
+    corpus: Words | None,
+    max_distance: int,
+    batch: int,
+    devices: Sequence[jax.Device],
+) -> Iterator[HammingPairs]:
+    if len(words) == 0 or (corpus is not None and len(corpus) == 0):
+        return
+    bands = choose_bands(words, corpus, max_distance)
+    for number, band in enumerate(bands):
+        for pairs, differences in _search_band(words, corpus, band, max_distance, batch, devices):
+            # Pairs that are near in several bands turn up in each: the first one keeps them.
+            new = np.ones(len(pairs.i), bool)
+            for earlier in bands[:number]:
+                new &= ~earlier.near(differences)
+            yield HammingPairs(pairs.i[new], pairs.j[new], pairs.distance[new])
+
+
+def _search_band(
+    words: Words,
+    corpus: Words | None,
+    band: Band,
+    max_distance: int,
+    batch: int,
+    devices: Sequence[jax.Device],
+) -> Iterator[tuple[HammingPairs, Words]]:
+    blocks_a = blocks_per_bucket(band, words)
+    blocks_b = None if corpus is None else blocks_per_bucket(band, corpus)
+    work = bucket_pairs(band, blocks_a, blocks_b)
+    side_a = _pack(words, band, blocks_a)
+    side_b = side_a if corpus is None or blocks_b is None else _pack(corpus, band, blocks_b)
+    on_device = {
+        device: jax.device_put((_halves(side_a), _halves(side_b)), device) for device in devices
+    }
+    batch = min(batch, _power_of_two(int(work.sizes().sum())))
+
+    def launch(tile: tuple[NDArray[np.int32], ...], device: jax.Device) -> jax.Array:
+        padded = [np.pad(side, (0, batch - len(side))) for side in tile]
+        return _nearest(
+            *on_device[device],
+            *jax.device_put(padded, device),
+            self_join=corpus is None,
+            matrix_products=has_fast_matrix_products(device),
+        )
+
+    for (a, b), nearest in stream(work.batches(batch), launch, devices):
+        near = np.asarray(nearest)[: len(a)] <= max_distance
+        block, slot = np.nonzero(near & (side_a.rows[a] >= 0))
+        for start in range(0, len(block), _HOST_ROWS):
+            part = slice(start, start + _HOST_ROWS)
+            row = (a[block[part]], slot[part])
+            yield _list_pairs(side_a, side_b, row, b[block[part]], max_distance, corpus is None)
+
+
+def _pack(words: Words, band: Band, blocks: NDArray[np.int64]) -> _Blocks:
+    keys = band.keys(words)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first_hash = np.searchsorted(keys, np.arange(2**band.bits))
+    first_block = np.cumsum(blocks) - blocks
+    place = first_block[keys] * BLOCK + np.arange(len(words)) - first_hash[keys]
+    # A power of two, so that data of many sizes shares one compiled program.
+    shape = _power_of_two(int(blocks.sum())), BLOCK
+    rows = np.full(shape, -1, np.int32)
+    rows.flat[place] = order
+    # What fills up a block repeats its first hash: no row seems near for the filling alone.
+    packed = words[np.where(rows < 0, rows[:, :1], rows)]
+    return _Blocks(rows, packed)
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << max(0, number - 1).bit_length()
+
+
+def _halves(blocks: _Blocks) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    halves = blocks.words.view(np.uint32).reshape(*blocks.words.shape, 2)
+    return np.ascontiguousarray(halves[..., 0]), np.ascontiguousarray(halves[..., 1])
+
+
+Halves = tuple[jax.Array, jax.Array]
+
+
+@partial(jax.jit, static_argnames=("self_join", "matrix_products"))
+def _nearest(
+    side_a: Halves,
+    side_b: Halves,
+    a: jax.Array,
+    b: jax.Array,
+    *,
+    self_join: bool,
+    matrix_products: bool,
+) -> jax.Array:
+    """For each hash of the blocks ``a`` the distance to the nearest one of the blocks ``b``.
+
+    uint8[K, BLOCK] for K pairs of blocks; the sides are uint32[blocks, BLOCK] twice. In a
+    self-join no hash counts as its own neighbour.
+    """
+    distance = _distances(
+        [half[a] for half in side_a], [half[b] for half in side_b], matrix_products
+    )
+    if self_join:
+        itself = jnp.eye(BLOCK, dtype=jnp.uint8)[None] & (a == b).astype(jnp.uint8)[:, None, None]
+        distance |= itself << 7
+    # The minimum of bytes, over an axis that is not the last: XLA's CPU code is ten times slower
+    # for uint32 and does not vectorise over the last one.
+    return distance.min(axis=1)
+
+
+def _distances(
+    halves_a: list[jax.Array], halves_b: list[jax.Array], matrix_products: bool
+) -> jax.Array:
+    """uint8[K, b, a], the distances within each pair of blocks."""
+    if matrix_products:
+        signs_a, signs_b = _signs(halves_a), _signs(halves_b)
+        # Of 64 products of ±1, those where the bits differ are −1: their sum is 64 − 2·distance.
+        product = lax.dot_general(
+            signs_b, signs_a, (((2,), (2,)), ((0,), (0,))), preferred_element_type=jnp.int32
+        )
+        return ((BITS - product) // 2).astype(jnp.uint8)
+    low, high = (
+        lax.population_count(half_a[:, None, :] ^ half_b[:, :, None])
+        for half_a, half_b in zip(halves_a, halves_b, strict=True)
+    )
+    return (low + high).astype(jnp.uint8)
+
+
+def _signs(halves: list[jax.Array]) -> jax.Array:
+    shifts = jnp.arange(32, dtype=jnp.uint32)
+    bits = jnp.concatenate([half[..., None] >> shifts for half in halves], axis=-1) & 1
+    return (2 * bits.astype(jnp.int8) - 1).astype(jnp.int8)
+
+
+def _list_pairs(
+    side_a: _Blocks,
+    side_b: _Blocks,
+    row: tuple[NDArray[np.int32], NDArray[np.int64]],
+    block_b: NDArray[np.int32],
+    max_distance: int,
+    self_join: bool,
+) -> tuple[HammingPairs, Words]:
+    """The pairs of single hashes in ``row`` with whole blocks, and the XOR of each pair."""
+    difference = side_a.words[row][:, None] ^ side_b.words[block_b]
+    distance = np.bitwise_count(difference)
+    hit, slot = np.nonzero(distance <= max_distance)
+    i = side_a.rows[row][hit]
+    j = side_b.rows[block_b[hit], slot]
+    wanted = (i >= 0) & (j >= 0)
+    if self_join:
+        # A block that meets itself holds each pair twice, and each hash with itself.
+        wanted &= (row[0][hit] != block_b[hit]) | (i < j)
+        i, j = np.minimum(i, j), np.maximum(i, j)
+    hit, slot = hit[wanted], slot[wanted]
+    pairs = HammingPairs(i[wanted], j[wanted], distance[hit, slot])
+    return pairs, difference[hit, slot]
