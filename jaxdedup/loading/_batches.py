@@ -13,7 +13,7 @@ Buffers are used again, as fresh memory costs a page fault every 4 KiB.
 import os
 import queue
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -119,7 +119,7 @@ class _Loader:
         # Batches, failures, an error of the sources themselves, and the workers' ends.
         self._output: queue.Queue[Any] = queue.Queue(_MAX_READY)
 
-    def run(self, num_workers: int) -> Iterator[Batch | Failure]:
+    def run(self, num_workers: int) -> Generator[Batch | Failure]:
         workers = [
             threading.Thread(target=self._work, name=f"jaxdedup-decode-{i}", daemon=True)
             for i in range(num_workers)
@@ -223,7 +223,7 @@ def load_batches(
     *,
     num_workers: int | None = None,
     formats: Collection[str] = (),
-) -> Iterator[Batch | Failure]:
+) -> Generator[Batch | Failure]:
     """Decode images in threads, into batches of equal layout.
 
     Args:

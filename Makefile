@@ -1,0 +1,36 @@
+# make demo                                    encodes the sample images, in a virtual environment
+# make demo DIR=/some/folder METHOD=phash      encodes yours
+# make test                                    runs the tests
+# make lint                                    checks style, format and types
+# make bench                                   measures the speed
+
+PYTHON ?= python3
+VENV   ?= .venv
+DIR    ?= tests/data/reference/images
+METHOD ?= phash
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint bench
+
+demo: $(VENV)/installed
+	$(BIN)/jaxdedup encode $(DIR) --method $(METHOD)
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks/encode_directory.py
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-%: pyproject.toml | $(VENV)/installed
+	$(BIN)/pip install --quiet --editable '.[$*]'
+	touch $@

@@ -1,0 +1,182 @@
+"""The encoder of CNN features: MobileNet V1 with ImageNet weights, or the user's own network."""
+
+import operator
+import os
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import ArrayLike, DTypeLike
+from numpy.typing import NDArray
+
+from jaxdedup import mobilenet
+from jaxdedup.image import Profile, resize_padded
+from jaxdedup.loading import Batch
+
+from ._encoder import Encoder
+
+Features = NDArray[np.float32]
+Network = Callable[[jax.Array], ArrayLike]
+
+
+class CNN(Encoder[Features]):
+    """Encodes images as the features of a convolutional network.
+
+    The default is that of imagededup's ``CNN``, versions 0.1 and 0.2: MobileNet V1 with Google's
+    ImageNet weights, without its classifier, averaged over all positions. Nothing is downloaded.
+
+    Args:
+        verbose: whether to show progress.
+        weights: a file with other weights for MobileNet V1: TensorFlow's frozen graph, Keras'
+            ``.h5`` or ``.weights.h5``, or ``.safetensors``. None for the ImageNet weights.
+        dtype: ``"float32"``, or ``"bfloat16"`` for products of lower precision in the last
+            layers, which is faster on accelerators.
+        model: a network in place of MobileNet: a Flax module, or any function, from
+            ``preprocess``'s batch to feature rows ``[B, D]``. A function is called as it is, on
+            batches of 1, 2, 4, … images: give a jitted one. A module is jitted here.
+        preprocess: with ``model``, from ``uint8[B, h, w, 3]`` to what the model takes; None for
+            ``x/127.5 − 1`` in float32.
+        image_size: with ``model``, the side or ``(h, w)`` that images are resized to.
+        profile: the Pillow whose resize is reproduced.
+        batch_size: the most images in a call of the network; None to choose.
+        num_workers: number of threads that decode; None for one a core.
+        formats: suffixes of files which imageio may open where Pillow can't.
+
+    Attributes:
+        skipped: what the last call could not load: file name, or position in a batch → reason.
+
+    Raises:
+        ValueError: a setting is out of range, contradicts another, or the file of weights does
+            not hold exactly those of the network.
+
+    Source: A. G. Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile
+    Vision Applications", 2017.
+
+    Example:
+        >>> encoder = CNN(verbose=False)
+        >>> encoder.encode_image(image_array=np.zeros((60, 80, 3), np.uint8)).shape
+        (1, 1024)
+        >>> means = CNN(model=lambda x: x.mean((1, 2)), image_size=32, verbose=False)
+        >>> means.encode_image(image_array=np.full((60, 80, 3), 255, np.uint8))
+        array([[1., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        verbose: bool = True,
+        weights: str | os.PathLike[str] | None = None,
+        dtype: DTypeLike = "float32",
+        *,
+        model: Network | nnx.Module | None = None,
+        preprocess: Network | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        profile: Profile = "pillow13",
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+        formats: Collection[str] = (),
+    ) -> None:
+        super().__init__(
+            verbose,
+            profile=profile,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            formats=formats,
+        )
+        self.weights = weights
+        self.dtype = _float_name(dtype)
+        self.model = model
+        self._size = _size(mobilenet.IMAGE_SIZE if image_size is None else image_size)
+        if model is None:
+            if preprocess is not None or image_size is not None:
+                raise ValueError("preprocess and image_size go with a model of your own")
+            self._features = _mobilenet(weights, self.dtype)
+        else:
+            if weights is not None or self.dtype != "float32":
+                raise ValueError("weights and dtype go with MobileNet; a model brings its own")
+            self._features = _custom(model, preprocess or mobilenet.preprocess)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(h, w)``, what images are resized to."""
+        return self._size
+
+    def _settings(self) -> dict[str, Any]:
+        own: dict[str, Any] = {"weights": self.weights, "dtype": self.dtype}
+        if self.model is not None:
+            own = {"model": self.model, "image_size": self.size}
+        return super()._settings() | own
+
+    def _dispatch(self, batch: Batch) -> jax.Array:
+        resized = _resize_rgb(
+            batch.pixels,
+            self._weights(batch),
+            size=self.size,
+            vertical_first=batch.layout.program.vertical_first,
+        )
+        # A batch may have left before it was full. The network is not run on the free places, but
+        # on a power of two, so that it is compiled for few sizes.
+        taken = 1 << (len(batch.shapes) - 1).bit_length()
+        rows = jnp.asarray(self._features(resized[:taken]))
+        if rows.ndim != 2 or rows.shape[0] != min(taken, len(resized)):
+            raise ValueError(
+                f"expected feature rows of shape ({taken}, D) from the model, got {rows.shape}"
+            )
+        return rows
+
+    def _results(self, encoded: jax.Array, count: int) -> Sequence[Features]:
+        rows = np.asarray(encoded, np.float32)[:count]
+        return list(rows[:, None])
+
+
+def _mobilenet(weights: str | os.PathLike[str] | None, dtype: str) -> Network:
+    params = mobilenet.load_params(weights)
+    return partial(mobilenet.features, params, dtype=dtype)
+
+
+def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:
+    if not callable(model):
+        raise TypeError(f"expected a function or a Flax module, got {type(model).__name__}")
+    if not isinstance(model, nnx.Module):
+        return lambda images: model(jnp.asarray(preprocess(images)))
+    graph, state = nnx.split(model)
+
+    @jax.jit  # the weights are an argument, not a constant of the program
+    def run(state: Any, images: ArrayLike) -> ArrayLike:
+        return nnx.merge(graph, state)(images)
+
+    return lambda images: run(state, preprocess(images))
+
+
+@partial(jax.jit, static_argnames=("size", "vertical_first"))
+def _resize_rgb(
+    images: jax.Array, weights: Any, *, size: tuple[int, int], vertical_first: bool
+) -> jax.Array:
+    resized = resize_padded(images, weights, size, vertical_first=vertical_first)
+    if images.ndim == 3:
+        resized = jnp.repeat(resized[..., None], 3, axis=-1)
+    return resized
+
+
+def _size(size: int | tuple[int, int]) -> tuple[int, int]:
+    sides = size if isinstance(size, tuple) else (size, size)
+    try:
+        height, width = map(operator.index, sides)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected image_size as a side or (h, w), got {size!r}") from None
+    if height < 1 or width < 1:
+        raise ValueError(f"expected image_size of at least 1, got {size!r}")
+    return height, width
+
+
+def _float_name(dtype: DTypeLike) -> str:
+    try:
+        name = jnp.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    if name not in ("float32", "bfloat16"):
+        raise ValueError(f"expected dtype float32 or bfloat16, got {name!r}")
+    return name

@@ -1,0 +1,285 @@
+"""What all encoders share: from files, folders and iterables to encodings, in padded batches.
+
+The data flow: sources → threads that decode into batches of one layout (:mod:`jaxdedup.loading`)
+→ one device function a layout → results by position. A method says only what its device function
+is (``_dispatch``) and what an encoding looks like to the user (``_results``).
+"""
+
+import logging
+import operator
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar, get_args
+
+import jax
+import numpy as np
+from tqdm.auto import tqdm
+
+from jaxdedup.image import Profile, ResizeWeights, bucket_shape, plan_resize, vertical_first
+from jaxdedup.loading import (
+    Batch,
+    DecodeError,
+    Failure,
+    Layout,
+    Source,
+    as_image,
+    decode,
+    find_files,
+    load_batches,
+)
+
+E = TypeVar("E")
+Path = str | os.PathLike[str]
+
+logger = logging.getLogger("jaxdedup")
+
+_MAX_IN_FLIGHT = 2  # batches on the device: one that runs, one that waits for it
+# On the CPU a batch that stays in the cache is fastest, and only spares the cost of the call; an
+# accelerator wants to be filled.
+_CPU_BATCH_BYTES = 8 * 2**20
+_DEVICE_BATCH_BYTES = 512 * 2**20
+_MAX_BATCH_SIZE = 256
+
+
+class Program(NamedTuple):
+    """What, beside the padded shape, a device function is compiled for."""
+
+    vertical_first: bool
+
+
+class Encoder(ABC, Generic[E]):
+    """Base of the encoders."""
+
+    def __init__(
+        self,
+        verbose: bool = True,
+        *,
+        profile: Profile = "pillow13",
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+        formats: Collection[str] = (),
+    ) -> None:
+        if profile not in get_args(Profile):
+            raise ValueError(
+                f"expected a profile among {', '.join(get_args(Profile))}, got {profile!r}"
+            )
+        if isinstance(formats, str):
+            raise TypeError(f"expected formats as a collection of suffixes, got {formats!r}")
+        self.verbose = verbose
+        self.profile: Profile = profile
+        self.batch_size = _positive("batch_size", batch_size)
+        self.num_workers = _positive("num_workers", num_workers)
+        self.formats = tuple(formats)
+        self.skipped: dict[str | int, str] = {}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "verbose": self.verbose,
+            "profile": self.profile,
+            "batch_size": self.batch_size,
+            "num_workers": self.num_workers,
+            "formats": self.formats,
+        }
+
+    def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> E | None:
+        """Encode one image.
+
+        Args:
+            image_file: path of the image. Where the file exists, it wins over the array.
+            image_array: ``[H, W, 3]`` or ``[H, W]``; what is not uint8 is cast to it, wrapping
+                around as ``astype("uint8")`` does.
+
+        Returns:
+            The encoding; None, with a warning in the log, where the file can't be loaded. The
+            reason is in ``skipped``.
+
+        Raises:
+            ValueError: neither an existing file nor an array is given, or the array has the wrong
+                number of axes or channels.
+        """
+        if isinstance(image_file, (str, os.PathLike)) and os.path.exists(image_file):
+            self.skipped = {}
+            try:
+                pixels = decode(image_file, formats=self.formats)
+            except DecodeError as error:
+                self._skip(os.fspath(image_file), str(error))
+                return None
+        elif isinstance(image_array, (np.ndarray, jax.Array)):
+            self.skipped = {}
+            pixels = as_image(image_array)
+        else:
+            raise ValueError("Please provide either image file path or image array!")
+        batch = self._batch_of_one(pixels)
+        return self._results(self._dispatch(batch), 1)[0]
+
+    def encode_images(
+        self,
+        image_dir: Path | None = None,
+        recursive: bool = False,
+        num_enc_workers: int | None = None,
+    ) -> dict[str, E]:
+        """Encode the images of a folder.
+
+        Args:
+            image_dir: the folder. Hidden files and folders are passed over.
+            recursive: whether to take the images of sub-folders too.
+            num_enc_workers: number of threads that decode; None for ``num_workers``. (0, which
+                stands for no extra process in imagededup, is one thread.)
+
+        Returns:
+            The encodings, keyed by path relative to the folder, in sorted order. A file that
+            can't be loaded has no entry; ``skipped`` has its reason.
+
+        Raises:
+            ValueError: the path is not a folder.
+        """
+        if not isinstance(image_dir, (str, os.PathLike)):
+            raise ValueError(f"Please provide a valid directory path! Got {image_dir!r}")
+        names, unreadable = find_files(image_dir, recursive=recursive)
+        self.skipped = {}
+        for name, reason in unreadable.items():
+            self._skip(name, reason)
+        paths = (os.path.join(image_dir, name) for name in names)
+        encodings = self._encode(paths, names, num_enc_workers)
+        return {name: e for name, e in zip(names, encodings, strict=True) if e is not None}
+
+    def encode_batch(self, images: Iterable[Source]) -> list[E | None]:
+        """Encode images from anywhere.
+
+        Args:
+            images: paths, bytes of files, open binary files, Pillow images or arrays, in any
+                mixture and any sizes. A lazy iterable is consumed lazily, from other threads but
+                never by two at once.
+
+        Returns:
+            The encodings in the order of the images; None where an image can't be loaded, and
+            ``skipped`` has the reason under the image's position.
+
+        Raises:
+            TypeError: ``images`` is a single image or path instead of an iterable of them.
+        """
+        if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
+            raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
+        self.skipped = {}
+        return self._encode(images, None, None)
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """``(h, w)``, what images are resized to."""
+
+    @abstractmethod
+    def _dispatch(self, batch: Batch) -> jax.Array:
+        """Start the device function on a batch: an array whose leading axis is the batch's."""
+
+    @abstractmethod
+    def _results(self, encoded: jax.Array, count: int) -> Sequence[E]:
+        """Wait for the device; the first ``count`` encodings in the user's form."""
+
+    def _encode(
+        self, sources: Iterable[Source], names: Sequence[str] | None, num_workers: int | None
+    ) -> list[E | None]:
+        """Encode each source, with progress; None where one can't be loaded."""
+        if num_workers is not None:
+            num_workers = max(1, _index("num_enc_workers", num_workers))
+        total = len(names) if names is not None else operator.length_hint(sources) or None
+        encodings: dict[int, E | None] = {}
+        bar = tqdm(total=total, desc=type(self).__name__, unit="image", disable=not self.verbose)
+        stream = self._stream(sources, num_workers or self.num_workers)
+        with bar, closing(stream):
+            for position, result in stream:
+                if isinstance(result, Failure):
+                    self._skip(names[position] if names else position, result.reason)
+                    encodings[position] = None
+                else:
+                    encodings[position] = result
+                bar.update()
+        if self.skipped:
+            logger.warning("%d images skipped, see the encoder's .skipped", len(self.skipped))
+            self.skipped = dict(sorted(self.skipped.items()))
+        return [encodings[position] for position in range(len(encodings))]
+
+    def _stream(
+        self, sources: Iterable[Source], num_workers: int | None
+    ) -> Generator[tuple[int, E | Failure]]:
+        """Results and failures, each with its source's position, as they come."""
+        in_flight: deque[tuple[Batch, jax.Array]] = deque()
+        loaded = load_batches(sources, self._layout, num_workers=num_workers, formats=self.formats)
+        with closing(loaded):
+            for item in loaded:
+                if isinstance(item, Failure):
+                    yield item.position, item
+                    continue
+                in_flight.append((item, self._dispatch(item)))
+                if len(in_flight) == _MAX_IN_FLIGHT:
+                    yield from self._collect(*in_flight.popleft())
+            while in_flight:
+                yield from self._collect(*in_flight.popleft())
+
+    def _collect(self, batch: Batch, encoded: jax.Array) -> Iterator[tuple[int, E]]:
+        results = self._results(encoded, len(batch.positions))
+        batch.release()
+        for position, result in zip(batch.positions, results, strict=True):
+            if position is not None:
+                yield position, result
+
+    def _layout(self, shape: tuple[int, ...]) -> Layout:
+        """Which images share a batch: those padded to one shape, whose passes run in one order."""
+        height, width, *channels = shape
+        padded = (*bucket_shape(height, width), *channels)
+        program = Program(vertical_first(height, width, self.size, profile=self.profile))
+        return Layout(padded, self._capacity(padded), program)
+
+    def _capacity(self, padded: tuple[int, ...]) -> int:
+        on_cpu = jax.default_backend() == "cpu"
+        budget = _CPU_BATCH_BYTES if on_cpu else _DEVICE_BATCH_BYTES
+        fitting = min(budget // int(np.prod(padded)), self.batch_size or _MAX_BATCH_SIZE)
+        return 1 << max(0, fitting.bit_length() - 1)  # a power of two: few programs
+
+    def _batch_of_one(self, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> Batch:
+        layout = self._layout(pixels.shape)._replace(capacity=1)
+        padded = np.zeros((1, *layout.shape), np.uint8)
+        padded[0, : pixels.shape[0], : pixels.shape[1]] = pixels
+        return Batch(layout, padded, [0], [(pixels.shape[0], pixels.shape[1])])
+
+    def _weights(self, batch: Batch) -> ResizeWeights:
+        """The planned resize of each place of a batch; free places get any."""
+        free = batch.layout.capacity - len(batch.shapes)
+        shapes = (*batch.shapes, *batch.shapes[:1] * free)
+        return _batched_weights(shapes, self.size, batch.layout.shape[:2], self.profile)
+
+    def _skip(self, name: str | int, reason: str) -> None:
+        self.skipped[name] = reason
+        logger.warning("skipped %s: %s", name, reason)
+
+
+@lru_cache(maxsize=64)  # most folders hold images of few sizes
+def _batched_weights(
+    shapes: tuple[tuple[int, int], ...],
+    size: tuple[int, int],
+    bucket: tuple[int, int],
+    profile: Profile,
+) -> ResizeWeights:
+    plans = [plan_resize(*shape, size, bucket=bucket, profile=profile) for shape in shapes]
+    return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *plans))
+
+
+def _index(name: str, value: int) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"expected {name} to be an integer, got {value!r}") from None
+
+
+def _positive(name: str, value: int | None) -> int | None:
+    if value is not None and _index(name, value) < 1:
+        raise ValueError(f"expected {name} to be at least 1, got {value}")
+    return value

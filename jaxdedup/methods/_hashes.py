@@ -1,0 +1,112 @@
+"""The encoders of the four perceptual hashes."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax
+import numpy as np
+
+from jaxdedup.hashing import (
+    AHASH,
+    DHASH,
+    PHASH,
+    WHASH,
+    HashMethod,
+    hamming_distance,
+    hash_padded,
+    to_hex,
+)
+from jaxdedup.loading import Batch
+
+from ._encoder import Encoder
+
+
+class HashEncoder(Encoder[str]):
+    """Encodes images as perceptual hashes: 64 bits, as 16 lower-case hex digits.
+
+    Args:
+        verbose: whether to show progress.
+        profile: the Pillow whose pixels are reproduced: ``"pillow13"`` (13.0 and later),
+            ``"pillow9"`` (7.0 to 12.1) or ``"pillow6"`` (up to 6.2).
+        batch_size: the most images in a call of the device function; None to choose by the size
+            of the images. No encoding depends on it.
+        num_workers: number of threads that decode; None for one a core.
+        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
+            can't. Of a video, the first frame.
+
+    Attributes:
+        skipped: what the last call could not load: file name, or position in a batch → reason.
+
+    Raises:
+        ValueError: an unknown profile, or a size below 1.
+    """
+
+    method: ClassVar[HashMethod]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(h, w)``, what images are resized to."""
+        return self.method.size
+
+    @staticmethod
+    def hamming_distance(hash1: str, hash2: str) -> int:
+        """How many bits differ between two hashes; see :func:`jaxdedup.hamming_distance`."""
+        return int(hamming_distance(hash1, hash2))
+
+    def _dispatch(self, batch: Batch) -> jax.Array:
+        return hash_padded(
+            batch.pixels,
+            self._weights(batch),
+            method=self.method,
+            vertical_first=batch.layout.program.vertical_first,
+            profile=self.profile,
+        )
+
+    def _results(self, encoded: jax.Array, count: int) -> Sequence[str]:
+        return [str(digits) for digits in to_hex(np.asarray(encoded)[:count])]
+
+
+class AHash(HashEncoder):
+    """Average hash: imagededup's ``AHash``, bit for bit. Arguments as :class:`HashEncoder`.
+
+    Example:
+        >>> AHash(verbose=False).encode_image(image_array=np.eye(8, dtype=np.uint8))
+        '8040201008040201'
+    """
+
+    method = AHASH
+
+
+class DHash(HashEncoder):
+    """Difference hash: imagededup's ``DHash``, bit for bit. Arguments as :class:`HashEncoder`.
+
+    Example:
+        >>> slope = np.tile(np.arange(9), (8, 1))
+        >>> DHash(verbose=False).encode_image(image_array=slope)
+        'ffffffffffffffff'
+    """
+
+    method = DHASH
+
+
+class PHash(HashEncoder):
+    """Perceptual hash: imagededup's ``PHash``, bit for bit. Arguments as :class:`HashEncoder`.
+
+    Example:
+        >>> PHash(verbose=False).encode_image(image_array=np.full((32, 32), 9))
+        'ffffffffffffffff'
+    """
+
+    method = PHASH
+
+
+class WHash(HashEncoder):
+    """Wavelet hash: imagededup's ``WHash``, bit for bit. Arguments as :class:`HashEncoder`.
+
+    Example:
+        >>> left_bright = np.repeat([[255, 0]], 128, axis=1).repeat(256, axis=0)
+        >>> WHash(verbose=False).encode_image(image_array=left_bright)
+        'f0f0f0f0f0f0f0f0'
+    """
+
+    method = WHASH
