@@ -253,7 +253,7 @@ def _distances(
 
 
 def _signs(halves: list[jax.Array]) -> jax.Array:
-    shifts = jnp.arange(32, dtype=jnp.uint32)
+    shifts = jnp.arange(32, dtype=jnp.uint32)[None, None]
     bits = jnp.concatenate([half[..., None] >> shifts for half in halves], axis=-1) & 1
     return (2 * bits.astype(jnp.int8) - 1).astype(jnp.int8)
 

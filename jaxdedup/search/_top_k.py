@@ -14,8 +14,7 @@ from jax.typing import ArrayLike
 
 from ._checks import check_features, check_hashes, check_positive, check_same_width
 
-_QUERY_TILE = 256
-_CORPUS_TILE = 8192
+_TILE = 256, 8192  # queries, rows of the corpus
 
 Score = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -63,7 +62,9 @@ def hamming_top_k(hashes: ArrayLike, corpus: ArrayLike | None = None, *, k: int)
     k = _check_k(k, hashes, corpus)
     words = _to_words(jnp.asarray(hashes))
     others = words if corpus is None else _to_words(jnp.asarray(corpus))
-    index, score = _top_k(words, others, score=_negative_distance, k=k, exclude_self=corpus is None)
+    index, score = _top_k(
+        words, others, score=_negative_distance, k=k, exclude_self=corpus is None, tile=_TILE
+    )
     return HammingTopK(index, -score.astype(jnp.int32))
 
 
@@ -99,7 +100,9 @@ def cosine_top_k(features: ArrayLike, corpus: ArrayLike | None = None, *, k: int
     k = _check_k(k, features, corpus)
     units = _to_units(jnp.asarray(features))
     others = units if corpus is None else _to_units(jnp.asarray(corpus))
-    index, score = _top_k(units, others, score=_similarity, k=k, exclude_self=corpus is None)
+    index, score = _top_k(
+        units, others, score=_similarity, k=k, exclude_self=corpus is None, tile=_TILE
+    )
     return CosineTopK(index, score)
 
 
@@ -132,18 +135,24 @@ def _similarity(queries: jax.Array, corpus: jax.Array) -> jax.Array:
     return jnp.matmul(queries, corpus.T, precision=lax.Precision.HIGHEST).clip(-1, 1)
 
 
-@partial(jax.jit, static_argnames=("score", "k", "exclude_self"))
+@partial(jax.jit, static_argnames=("score", "k", "exclude_self", "tile"))
 def _top_k(
-    queries: jax.Array, corpus: jax.Array, *, score: Score, k: int, exclude_self: bool
+    queries: jax.Array,
+    corpus: jax.Array,
+    *,
+    score: Score,
+    k: int,
+    exclude_self: bool,
+    tile: tuple[int, int],
 ) -> tuple[jax.Array, jax.Array]:
     """The k highest scores of each query, and where they are; equals stay in order."""
     count = queries.shape[0]
-    query_tiles = _tiles(queries, _QUERY_TILE)
-    corpus_tiles = _tiles(corpus, _CORPUS_TILE)
+    query_tiles = _tiles(queries, tile[0])
+    corpus_tiles = _tiles(corpus, tile[1])
     first = jnp.arange(corpus_tiles.shape[0], dtype=jnp.int32) * corpus_tiles.shape[1]
 
-    def search_tile(tile: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        some_queries, number = tile
+    def search_tile(numbered: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        some_queries, number = numbered
         row = number * query_tiles.shape[1] + jnp.arange(query_tiles.shape[1], dtype=jnp.int32)
 
         def merge(

@@ -1,0 +1,217 @@
+"""hamming_pairs, whatever way it takes, against scikit-learn, SciPy and imagededup."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.metrics import pairwise_distances
+
+from jaxdedup.search import (
+    HammingPairs,
+    _bands,
+    _hamming,
+    hamming_pairs,
+    iter_hamming_pairs,
+    neighbours,
+)
+
+IMAGEDEDUP = json.loads(Path(__file__).with_name("imagededup_maps.json").read_text())
+
+
+def planted(count: int, seed: int = 0) -> np.ndarray:
+    """uint8[count, 8]; a quarter are copies of others with up to 13 bits flipped."""
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2, (count, 64), dtype=np.uint8)
+    for row in range(1, count, 4):
+        bits[row] = bits[rng.integers(row)]
+        bits[row, rng.choice(64, rng.integers(14), replace=False)] ^= 1
+    return np.packbits(bits, axis=1)
+
+
+def all_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    bits_a, bits_b = np.unpackbits(a, axis=1), np.unpackbits(b, axis=1)
+    share = pairwise_distances(bits_a.astype(bool), bits_b.astype(bool), metric="hamming")
+    return np.rint(64 * share).astype(int)
+
+
+def assert_pairs(found: HammingPairs, wanted: np.ndarray, distances: np.ndarray) -> None:
+    i, j = np.nonzero(wanted)
+    np.testing.assert_array_equal(found.i, i)
+    np.testing.assert_array_equal(found.j, j)
+    np.testing.assert_array_equal(found.distance, distances[i, j])
+    assert [column.dtype for column in found] == [np.int32, np.int32, np.uint8]
+
+
+WAYS = {
+    "default": {},
+    "small tiles": {"tile_pairs": 3 * 64**2},
+    "one block a tile": {"tile_pairs": 1},
+    "one device": {"devices": jax.devices()[:1]},
+    "matrix products": {"matrix": True},
+    "1 band": {"bands": 1},
+    "3 bands": {"bands": 3},
+    "5 bands": {"bands": 5},
+    "11 bands of 4 bits": {"bands": 11, "bits": 4},
+    "bands, small tiles": {"bands": 4, "tile_pairs": 2 * 64**2},
+    "bands, matrix products": {"bands": 2, "matrix": True},
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict:
+    options = dict(WAYS[request.param])
+    if options.pop("matrix", False):
+        monkeypatch.setattr(_hamming, "has_fast_matrix_products", lambda device: True)
+    bands, bits = options.pop("bands", None), options.pop("bits", 3)
+    if bands is not None:
+        monkeypatch.setattr(
+            _hamming, "choose_bands", lambda words, corpus, t: _bands._bands(bands, bits, t)
+        )
+    return options
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 63, 64, 65, 300])
+def test_equals_scikit_learn(count: int, way: dict) -> None:
+    hashes = planted(count)
+    distances = all_distances(hashes, hashes) if count else np.zeros((0, 0), int)
+    for threshold in (0, 3, 10, 64):
+        found = hamming_pairs(hashes, max_distance=threshold, **way)
+        assert_pairs(found, np.triu(distances <= threshold, 1), distances)
+        assert sum(len(p.i) for p in iter_hamming_pairs(hashes, max_distance=threshold, **way)) == (
+            len(found.i)
+        )
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (3, 200), (200, 3), (130, 257)])
+def test_queries_against_a_corpus(counts: tuple[int, int], way: dict) -> None:
+    hashes = planted(sum(counts), seed=1)
+    queries, corpus = hashes[: counts[0]], hashes[-counts[1] :]
+    distances = all_distances(queries, corpus)
+    for threshold in (0, 10, 64):
+        found = hamming_pairs(queries, corpus, max_distance=threshold, **way)
+        assert_pairs(found, distances <= threshold, distances)
+
+
+@pytest.mark.parametrize("shapes", [(0, 0), (0, 5), (5, 0)])
+def test_nothing_against_something(shapes: tuple[int, int]) -> None:
+    found = hamming_pairs(*(np.zeros((count, 8), np.uint8) for count in shapes))
+    assert [len(column) for column in found] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("number", range(len(IMAGEDEDUP["sets"])))
+def test_equals_imagededup_at_every_threshold(number: int) -> None:
+    case = IMAGEDEDUP["sets"][number]
+    hashes = np.array([list(bytes.fromhex(text)) for text in case["hashes"]], np.uint8)
+    for threshold, expected in enumerate(case["sha256"]):
+        pairs = hamming_pairs(hashes, max_distance=threshold)
+        near = neighbours(pairs, len(hashes))
+        # Stored as [distance, index], sorted: the order of neighbours() without sorting again.
+        entries = np.stack([near.score.astype(np.int32), near.indices], axis=1)
+        found = [part.tolist() for part in np.split(entries, near.starts[1:-1])]
+        if threshold == 12:
+            assert found == case["at 12"]
+        text = json.dumps(found, separators=(",", ":"))
+        assert hashlib.sha256(text.encode()).hexdigest()[:16] == expected, threshold
+
+
+@pytest.mark.parametrize("threshold", [0, 4, 10, 13])
+def test_the_bands_it_chooses_itself_lose_nothing(threshold: int) -> None:
+    hashes = planted(30_000, seed=2)
+    # As with photographs of one kind: in a third of them half the bits hardly vary.
+    hashes[::3, :4] = hashes[0, :4]
+    assert _bands.choose_bands(_hamming._to_words(hashes), None, threshold) != _bands.BRUTE_FORCE
+    found = hamming_pairs(hashes, max_distance=threshold)
+    rows = np.arange(0, len(hashes), 150)
+    bits = np.unpackbits(hashes, axis=1)
+    distances = cdist(bits[rows].astype(float), bits.astype(float), "cityblock").astype(int)
+    i, j = np.nonzero((distances <= threshold) & (np.arange(len(hashes)) > rows[:, None]))
+    chosen = np.isin(found.i, rows)
+    np.testing.assert_array_equal(found.i[chosen], rows[i])
+    np.testing.assert_array_equal(found.j[chosen], j)
+    np.testing.assert_array_equal(found.distance[chosen], distances[i, j])
+
+
+def test_bands_hold_every_pair_within_the_distance() -> None:
+    rng = np.random.default_rng(3)
+    for threshold in range(65):
+        differences = np.zeros((50, 64), np.uint8)
+        for row in differences:
+            row[rng.choice(64, rng.integers(threshold + 1), replace=False)] = 1
+        words = np.packbits(differences, axis=1).view(np.uint64)[:, 0]
+        for number in range(1, 17):
+            bands = _bands._bands(number, 64 // number, threshold)
+            assert np.any([band.near(words) for band in bands], axis=0).all()
+
+
+def test_all_equal_hashes_are_refused_or_streamed() -> None:
+    hashes = np.full((10_000, 8), 7, np.uint8)
+    with pytest.raises(ValueError, match=r"would be 49,995,000 pairs.*iter_hamming_pairs\(\)"):
+        hamming_pairs(hashes)
+    with pytest.raises(ValueError, match=r"would be more than 10,\d+,\d+ pairs"):
+        hamming_pairs(hashes, max_pairs=1_000_000)
+    pieces = [len(piece.i) for piece in iter_hamming_pairs(hashes)]
+    assert sum(pieces) == 49_995_000
+    assert max(pieces) <= 2**20
+
+
+def test_max_pairs_is_the_most_that_are_returned() -> None:
+    hashes = np.zeros((100, 8), np.uint8)
+    assert len(hamming_pairs(hashes, max_pairs=4950).i) == 4950
+    with pytest.raises(ValueError, match=r"would be 4,950 pairs, expected at most max_pairs=4,949"):
+        hamming_pairs(hashes, max_pairs=4949)
+
+
+@pytest.mark.parametrize("threshold", [np.int64(10), np.uint8(10), np.int8(10)])
+def test_numpy_integers_are_integers(threshold: np.integer) -> None:
+    hashes = planted(50)
+    for found, expected in zip(
+        hamming_pairs(hashes, max_distance=threshold), hamming_pairs(hashes), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_arrays_on_devices_stay_there() -> None:
+    hashes = planted(100)
+    placed = jax.device_put(hashes, jax.devices()[2])
+    assert list(_hamming.devices_for(placed)) == [jax.devices()[2]]
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), "batch")
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
+    sharded = jax.device_put(hashes, sharding)
+    assert list(_hamming.devices_for(sharded)) == jax.devices()
+    for array in (placed, sharded):
+        for found, expected in zip(hamming_pairs(array), hamming_pairs(hashes), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+HASHES = np.zeros((3, 8), np.uint8)
+MISTAKES = [
+    (TypeError, "expected hashes of dtype uint8, got int64", (HASHES.astype(np.int64),), {}),
+    (TypeError, "expected hashes of dtype uint8, got <U16", (["00" * 8],), {}),
+    (TypeError, "expected corpus of dtype uint8, got float32", (HASHES, np.float32([[1]])), {}),
+    (ValueError, r"expected hashes of shape \(N, 8\), got \(3, 7\)", (HASHES[:, :7],), {}),
+    (ValueError, r"expected hashes of shape \(N, 8\), got \(8,\)", (HASHES[0],), {}),
+    (ValueError, "expected max_distance from 0 to 64, got -1", (HASHES,), {"max_distance": -1}),
+    (ValueError, "expected max_distance from 0 to 64, got 65", (HASHES,), {"max_distance": 65}),
+    (TypeError, "an integer, got bool", (HASHES,), {"max_distance": True}),
+    (TypeError, "an integer, got bool", (HASHES,), {"max_distance": np.True_}),
+    (TypeError, "an integer, got float", (HASHES,), {"max_distance": 10.0}),
+    (TypeError, "an integer, got float", (HASHES,), {"max_distance": float("nan")}),
+    (TypeError, "an integer, got NoneType", (HASHES,), {"max_distance": None}),
+    (ValueError, "expected max_pairs of at least 1, got 0", (HASHES,), {"max_pairs": 0}),
+    (ValueError, "expected tile_pairs of at least 1, got 0", (HASHES,), {"tile_pairs": 0}),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "arguments", "options"), MISTAKES)
+def test_mistakes(error: type[Exception], message: str, arguments: tuple, options: dict) -> None:
+    with pytest.raises(error, match=message):
+        hamming_pairs(*arguments, **options)
+
+
+def test_streams_check_their_arguments_at_once() -> None:
+    with pytest.raises(ValueError, match="max_distance"):
+        iter_hamming_pairs(HASHES, max_distance=65)
