@@ -79,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SUFFIXES",
         help="let imageio open these too, such as mp4,cr2",
     )
+    encode.add_argument(
+        "--draft",
+        action="store_true",
+        help="faster and not exact: the JPEG decoder scales large images down",
+    )
     encode.add_argument("--quiet", action="store_true", help="no progress, no summary")
     return parser
 
@@ -109,7 +114,8 @@ def _encode(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int
     seconds = time.perf_counter() - start
 
     if options.output:
-        stored = StoredEncodings(encodings, options.method, options.profile)
+        profile = f"{options.profile}-draft" if options.draft else options.profile
+        stored = StoredEncodings(encodings, options.method, profile)
         save_encodings(options.output, stored)
     else:
         for name, encoding in encodings.items():
@@ -137,6 +143,7 @@ def _encoder(options: argparse.Namespace) -> Any:
         batch_size=options.batch_size,
         num_workers=options.num_workers,
         formats=options.formats,
+        draft=options.draft,
     )
 
 

@@ -9,6 +9,7 @@ from ._batches import Failure as Failure
 from ._batches import Layout as Layout
 from ._batches import load_batches as load_batches
 from ._decode import DecodeError as DecodeError
+from ._decode import Pixels as Pixels
 from ._decode import Source as Source
 from ._decode import as_image as as_image
 from ._decode import decode as decode
@@ -19,6 +20,7 @@ __all__ = [
     "DecodeError",
     "Failure",
     "Layout",
+    "Pixels",
     "Source",
     "as_image",
     "decode",

@@ -13,13 +13,13 @@ Buffers are used again, as fresh memory costs a page fault every 4 KiB.
 import os
 import queue
 import threading
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._decode import DecodeError, Pixels, Source, decode
+from ._decode import Allocate, DecodeError, Pixels, Source, decode
 
 _MAX_OPEN = 16
 _MAX_READY = 2
@@ -106,12 +106,12 @@ class _Loader:
         self,
         sources: Iterable[Source],
         layout_of: Callable[[tuple[int, ...]], Layout],
-        formats: Collection[str],
+        decode_into: Callable[[Source, Allocate], Pixels],
     ) -> None:
         self._sources = enumerate(sources)
         self._sources_lock = threading.Lock()
         self._layout_of = layout_of
-        self._formats = formats
+        self._decode_into = decode_into
         self._buffers = _Buffers()
         self._open: dict[Layout, Batch] = {}
         self._open_lock = threading.Lock()
@@ -176,7 +176,7 @@ class _Loader:
             return batch.pixels[place, : shape[0], : shape[1]]
 
         try:
-            decode(source, allocate=allocate, formats=self._formats)
+            self._decode_into(source, allocate)
         except DecodeError as error:
             if batch is not None:
                 batch.positions[place] = None
@@ -222,7 +222,7 @@ def load_batches(
     layout_of: Callable[[tuple[int, ...]], Layout],
     *,
     num_workers: int | None = None,
-    formats: Collection[str] = (),
+    decode_into: Callable[[Source, Allocate], Pixels] = decode,
 ) -> Generator[Batch | Failure]:
     """Decode images in threads, into batches of equal layout.
 
@@ -231,7 +231,7 @@ def load_batches(
             the workers, one at a time.
         layout_of: from the shape of an image, ``(H, W, 3)`` or ``(H, W)``, to its layout.
         num_workers: the number of threads; None for one a core.
-        formats: suffixes of files that imageio may open, see :func:`decode`.
+        decode_into: :func:`decode`, or a function like it with options of its own.
 
     Yields:
         Batches in the order in which they fill up, and failures. Every source is in exactly one
@@ -247,4 +247,4 @@ def load_batches(
         [2]
     """
     workers = num_workers or os.cpu_count() or 1
-    return _Loader(sources, layout_of, formats).run(workers)
+    return _Loader(sources, layout_of, decode_into).run(workers)

@@ -40,7 +40,11 @@ def _new_buffer(shape: tuple[int, ...]) -> Pixels:
 
 
 def decode(
-    source: Source, *, allocate: Allocate = _new_buffer, formats: Collection[str] = ()
+    source: Source,
+    allocate: Allocate = _new_buffer,
+    *,
+    formats: Collection[str] = (),
+    draft_size: tuple[int, int] | None = None,
 ) -> Pixels:
     """Decode one image.
 
@@ -51,6 +55,8 @@ def decode(
             the pixels are written to.
         formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
             can't; its plugin for the format has to be installed. Of a video, the first frame.
+        draft_size: let the JPEG decoder scale down while it decodes, to no less than this
+            ``(height, width)``. Fast, but not the pixels of the image.
 
     Returns:
         The array that ``allocate`` gave: ``uint8[H, W, 3]``, or ``uint8[H, W]`` for a grey image.
@@ -63,7 +69,7 @@ def decode(
         (2, 4, 3)
     """
     try:
-        return _decode(source, allocate, formats)
+        return _decode(source, allocate, formats, draft_size)
     except DecodeError:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
@@ -98,15 +104,20 @@ def as_image(array: Any) -> Pixels:
         return image.astype(np.uint8, copy=False)
 
 
-def _decode(source: Source, allocate: Allocate, formats: Collection[str]) -> Pixels:
+def _decode(
+    source: Source,
+    allocate: Allocate,
+    formats: Collection[str],
+    draft_size: tuple[int, int] | None,
+) -> Pixels:
     if isinstance(source, Image.Image):
         return _fill(allocate, _pillow_pixels(source))
     if isinstance(source, (str, os.PathLike)):
-        return _decode_path(os.fspath(source), allocate, formats)
+        return _decode_path(os.fspath(source), allocate, formats, draft_size)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _decode_bytes(bytes(source), allocate)
+        return _decode_bytes(bytes(source), allocate, draft_size)
     if hasattr(source, "read"):
-        return _decode_bytes(cast(BinaryIO, source).read(), allocate)
+        return _decode_bytes(cast(BinaryIO, source).read(), allocate, draft_size)
     if hasattr(source, "__array__"):
         return _fill(allocate, as_image(source))
     raise DecodeError(
@@ -115,14 +126,16 @@ def _decode(source: Source, allocate: Allocate, formats: Collection[str]) -> Pix
     )
 
 
-def _decode_path(path: str, allocate: Allocate, formats: Collection[str]) -> Pixels:
+def _decode_path(
+    path: str, allocate: Allocate, formats: Collection[str], draft_size: tuple[int, int] | None
+) -> Pixels:
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer for ever
         raise DecodeError("is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
     with open(path, "rb") as file:
         content = file.read()
     try:
-        return _decode_bytes(content, allocate)
+        return _decode_bytes(content, allocate, draft_size)
     except Exception:
         suffix = os.path.splitext(path)[1].lstrip(".").lower()
         if suffix not in {name.lstrip(".").lower() for name in formats}:
@@ -130,17 +143,19 @@ def _decode_path(path: str, allocate: Allocate, formats: Collection[str]) -> Pix
     return _fill(allocate, _imageio_pixels(path))
 
 
-def _decode_bytes(content: bytes, allocate: Allocate) -> Pixels:
+def _decode_bytes(content: bytes, allocate: Allocate, draft_size: tuple[int, int] | None) -> Pixels:
     if not content:
         raise DecodeError("is empty")
     if simplejpeg is not None and content.startswith(_JPEG_MAGIC):
-        pixels = _decode_jpeg(content, allocate)
+        pixels = _decode_jpeg(content, allocate, draft_size)
         if pixels is not None:
             return pixels
     return _fill(allocate, _decode_with_pillow(content))
 
 
-def _decode_jpeg(content: bytes, allocate: Allocate) -> Pixels | None:
+def _decode_jpeg(
+    content: bytes, allocate: Allocate, draft_size: tuple[int, int] | None
+) -> Pixels | None:
     """The pixels of a well-formed RGB or grey JPEG; None leaves the file to Pillow."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
@@ -149,12 +164,21 @@ def _decode_jpeg(content: bytes, allocate: Allocate) -> Pixels | None:
     if colours not in ("YCbCr", "RGB", "Gray"):
         return None
     _refuse_bomb(height, width)
-    grey = colours == "Gray"
-    pixels = allocate((height, width) if grey else (height, width, 3))
+    channels = () if colours == "Gray" else (3,)
+    colours = "RGB" if channels else "GRAY"
+    if draft_size is not None:
+        smallest = {"min_height": draft_size[0], "min_width": draft_size[1]}
+        try:
+            pixels = simplejpeg.decode_jpeg(content, colours, **smallest)
+        except ValueError:
+            return None
+        return _fill(allocate, pixels.reshape(*pixels.shape[:2], *channels))
+
+    pixels = allocate((height, width, *channels))
     # Rows of a padded batch may lie apart, where the decoder wants them side by side.
     rows = pixels if pixels.flags.c_contiguous else np.empty(pixels.shape, np.uint8)
     try:
-        simplejpeg.decode_jpeg(content, "GRAY" if grey else "RGB", buffer=rows)
+        simplejpeg.decode_jpeg(content, colours, buffer=rows)
     except ValueError:
         rows = _decode_with_pillow(content)
     if rows is not pixels:

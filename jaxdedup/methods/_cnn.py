@@ -3,7 +3,7 @@
 import operator
 import os
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -14,10 +14,11 @@ from jax.typing import ArrayLike, DTypeLike
 from numpy.typing import NDArray
 
 from jaxdedup import mobilenet
-from jaxdedup.image import Profile, resize_padded
+from jaxdedup.image import Profile, ResizeWeights, resize_padded
 from jaxdedup.loading import Batch
 
-from ._encoder import Encoder
+from ._devices import replicate, spread
+from ._encoder import Encoder, Program
 
 Features = NDArray[np.float32]
 Network = Callable[[jax.Array], ArrayLike]
@@ -45,6 +46,8 @@ class CNN(Encoder[Features]):
         batch_size: the most images in a call of the network; None to choose.
         num_workers: number of threads that decode; None for one a core.
         formats: suffixes of files which imageio may open where Pillow can't.
+        draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
+            size that the network takes. Faster on large photographs, but **not exact**.
 
     Attributes:
         skipped: what the last call could not load: file name, or position in a batch → reason.
@@ -78,6 +81,7 @@ class CNN(Encoder[Features]):
         batch_size: int | None = None,
         num_workers: int | None = None,
         formats: Collection[str] = (),
+        draft: bool = False,
     ) -> None:
         super().__init__(
             verbose,
@@ -85,6 +89,7 @@ class CNN(Encoder[Features]):
             batch_size=batch_size,
             num_workers=num_workers,
             formats=formats,
+            draft=draft,
         )
         self.weights = weights
         self.dtype = _float_name(dtype)
@@ -111,12 +116,8 @@ class CNN(Encoder[Features]):
         return super()._settings() | own
 
     def _dispatch(self, batch: Batch) -> jax.Array:
-        resized = _resize_rgb(
-            batch.pixels,
-            self._weights(batch),
-            size=self.size,
-            vertical_first=batch.layout.program.vertical_first,
-        )
+        resize = _resize_program(self.size, batch.layout.program)
+        resized = resize((), batch.pixels, self._weights(batch))
         # A batch may have left before it was full. The network is not run on the free places, but
         # on a power of two, so that it is compiled for few sizes.
         taken = 1 << (len(batch.shapes) - 1).bit_length()
@@ -133,8 +134,8 @@ class CNN(Encoder[Features]):
 
 
 def _mobilenet(weights: str | os.PathLike[str] | None, dtype: str) -> Network:
-    params = mobilenet.load_params(weights)
-    return partial(mobilenet.features, params, dtype=dtype)
+    params = replicate(mobilenet.load_params(weights))
+    return partial(spread(partial(mobilenet.features, dtype=dtype)), params)
 
 
 def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:
@@ -151,14 +152,15 @@ def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:
     return lambda images: run(state, preprocess(images))
 
 
-@partial(jax.jit, static_argnames=("size", "vertical_first"))
-def _resize_rgb(
-    images: jax.Array, weights: Any, *, size: tuple[int, int], vertical_first: bool
-) -> jax.Array:
-    resized = resize_padded(images, weights, size, vertical_first=vertical_first)
-    if images.ndim == 3:
-        resized = jnp.repeat(resized[..., None], 3, axis=-1)
-    return resized
+@cache
+def _resize_program(size: tuple[int, int], program: Program) -> Callable[..., jax.Array]:
+    @jax.jit
+    def resize(_: Any, images: jax.Array, weights: ResizeWeights) -> jax.Array:
+        resized = resize_padded(images, weights, size, vertical_first=program.vertical_first)
+        grey = images.ndim == 3
+        return jnp.repeat(resized[..., None], 3, axis=-1) if grey else resized
+
+    return spread(resize)
 
 
 def _size(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -10,9 +10,9 @@ import operator
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 import jax
@@ -25,6 +25,7 @@ from jaxdedup.loading import (
     DecodeError,
     Failure,
     Layout,
+    Pixels,
     Source,
     as_image,
     decode,
@@ -62,6 +63,7 @@ class Encoder(ABC, Generic[E]):
         batch_size: int | None = None,
         num_workers: int | None = None,
         formats: Collection[str] = (),
+        draft: bool = False,
     ) -> None:
         if profile not in get_args(Profile):
             raise ValueError(
@@ -74,6 +76,7 @@ class Encoder(ABC, Generic[E]):
         self.batch_size = _positive("batch_size", batch_size)
         self.num_workers = _positive("num_workers", num_workers)
         self.formats = tuple(formats)
+        self.draft = draft
         self.skipped: dict[str | int, str] = {}
 
     def __repr__(self) -> str:
@@ -87,6 +90,7 @@ class Encoder(ABC, Generic[E]):
             "batch_size": self.batch_size,
             "num_workers": self.num_workers,
             "formats": self.formats,
+            "draft": self.draft,
         }
 
     def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> E | None:
@@ -108,7 +112,7 @@ class Encoder(ABC, Generic[E]):
         if isinstance(image_file, (str, os.PathLike)) and os.path.exists(image_file):
             self.skipped = {}
             try:
-                pixels = decode(image_file, formats=self.formats)
+                pixels = self._decoder(self.draft)(image_file)
             except DecodeError as error:
                 self._skip(os.fspath(image_file), str(error))
                 return None
@@ -125,6 +129,8 @@ class Encoder(ABC, Generic[E]):
         image_dir: Path | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        *,
+        draft: bool | None = None,
     ) -> dict[str, E]:
         """Encode the images of a folder.
 
@@ -133,6 +139,7 @@ class Encoder(ABC, Generic[E]):
             recursive: whether to take the images of sub-folders too.
             num_enc_workers: number of threads that decode; None for ``num_workers``. (0, which
                 stands for no extra process in imagededup, is one thread.)
+            draft: in place of the encoder's ``draft``.
 
         Returns:
             The encodings, keyed by path relative to the folder, in sorted order. A file that
@@ -148,7 +155,9 @@ class Encoder(ABC, Generic[E]):
         for name, reason in unreadable.items():
             self._skip(name, reason)
         paths = (os.path.join(image_dir, name) for name in names)
-        encodings = self._encode(paths, names, num_enc_workers)
+        encodings = self._encode(
+            paths, names, num_enc_workers, self.draft if draft is None else draft
+        )
         return {name: e for name, e in zip(names, encodings, strict=True) if e is not None}
 
     def encode_batch(self, images: Iterable[Source]) -> list[E | None]:
@@ -169,7 +178,7 @@ class Encoder(ABC, Generic[E]):
         if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
             raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
         self.skipped = {}
-        return self._encode(images, None, None)
+        return self._encode(images, None, None, self.draft)
 
     @property
     @abstractmethod
@@ -185,7 +194,11 @@ class Encoder(ABC, Generic[E]):
         """Wait for the device; the first ``count`` encodings in the user's form."""
 
     def _encode(
-        self, sources: Iterable[Source], names: Sequence[str] | None, num_workers: int | None
+        self,
+        sources: Iterable[Source],
+        names: Sequence[str] | None,
+        num_workers: int | None,
+        draft: bool,
     ) -> list[E | None]:
         """Encode each source, with progress; None where one can't be loaded."""
         if num_workers is not None:
@@ -193,7 +206,7 @@ class Encoder(ABC, Generic[E]):
         total = len(names) if names is not None else operator.length_hint(sources) or None
         encodings: dict[int, E | None] = {}
         bar = tqdm(total=total, desc=type(self).__name__, unit="image", disable=not self.verbose)
-        stream = self._stream(sources, num_workers or self.num_workers)
+        stream = self._stream(sources, num_workers or self.num_workers, draft)
         with bar, closing(stream):
             for position, result in stream:
                 if isinstance(result, Failure):
@@ -208,11 +221,13 @@ class Encoder(ABC, Generic[E]):
         return [encodings[position] for position in range(len(encodings))]
 
     def _stream(
-        self, sources: Iterable[Source], num_workers: int | None
+        self, sources: Iterable[Source], num_workers: int | None, draft: bool
     ) -> Generator[tuple[int, E | Failure]]:
         """Results and failures, each with its source's position, as they come."""
         in_flight: deque[tuple[Batch, jax.Array]] = deque()
-        loaded = load_batches(sources, self._layout, num_workers=num_workers, formats=self.formats)
+        loaded = load_batches(
+            sources, self._layout, num_workers=num_workers, decode_into=self._decoder(draft)
+        )
         with closing(loaded):
             for item in loaded:
                 if isinstance(item, Failure):
@@ -231,6 +246,11 @@ class Encoder(ABC, Generic[E]):
             if position is not None:
                 yield position, result
 
+    def _decoder(self, draft: bool) -> Callable[..., Pixels]:
+        # At twice the target size the resize still averages over several pixels.
+        draft_size = (2 * self.size[0], 2 * self.size[1]) if draft else None
+        return partial(decode, formats=self.formats, draft_size=draft_size)
+
     def _layout(self, shape: tuple[int, ...]) -> Layout:
         """Which images share a batch: those padded to one shape, whose passes run in one order."""
         height, width, *channels = shape
@@ -239,12 +259,15 @@ class Encoder(ABC, Generic[E]):
         return Layout(padded, self._capacity(padded), program)
 
     def _capacity(self, padded: tuple[int, ...]) -> int:
+        """The size of a batch: a power of two for each device, so that programs are few."""
         on_cpu = jax.default_backend() == "cpu"
         budget = _CPU_BATCH_BYTES if on_cpu else _DEVICE_BATCH_BYTES
-        fitting = min(budget // int(np.prod(padded)), self.batch_size or _MAX_BATCH_SIZE)
-        return 1 << max(0, fitting.bit_length() - 1)  # a power of two: few programs
+        devices = jax.local_device_count()
+        most = self.batch_size // devices if self.batch_size else _MAX_BATCH_SIZE
+        fitting = min(budget // int(np.prod(padded)), most)
+        return devices << max(0, fitting.bit_length() - 1)
 
-    def _batch_of_one(self, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> Batch:
+    def _batch_of_one(self, pixels: Pixels) -> Batch:
         layout = self._layout(pixels.shape)._replace(capacity=1)
         padded = np.zeros((1, *layout.shape), np.uint8)
         padded[0, : pixels.shape[0], : pixels.shape[1]] = pixels
@@ -254,7 +277,7 @@ class Encoder(ABC, Generic[E]):
         """The planned resize of each place of a batch; free places get any."""
         free = batch.layout.capacity - len(batch.shapes)
         shapes = (*batch.shapes, *batch.shapes[:1] * free)
-        return _batched_weights(shapes, self.size, batch.layout.shape[:2], self.profile)
+        return _batched_weights(shapes, self.size, batch.layout.shape[:2])
 
     def _skip(self, name: str | int, reason: str) -> None:
         self.skipped[name] = reason
@@ -266,9 +289,8 @@ def _batched_weights(
     shapes: tuple[tuple[int, int], ...],
     size: tuple[int, int],
     bucket: tuple[int, int],
-    profile: Profile,
 ) -> ResizeWeights:
-    plans = [plan_resize(*shape, size, bucket=bucket, profile=profile) for shape in shapes]
+    plans = [plan_resize(*shape, size, bucket=bucket) for shape in shapes]
     return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *plans))
 
 

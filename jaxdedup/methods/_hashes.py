@@ -1,6 +1,7 @@
 """The encoders of the four perceptual hashes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import ClassVar
 
 import jax
@@ -16,9 +17,11 @@ from jaxdedup.hashing import (
     hash_padded,
     to_hex,
 )
+from jaxdedup.image import Profile
 from jaxdedup.loading import Batch
 
-from ._encoder import Encoder
+from ._devices import spread
+from ._encoder import Encoder, Program
 
 
 class HashEncoder(Encoder[str]):
@@ -33,6 +36,9 @@ class HashEncoder(Encoder[str]):
         num_workers: number of threads that decode; None for one a core.
         formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
             can't. Of a video, the first frame.
+        draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
+            size that the hash looks at. Faster on large photographs, but **not exact**: some bits
+            differ from those of the whole image.
 
     Attributes:
         skipped: what the last call could not load: file name, or position in a batch → reason.
@@ -54,16 +60,24 @@ class HashEncoder(Encoder[str]):
         return int(hamming_distance(hash1, hash2))
 
     def _dispatch(self, batch: Batch) -> jax.Array:
-        return hash_padded(
-            batch.pixels,
-            self._weights(batch),
-            method=self.method,
-            vertical_first=batch.layout.program.vertical_first,
-            profile=self.profile,
-        )
+        program = _program(self.method, batch.layout.program, self.profile)
+        return program((), batch.pixels, self._weights(batch))
 
     def _results(self, encoded: jax.Array, count: int) -> Sequence[str]:
         return [str(digits) for digits in to_hex(np.asarray(encoded)[:count])]
+
+
+@cache
+def _program(method: HashMethod, program: Program, profile: Profile) -> Callable[..., jax.Array]:
+    return spread(
+        lambda _, images, weights: hash_padded(
+            images,
+            weights,
+            method=method,
+            vertical_first=program.vertical_first,
+            profile=profile,
+        )
+    )
 
 
 class AHash(HashEncoder):
