@@ -1,39 +1,60 @@
 """LANCZOS weights, planned on the host in float64 and held as 22-bit fixed-point integers.
 
-Everything here depends on sizes alone. The arrays' shapes depend on the bucket and the target size
-only, so that images of many true sizes share one compiled program.
+Everything here depends on sizes alone, and the shapes of the arrays on the bucket and the target
+size alone: images of many true sizes share one compiled program, with their weights as data.
+
+Source: Pillow, ``src/libImaging/Resample.c``; C. E. Duchon, "Lanczos Filtering in One and Two
+Dimensions", 1979.
 """
 
 import functools
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from ._profiles import Profile, rules
 
 PRECISION_BITS = 22
-_SUPPORT = 3.0
+_SUPPORT = 3.0  # LANCZOS reaches three inputs (or, where it shrinks, outputs) to either side
+_LANES = 8  # neighbours that one vector register adds up side by side
+_UNROLLED = 12  # vectors of one sum that the compiler of XLA's CPU back end keeps in registers
 
 
 class AxisWeights(NamedTuple):
-    """The weights of one pass, in blocks of outputs which read a slice of the inputs each.
+    """The weights of one pass. Outputs come in blocks of q, which read one slice of inputs each.
 
-    Output ``g·q + j`` is the sum over ``t`` of ``taps[g, t, j] · input[starts[g] + t]``.
+    Output ``g·q + j`` is the sum over t of ``taps[g, t, j] · input[starts[g] + t]``.
     """
 
-    taps: np.ndarray  # int32[G, T, q]
-    starts: np.ndarray  # int32[G]
+    taps: np.ndarray | jax.Array  # int32[G, T, q]
+    starts: np.ndarray | jax.Array  # int32[G]
 
 
 class ResizeWeights(NamedTuple):
-    """The weights of both passes: a pytree, which can be stacked along a batch axis."""
+    """The weights of both passes: a pytree, to be stacked along a batch axis as needed."""
 
     vertical: AxisWeights
     horizontal: AxisWeights
 
 
 def bucket_shape(height: int, width: int) -> tuple[int, int]:
-    """The padded size which an image of this size shares with others."""
+    """The padded size that an image shares with others of about its size.
+
+    Each side is rounded up to 4, 5, 6 or 7 times a power of two, by less than a quarter. There are
+    four steps an octave: 36 for sides up to 2,048 pixels, 56 up to 65,536. The programs compiled
+    for a folder are at most the pairs of steps that occur in it.
+
+    Args:
+        height, width: the true size in pixels.
+
+    Returns:
+        ``(Hb, Wb)``, each at least as large as the true side.
+
+    Example:
+        >>> bucket_shape(480, 640)
+        (512, 640)
+    """
     return _round_up(height), _round_up(width)
 
 
@@ -47,12 +68,21 @@ def _round_up(side: int) -> int:
 def vertical_first(
     height: int, width: int, size: tuple[int, int], *, profile: Profile = "pillow13"
 ) -> bool:
-    """Whether the profile's Pillow resizes the vertical axis first."""
+    """Whether the profile's Pillow resizes the vertical axis first, which shows in the rounding.
+
+    Args:
+        height, width: the true size in pixels.
+        size: the target ``(h, w)``.
+        profile: the version of Pillow to equal.
+
+    Example:
+        >>> vertical_first(4000, 1000, (32, 32)), vertical_first(480, 640, (32, 32))
+        (True, False)
+    """
     fewer_rows, fewer_columns = height - size[0], width - size[1]
     return rules(profile).may_go_vertical_first and fewer_rows > max(0, 2 * fewer_columns)
 
 
-@functools.lru_cache(maxsize=1024)
 def plan_resize(
     height: int,
     width: int,
@@ -60,27 +90,68 @@ def plan_resize(
     *,
     bucket: tuple[int, int] | None = None,
     profile: Profile = "pillow13",
+    block: int | None = None,
 ) -> ResizeWeights:
-    """The weights that resize an image of this true size, padded to ``bucket``, to ``size``."""
-    padded_height, padded_width = bucket or (height, width)
+    """The weights that resize an image, as NumPy arrays; the plan of each axis is cached.
+
+    Args:
+        height, width: the true size in pixels.
+        size: the target ``(h, w)``.
+        bucket: the padded size ``(Hb, Wb)``; the true size by default.
+        profile: the version of Pillow to equal. None of them has changed the weights.
+        block: q, the number of outputs in a block: 1 makes `resize_padded` sum elementwise, in
+            cache-sized steps, and more make it multiply matrices. By default 1 on CPU and 32
+            elsewhere.
+
+    Returns:
+        Weights whose shapes depend on `bucket`, `size` and `block` only.
+
+    Example:
+        >>> plan_resize(480, 640, (32, 32), bucket=(512, 640)).vertical.starts.shape
+        (32,)
+    """
+    rules(profile)
+    padded = bucket or (height, width)
+    block = block or (1 if jax.default_backend() == "cpu" else 32)
     return ResizeWeights(
-        vertical=_plan_axis(height, size[0], padded_height),
-        horizontal=_plan_axis(width, size[1], padded_width),
+        vertical=_plan_axis(height, size[0], padded[0], block),
+        horizontal=_plan_axis(width, size[1], padded[1], block),
     )
 
 
-@functools.lru_cache(maxsize=1024)
-def _plan_axis(length: int, out_length: int, padded_length: int) -> AxisWeights:
-    first, taps = _lanczos(length, out_length)
-    dense = np.zeros((padded_length, out_length), np.int32)
-    for i, (start, row) in enumerate(zip(first, taps, strict=True)):
-        row = row[: length - start]
-        dense[start : start + len(row), i] = row
-    return AxisWeights(dense[None], np.zeros(1, np.int32))
+def group_length(slice_length: int) -> int:
+    """How many neighbouring inputs are summed side by side before they are summed together."""
+    return _LANES * -(-slice_length // (_LANES * _UNROLLED))
 
 
-def _lanczos(length: int, out_length: int) -> tuple[np.ndarray, np.ndarray]:
-    """First input and fixed-point weights of every output, exactly as Pillow computes them."""
+@functools.lru_cache(maxsize=512)
+def _plan_axis(length: int, out_length: int, padded_length: int, block: int) -> AxisWeights:
+    first, stop, fixed = _lanczos(length, out_length)
+    blocks = -(-out_length // block)
+    slice_length = _slice_length(padded_length / out_length, padded_length, block)
+    # A slice ends within the array, which the device pads to the length of one slice if need be.
+    starts = np.minimum(first[::block], max(padded_length - slice_length, 0)).astype(np.int32)
+    taps = np.zeros((blocks, slice_length, block), np.int32)
+    output, tap = np.nonzero(np.arange(fixed.shape[1]) < (stop - first)[:, None])
+    at = first[output] + tap - starts[output // block]
+    taps[output // block, at, output % block] = fixed[output, tap]
+    # The same bound keeps int32 sums from overflowing and the limbs of the products exact.
+    if np.maximum(taps, 0).sum(axis=1).max() >= 2 ** (PRECISION_BITS + 1):
+        raise OverflowError(f"weights from {length} to {out_length} pixels exceed their bound")
+    taps.setflags(write=False)
+    starts.setflags(write=False)
+    return AxisWeights(taps, starts)
+
+
+def _slice_length(scale: float, padded_length: int, block: int) -> int:
+    """Inputs that a block of outputs may touch, for any true length up to the padded one."""
+    span = int((block - 1) * scale + 2 * _SUPPORT * max(scale, 1.0)) + 2
+    span = min(span, padded_length)
+    return span if block > 1 else -(-span // group_length(span)) * group_length(span)
+
+
+def _lanczos(length: int, out_length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First input, end of inputs and fixed-point weights of every output, as Pillow has them."""
     scale = length / out_length
     filter_scale = max(scale, 1.0)
     support = _SUPPORT * filter_scale
@@ -92,9 +163,9 @@ def _lanczos(length: int, out_length: int) -> tuple[np.ndarray, np.ndarray]:
     weights[x >= stop[:, None]] = 0.0
     weights /= np.cumsum(weights, axis=1)[:, -1:]  # cumsum adds from left to right, as Pillow does
     fixed = np.trunc(weights * 2**PRECISION_BITS + np.copysign(0.5, weights)).astype(np.int32)
-    return first, fixed
+    return first, stop, fixed
 
 
 def _kernel(x: np.ndarray) -> np.ndarray:
-    # np.sinc(x) is sin(πx)/(πx)
-    return np.where((x >= -_SUPPORT) & (x < _SUPPORT), np.sinc(x) * np.sinc(x / _SUPPORT), 0.0)
+    window = np.sinc(x) * np.sinc(x / _SUPPORT)  # np.sinc(x) is sin(πx) / (πx)
+    return np.where((x >= -_SUPPORT) & (x < _SUPPORT), window, 0.0)

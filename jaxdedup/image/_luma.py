@@ -1,4 +1,4 @@
-"""RGB to grey, as Pillow's ``convert("L")``."""
+"""RGB to grey."""
 
 import jax
 import jax.numpy as jnp
@@ -8,17 +8,18 @@ from ._profiles import Profile, rules
 
 
 def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
-    """Luma of RGB images: Pillow's ``convert("L")``, bit for bit.
+    """Luma of RGB images, equal to Pillow's ``convert("L")`` bit for bit.
 
-    ``(19595 R + 38470 G + 7471 B + bias) >> 16``, the weights of ITU-R BT.601 in 16-bit fixed point.
-    The bias is 32768 (rounding), or 0 (truncation) in the profile ``pillow6``.
+    ``(19595 R + 38470 G + 7471 B + bias) >> 16``: the weights of ITU-R Recommendation BT.601
+    (1982) in 16-bit fixed point. The bias is 32768, which rounds, but for the profile ``pillow6``,
+    where it is 0.
 
     Args:
-        images: ``uint8[..., 3]``.
-        profile: the Pillow version whose pixels are given.
+        images: ``uint8[..., H, W, 3]``, or any other shape whose last axis is red, green, blue.
+        profile: the version of Pillow to equal.
 
     Returns:
-        ``uint8[...]``.
+        ``uint8[..., H, W]``.
 
     Raises:
         TypeError: the dtype is not uint8.
@@ -34,7 +35,7 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
     if images.shape[-1:] != (3,):
-        raise ValueError(f"expected images of shape [..., 3], got {images.shape}")
+        raise ValueError(f"expected images of shape [..., 3], got {list(images.shape)}")
     red, green, blue = (images[..., c].astype(jnp.int32) for c in range(3))
     luma = (19595 * red + 38470 * green + 7471 * blue + bias) >> 16
     return luma.astype(jnp.uint8)

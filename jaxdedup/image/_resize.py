@@ -1,76 +1,110 @@
-"""LANCZOS resize of uint8 images as exact matrix products."""
+"""LANCZOS resize of uint8 images."""
 
 import functools
+import operator
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ._lanczos import PRECISION_BITS, AxisWeights, ResizeWeights, plan_resize
-from ._lanczos import vertical_first as _vertical_first
-from ._profiles import Profile, rules
+from ._contraction import contract
+from ._lanczos import ResizeWeights, plan_resize
+from ._lanczos import vertical_first as goes_vertical_first
+from ._profiles import Profile
 
 
-def resize(
-    images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pillow13"
-) -> jax.Array:
-    """LANCZOS."""
-    rules(profile)
+def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pillow13") -> jax.Array:
+    """LANCZOS resize, equal to Pillow's ``resize(..., LANCZOS)`` of uint8 images bit for bit.
+
+    An array of three or more axes whose last axis is 3 long is RGB; every other one is grey. (A
+    batch of grey images of width 3 can go through `jax.vmap`, which shows each image by itself.)
+    The aspect ratio is that of `size`.
+
+    Args:
+        images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+        size: the target ``(h, w)`` in pixels, larger or smaller.
+        profile: the version of Pillow to equal; versions differ in the order of the two passes.
+
+    Returns:
+        ``uint8[..., h, w, 3]`` or ``uint8[..., h, w]``.
+
+    Raises:
+        TypeError: the dtype is not uint8.
+        ValueError: there are fewer than two axes, an axis is empty, `size` is not two positive
+            integers, or the profile is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> resize(np.full((480, 640, 3), 200, np.uint8), (8, 9)).shape
+        (8, 9, 3)
+    """
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
     if images.ndim < 2 or 0 in images.shape:
         raise ValueError(
-            f"expected images of shape [..., H, W, 3] or [..., H, W] with no empty axis, "
-            f"got {images.shape}"
+            "expected images of shape [..., H, W, 3] or [..., H, W] without an empty axis, "
+            f"got {list(images.shape)}"
         )
-    size = tuple(size)
-    if len(size) != 2 or not all(side >= 1 for side in size):
-        raise ValueError(f"expected a size (h, w) of two positive integers, got {size}")
+    size = _checked(size)
     rgb = images.ndim >= 3 and images.shape[-1] == 3
-    first_axis = images.ndim - 2 - rgb
-    lead, image_shape = images.shape[:first_axis], images.shape[first_axis:]
-    height, width = image_shape[:2]
+    batch_axes = images.ndim - (3 if rgb else 2)
+    height, width = images.shape[batch_axes : batch_axes + 2]
     resized = resize_padded(
-        images.reshape(-1, *image_shape),
+        images.reshape(-1, *images.shape[batch_axes:]),
         plan_resize(height, width, size, profile=profile),
         size,
-        vertical_first=_vertical_first(height, width, size, profile=profile),
+        vertical_first=goes_vertical_first(height, width, size, profile=profile),
     )
-    return resized.reshape(*lead, *resized.shape[1:])
+    return resized.reshape(*images.shape[:batch_axes], *resized.shape[1:])
+
+
+def _checked(size: tuple[int, int]) -> tuple[int, int]:
+    try:
+        height, width = map(operator.index, size)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise ValueError(f"expected a size (h, w) of two positive integers, got {size!r}")
+    return height, width
 
 
 @functools.partial(jax.jit, static_argnames=("size", "vertical_first"))
 def resize_padded(
     images: jax.Array, weights: ResizeWeights, size: tuple[int, int], *, vertical_first: bool
 ) -> jax.Array:
-    """Resize a padded batch with planned weights."""
-    batched = weights.vertical.starts.ndim == 2
-    one = functools.partial(_resize_one, size=size, vertical_first=vertical_first)
-    return jax.vmap(one, in_axes=(0, 0 if batched else None))(images, weights)
+    """Resize images that are padded to a common size, each with the weights of its true one.
 
+    The images stand in the top left corner. What lies beyond them may be anything: it has no
+    weight.
 
-def _resize_one(image, weights, size, vertical_first):
-    rgb = image.ndim == 3
-    planes = jnp.moveaxis(image, -1, 0) if rgb else image[None]
-    if vertical_first:
-        planes = _pass(planes.swapaxes(1, 2), weights.vertical).swapaxes(1, 2)
-        planes = _pass(planes, weights.horizontal)
+    Args:
+        images: ``uint8[B, H, W, 3]`` or ``uint8[B, H, W]``, H and W being those of the bucket.
+        weights: `plan_resize` for the bucket and `size`: of one true size, which all images share,
+            or stacked along a first axis of length B.
+        size: the target ``(h, w)`` in pixels.
+        vertical_first: which pass goes first, as `vertical_first` says.
+
+    Returns:
+        ``uint8[B, h, w, 3]`` or ``uint8[B, h, w]``.
+    """
+
+    def resize_one(image: jax.Array, weights: ResizeWeights) -> jax.Array:
+        rows, columns, channels = image.shape
+        if vertical_first:
+            x = contract(image.reshape(1, rows, -1), weights.vertical, size[0])
+            x = x.reshape(size[0], columns, channels)
+            return contract(x, weights.horizontal, size[1]).swapaxes(0, 1)
+        x = contract(image, weights.horizontal, size[1])
+        return contract(x, weights.vertical, size[0])
+
+    shared = jnp.ndim(weights.vertical.starts) == 1
+    pixels = images if images.ndim == 4 else images[..., None]
+    if jnp.shape(weights.vertical.taps)[-1] > 1:
+        resized = jax.vmap(resize_one, in_axes=(0, None if shared else 0))(pixels, weights)
+    elif shared:
+        resized = lax.map(lambda image: resize_one(image, weights), pixels)
     else:
-        planes = _pass(planes, weights.horizontal)
-        planes = _pass(planes.swapaxes(1, 2), weights.vertical).swapaxes(1, 2)
-    return jnp.moveaxis(planes, 0, -1) if rgb else planes[0]
-
-
-def _pass(x, axis: AxisWeights):
-    total = jnp.int32(1 << (PRECISION_BITS - 1))
-    taps = jnp.asarray(axis.taps)[0]
-    pixels = x.astype(jnp.float32)
-    for s in range(0, x.shape[-1], 512):
-        p, w = pixels[..., s : s + 512], taps[s : s + 512]
-        hi, lo = (w >> 7).astype(jnp.float32), (w & 127).astype(jnp.float32)
-        for limb, shift in ((hi, 7), (lo, 0)):
-            product = jnp.matmul(p, limb, precision=lax.Precision.HIGHEST)
-            total = total + (product.astype(jnp.int32) << shift)
-    return jnp.clip(total >> PRECISION_BITS, 0, 255).astype(jnp.uint8)
+        resized = lax.map(lambda xs: resize_one(*xs), (pixels, weights))
+    return resized if images.ndim == 4 else resized[..., 0]
