@@ -33,7 +33,8 @@ def to_hex(hashes: ArrayLike) -> Any:
     """
     packed = np.ascontiguousarray(np.asarray(hashes))
     _check_packed(packed.dtype, packed.shape)
-    digits = np.frombuffer(hexlify(packed.data), dtype="S16").astype("U16").reshape(packed.shape[:-1])
+    digits = np.frombuffer(hexlify(packed.data), dtype="S16").astype("U16")
+    digits = digits.reshape(packed.shape[:-1])
     return digits if digits.ndim else str(digits)
 
 

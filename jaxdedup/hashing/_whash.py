@@ -27,7 +27,9 @@ def whash(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
     """Wavelet hash of each image.
 
     Equals ``imagededup.methods.WHash`` bit for bit: the 8×8 approximation band of a five-level
-    Haar transform of the 256×256 luma, each coefficient compared with the median of the 64.
+    Haar transform of the 256×256 luma, each coefficient compared with the median of the 64. Where
+    the middle two of the 64 are equal, imagededup's bits follow the rounding noise of its division
+    by 255; ours follow the tie.
 
     Args:
         images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
