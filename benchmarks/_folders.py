@@ -1,13 +1,15 @@
 """Folders of natural JPEGs to measure on, cut from scikit-image's pictures."""
 
 import random
+import shutil
 from pathlib import Path
 
 import skimage.data
 from PIL import Image
 
 PICTURES = ("astronaut", "chelsea", "coffee", "immunohistochemistry", "retina", "rocket")
-SIZES = {"256x256": (256, 256), "640x480": (640, 480), "4000x3000": (4000, 3000)}
+DISTINCT = 50  # images that a uniform folder holds; the rest are copies, to save preparation
+SIZES = {"64x64": (64, 64), "256x256": (256, 256), "640x480": (640, 480), "4000x3000": (4000, 3000)}
 
 
 def pictures() -> list[Image.Image]:
@@ -47,6 +49,9 @@ def _fill(folder: Path, count: int, size, *, damaged: bool) -> Path:
     unfinished = folder.with_name(folder.name + ".part")
     unfinished.mkdir(parents=True, exist_ok=True)
     for i in range(count):
+        if not damaged and i >= DISTINCT:
+            shutil.copy(unfinished / f"{i % DISTINCT:06}.jpg", unfinished / f"{i:06}.jpg")
+            continue
         suffix = rng.choice(["jpg"] * 6 + ["png", "webp", "gif", "bmp"]) if damaged else "jpg"
         path = unfinished / f"{i:06}.{suffix}"
         options = {"quality": 90} if suffix == "jpg" else {}
