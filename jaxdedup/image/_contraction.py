@@ -18,61 +18,65 @@ from jax.typing import DTypeLike
 
 from ._lanczos import PRECISION_BITS, AxisWeights, group_length
 
-_STRIP_BYTES = 128 * 1024  # pixels of a strip, which is read once an output: a part of an L2 cache
+_STRIP_BYTES = 128 * 1024  # of pixels, which are read once an output: a part of an L2 cache
+_SHORT = 16  # the longest slice that is worth a transpose
 
 
 def contract(x: jax.Array, weights: AxisWeights, length: int) -> jax.Array:
     """One pass: ``uint8[M, N, I]`` to ``uint8[length, M, I]``."""
-    missing = weights.taps.shape[1] - x.shape[1]
-    if missing > 0:  # a slice is at least one vector long
+    _, slice_length, block = weights.taps.shape
+    missing = slice_length - x.shape[1]
+    if missing > 0:  # a slice may be a little longer than a small image
         x = jnp.pad(x, ((0, 0), (0, missing), (0, 0)))
-    if weights.taps.shape[-1] == 1:
-        return sum_products(x, weights)
-    return multiply_limbs(x, weights, FORMS.get(jax.default_backend(), FLOAT32))[:length]
+    if block > 1:
+        return multiply_limbs(x, weights, FORMS.get(jax.default_backend(), FLOAT32))[:length]
+    rows, columns, inner = x.shape
+    if rows > 1 and slice_length <= _SHORT:
+        x = x.swapaxes(0, 1).reshape(1, columns, rows * inner)
+    return sum_products(x, weights).reshape(length, rows, inner)
 
 
 def sum_products(x: jax.Array, weights: AxisWeights) -> jax.Array:
-    """Blocks of one output, in int32: XLA fuses a block into one loop over vector registers.
+    """Blocks of one output, in int32, which XLA makes into loops over vector registers.
 
-    The sum over a slice is taken in two steps: first over every `group`-th pixel, with `group`
-    pixels side by side in the lanes of vectors, then over the group.
+    The lanes of the vectors are the inner axis where there is but one row. Otherwise it is short,
+    and the lanes are groups of neighbouring pixels: every `group`-th pixel of a slice is summed
+    first, then the group.
     """
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
     rows, columns, inner = x.shape
-    if rows > 1:
-        axis, strip = 0, _STRIP_BYTES // (columns * inner)
+    if rows == 1:
+        group, lane_weights = 1, taps[..., None]
+        strip_axis, strip_length = 2, _STRIP_BYTES // slice_length
+    else:
         group = group_length(slice_length)
         lane_weights = jnp.repeat(taps.reshape(outputs, -1, group), inner, axis=2)
-    else:  # the inner axis is long and makes the lanes by itself
-        axis, strip = 2, _STRIP_BYTES // slice_length
-        group = 1
-        lane_weights = taps[..., None]
-    sizes = [rows, slice_length, inner]
-    sizes[axis] = strip = min(max(strip, 1), x.shape[axis])
+        strip_axis, strip_length = 0, _STRIP_BYTES // (columns * inner)
+    strip_length = min(max(strip_length, 1), x.shape[strip_axis])
+    strip_shape = [rows, slice_length, inner]
+    strip_shape[strip_axis] = strip_length
+    strip_rows, _, strip_inner = strip_shape
+    zero = jnp.int32(0)  # a Python integer would be 64 bits wide under jax_enable_x64
 
-    def resize_strip(offset: jax.Array) -> jax.Array:
-        def one_output(block: tuple[jax.Array, jax.Array]) -> jax.Array:
-            weight, start = block
-            begin = [jnp.int32(0), start, jnp.int32(0)]
-            begin[axis] = offset
-            pixels = lax.dynamic_slice(x, begin, sizes).astype(jnp.int32)
-            pixels = pixels.reshape(sizes[0], -1, group * sizes[2])
-            return jnp.sum(pixels * weight[None], axis=1, dtype=jnp.int32)
+    def sum_slice(strip_start: jax.Array, weight: jax.Array, start: jax.Array) -> jax.Array:
+        begin = (zero, start, strip_start) if rows == 1 else (strip_start, start, zero)
+        pixels = lax.dynamic_slice(x, begin, strip_shape).astype(jnp.int32)
+        pixels = pixels.reshape(strip_rows, -1, group * strip_inner)
+        return jnp.sum(pixels * weight[None], axis=1, dtype=jnp.int32)
 
-        lanes = lax.map(one_output, (lane_weights, starts))
-        lanes = lanes.reshape(outputs, sizes[0], group, sizes[2])
-        return _round(jnp.sum(lanes, axis=2, dtype=jnp.int32))
-
-    def body(i: jax.Array, out: jax.Array) -> jax.Array:
+    def add_strip(i: jax.Array, out: jax.Array) -> jax.Array:
         # The last strip overlaps the one before it rather than being shorter.
-        offset = jnp.minimum(i * strip, x.shape[axis] - strip)
-        begin = [jnp.int32(0), jnp.int32(0), jnp.int32(0)]
-        begin[1 if axis == 0 else 2] = offset
-        return lax.dynamic_update_slice(out, resize_strip(offset), begin)
+        strip_start = jnp.minimum(i * strip_length, x.shape[strip_axis] - strip_length)
+        lanes = lax.map(lambda block: sum_slice(strip_start, *block), (lane_weights, starts))
+        lanes = lanes.reshape(outputs, strip_rows, group, strip_inner)
+        strip = _round(jnp.sum(lanes, axis=2, dtype=jnp.int32))
+        begin = (zero, zero, strip_start) if rows == 1 else (zero, strip_start, zero)
+        return lax.dynamic_update_slice(out, strip, begin)
 
-    out = jnp.zeros((outputs, rows, inner), jnp.uint8)
-    return lax.fori_loop(jnp.int32(0), jnp.int32(-(-x.shape[axis] // strip)), body, out)
+    strips = -(-x.shape[strip_axis] // strip_length)
+    out = jnp.zeros_like(x, shape=(outputs, rows, inner))  # varying over devices where x is
+    return lax.fori_loop(zero, jnp.int32(strips), add_strip, out)
 
 
 class Form(NamedTuple):

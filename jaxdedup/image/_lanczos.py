@@ -41,9 +41,9 @@ class ResizeWeights(NamedTuple):
 def bucket_shape(height: int, width: int) -> tuple[int, int]:
     """The padded size that an image shares with others of about its size.
 
-    Each side is rounded up to 4, 5, 6 or 7 times a power of two, by less than a quarter. There are
-    four steps an octave: 36 for sides up to 2,048 pixels, 56 up to 65,536. The programs compiled
-    for a folder are at most the pairs of steps that occur in it.
+    Each side is rounded up to 4, 5, 6 or 7 times a power of two: by less than a quarter, but for
+    sides below 4. That makes 37 lengths up to 2,048 pixels and 57 up to 65,536; a folder has at
+    most as many buckets as it has pairs of them.
 
     Args:
         height, width: the true size in pixels.
@@ -135,8 +135,9 @@ def _plan_axis(length: int, out_length: int, padded_length: int, block: int) -> 
     output, tap = np.nonzero(np.arange(fixed.shape[1]) < (stop - first)[:, None])
     at = first[output] + tap - starts[output // block]
     taps[output // block, at, output % block] = fixed[output, tap]
-    # The same bound keeps int32 sums from overflowing and the limbs of the products exact.
-    if np.maximum(taps, 0).sum(axis=1).max() >= 2 ** (PRECISION_BITS + 1):
+    # One bound keeps int32 sums from overflowing and the limbs of the products exact: 1.98, where
+    # a sum is 1. LANCZOS comes to 1.3 at most (the rest is negative), whatever the lengths.
+    if np.maximum(taps, 0).sum(axis=1).max() >= 127 << 16:
         raise OverflowError(f"weights from {length} to {out_length} pixels exceed their bound")
     taps.setflags(write=False)
     starts.setflags(write=False)

@@ -1,0 +1,101 @@
+"""Every way to contract gives Pillow's pixels, for one pass along one axis."""
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxdedup.image import AxisWeights, bucket_shape, plan_resize
+from jaxdedup.image._contraction import (
+    BFLOAT16,
+    FLOAT32,
+    INT8,
+    MAX_TERMS,
+    multiply_limbs,
+    sum_products,
+)
+
+LENGTHS = [(1, 5), (2, 300), (9, 9), (40, 32), (64, 100), (640, 32), (5000, 8), (9001, 3)]
+
+
+def extremes(rng, length, channels):
+    """Rows of noise, of black and white, and of white alone, which make the largest sums."""
+    shape = (4, length, channels)
+    noise = rng.integers(0, 256, shape, dtype=np.uint8)
+    saturated = (rng.integers(0, 2, shape) * 255).astype(np.uint8)
+    return np.concatenate([noise, saturated, np.full(shape, 255, np.uint8)])
+
+
+def one_pass(image, length):
+    return np.asarray(
+        Image.fromarray(image).resize((length, image.shape[0]), Image.Resampling.LANCZOS)
+    ).swapaxes(0, 1)
+
+
+@pytest.mark.parametrize("form", [FLOAT32, BFLOAT16, INT8], ids=["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize(("length", "out"), LENGTHS)
+def test_products_of_limbs(form, length, out):
+    image = extremes(np.random.default_rng(length), length, 3)
+    weights = plan_resize(length, length, (out, out), block=8).horizontal
+    contract = jax.jit(multiply_limbs, static_argnums=2)
+    np.testing.assert_array_equal(contract(image, weights, form)[:out], one_pass(image, out))
+
+
+@pytest.mark.parametrize(("length", "out"), LENGTHS)
+def test_sums_of_products(length, out):
+    image = extremes(np.random.default_rng(length), length, 3)
+    weights = plan_resize(length, length, (out, out), block=1).horizontal
+    missing = max(weights.taps.shape[1] - length, 0)
+    x = np.pad(image, ((0, 0), (0, missing), (0, 0)))
+    expected = one_pass(image, out)
+    np.testing.assert_array_equal(jax.jit(sum_products)(x, weights), expected)
+    columns = x.swapaxes(0, 1).reshape(1, x.shape[1], -1)
+    ours = jax.jit(sum_products)(columns, weights)
+    np.testing.assert_array_equal(ours.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("form", [FLOAT32, BFLOAT16], ids=["float32", "bfloat16"])
+def test_float32_sums_stay_below_the_last_exact_integer(form):
+    """The bounds in the documentation of `Form`, from its numbers."""
+    largest = 127 << 16  # of the weights, as planned
+    lower = 255 * 2 ** (form.bits - 1) * MAX_TERMS
+    top = 255 * (largest / 2 ** (form.bits * (form.limbs - 1)) + MAX_TERMS / 2)
+    assert max(lower, top) < 2**24
+
+
+def test_the_bound_on_weights_is_far_from_reached():
+    lengths = [*range(1, 40), 97, 256, 1000]
+    for length in lengths:
+        for out in lengths:
+            taps = plan_resize(length, length, (out, out), block=1).horizontal.taps
+            assert np.maximum(taps, 0).sum(axis=1).max() < 1.4 * 2**22
+            assert np.abs(taps.sum(axis=1) - 2**22).max() < taps.shape[1]
+
+
+def test_shapes_depend_on_the_bucket_alone():
+    for bucket in ((4, 4), (48, 64), (512, 640)):
+        seen = {
+            tuple(np.shape(leaf) for leaf in jax.tree.leaves(plan))
+            for side in range(bucket[0], 0, -1)
+            if bucket_shape(side, side)[0] == bucket[0]
+            for plan in [plan_resize(side, bucket[1], (8, 9), bucket=bucket)]
+        }
+        assert len(seen) == 1
+
+
+def test_plans_are_cached_and_read_only():
+    plan = plan_resize(480, 640, (32, 32))
+    assert plan_resize(480, 640, (32, 32)).vertical is plan.vertical
+    assert isinstance(plan.vertical, AxisWeights)
+    for leaf in jax.tree.leaves(plan):
+        assert leaf.dtype == np.int32
+        assert not leaf.flags.writeable
+
+
+def test_buckets():
+    sides = np.array([bucket_shape(side, side)[0] for side in range(1, 2049)])
+    true = np.arange(1, 2049)
+    assert (sides >= true).all()
+    assert (sides[3:] < 1.25 * true[3:]).all()
+    assert (np.diff(sides) >= 0).all()
+    assert len(set(sides.tolist())) == 37

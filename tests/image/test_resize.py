@@ -1,0 +1,285 @@
+"""`resize` and `resize_padded` equal the installed Pillow."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+from PIL import Image
+
+from jaxdedup import image as jimage
+
+
+def random_image(rng, height, width, channels=3):
+    """Noise, saturated noise, a gradient or a constant: what overshoots and what doesn't."""
+    shape = (height, width, channels)[: 3 if channels == 3 else 2]
+    kind = rng.integers(4)
+    if kind == 0:
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    if kind == 1:
+        return (rng.integers(0, 2, shape) * 255).astype(np.uint8)
+    if kind == 2:
+        ramp = np.linspace(0, 255, height)[:, None] + np.linspace(0, 255, width)
+        return np.broadcast_to(ramp.reshape(ramp.shape + (1,) * (len(shape) - 2)), shape).astype(
+            np.uint8
+        )
+    return np.full(shape, rng.integers(256), np.uint8)
+
+
+def pillow(image, size):
+    return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS))
+
+
+def pillow_in_order(image, size, vertical_first):
+    """Two passes of Pillow, each along one axis."""
+    half = (size[0], image.shape[1]) if vertical_first else (image.shape[0], size[1])
+    return pillow(pillow(image, half), size)
+
+
+def plans(shapes, size, bucket, **options):
+    each = [jimage.plan_resize(*shape, size, bucket=bucket, **options) for shape in shapes]
+    return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
+
+
+def padded_batch(rng, images, bucket):
+    """The images in the corner of a bucket full of stale bytes."""
+    batch = rng.integers(0, 256, (len(images), *bucket, *images[0].shape[2:]), dtype=np.uint8)
+    for slot, image in zip(batch, images, strict=True):
+        slot[: image.shape[0], : image.shape[1]] = image
+    return batch
+
+
+def true_shapes(rng, bucket, number):
+    """Random sizes that share a bucket, the smallest and the largest among them."""
+    sides = [
+        [side for side in range(1, length + 1) if jimage.bucket_shape(side, side)[0] == length]
+        for length in bucket
+    ]
+    corners = [(sides[0][0], sides[1][0]), (sides[0][-1], sides[1][-1])]
+    rest = [tuple(int(rng.choice(side)) for side in sides) for _ in range(number - 2)]
+    return corners + rest
+
+
+# bucket, target, channels, images
+CASES = [
+    ((4, 4), (32, 32), 3, 64),
+    ((4, 4), (3, 2), 1, 64),
+    ((4, 640), (8, 9), 3, 64),
+    ((640, 4), (9, 8), 1, 64),
+    ((7, 28), (1, 1), 3, 64),
+    ((28, 7), (64, 5), 1, 64),
+    ((48, 64), (8, 9), 3, 192),
+    ((48, 64), (32, 32), 3, 128),
+    ((64, 48), (100, 70), 3, 64),
+    ((64, 48), (48, 64), 1, 64),
+    ((96, 96), (224, 224), 3, 48),
+    ((112, 160), (8, 8), 3, 128),
+    ((112, 160), (13, 1), 1, 128),
+    ((112, 160), (32, 32), 1, 128),
+    ((256, 256), (32, 32), 3, 96),
+    ((256, 256), (8, 9), 3, 96),
+    ((256, 256), (256, 256), 3, 32),
+    ((512, 640), (32, 32), 3, 48),
+    ((512, 640), (8, 8), 1, 64),
+    ((512, 640), (224, 224), 3, 16),
+    ((640, 128), (32, 32), 3, 64),
+    ((1280, 96), (8, 9), 1, 64),
+    ((96, 1280), (8, 9), 3, 64),
+    ((5120, 4), (32, 32), 3, 64),
+    ((4, 5120), (32, 32), 3, 64),
+    ((5120, 40), (32, 32), 1, 32),
+    ((40, 6144), (32, 32), 3, 32),
+    ((10240, 28), (3, 2), 3, 16),
+    ((4096, 3072), (32, 32), 3, 2),
+]
+
+
+def test_there_are_two_thousand_cases():
+    assert sum(images for *_, images in CASES) >= 2000
+
+
+@pytest.mark.parametrize(("bucket", "size", "channels", "number"), CASES)
+def test_padded_images_equal_pillow(bucket, size, channels, number):
+    rng = np.random.default_rng([*bucket, *size, channels])
+    shapes = true_shapes(rng, bucket, number)
+    for first in (False, True):
+        chosen = [s for s in shapes if jimage.vertical_first(*s, size) == first]
+        if not chosen:
+            continue
+        images = [random_image(rng, *shape, channels) for shape in chosen]
+        resized = jimage.resize_padded(
+            padded_batch(rng, images, bucket),
+            plans(chosen, size, bucket),
+            size,
+            vertical_first=first,
+        )
+        for image, ours in zip(images, np.asarray(resized), strict=True):
+            np.testing.assert_array_equal(ours, pillow(image, size), str(image.shape))
+
+
+@pytest.mark.parametrize(("bucket", "size", "channels", "number"), CASES[:20:3])
+def test_matrix_products_equal_pillow(bucket, size, channels, number):
+    rng = np.random.default_rng([*bucket, *size, channels])
+    shapes = true_shapes(rng, bucket, 8)
+    images = [random_image(rng, *shape, channels) for shape in shapes]
+    resized = jimage.resize_padded(
+        padded_batch(rng, images, bucket),
+        plans(shapes, size, bucket, block=32),
+        size,
+        vertical_first=False,
+    )
+    for image, ours in zip(images, np.asarray(resized), strict=True):
+        np.testing.assert_array_equal(ours, pillow_in_order(image, size, False), str(image.shape))
+
+
+# shape without the batch, target
+SHAPES = [
+    ((1, 1, 3), (8, 9)),
+    ((1, 300, 3), (32, 32)),
+    ((300, 1), (32, 32)),
+    ((37, 53, 3), (8, 8)),
+    ((37, 53), (100, 101)),
+    ((37, 53, 3), (37, 53)),
+    ((37, 53, 3), (37, 20)),
+    ((37, 53, 3), (70, 53)),
+    ((97, 131, 3), (32, 32)),
+    ((97, 131, 3), (224, 224)),
+    ((211, 61, 3), (9, 8)),
+    ((4201, 7, 3), (8, 9)),
+]
+
+
+@pytest.mark.parametrize(("shape", "size"), SHAPES)
+def test_resize_equals_pillow(shape, size):
+    rng = np.random.default_rng(shape)
+    images = np.stack([random_image(rng, *shape[:2], len(shape[2:]) * 2 + 1) for _ in range(24)])
+    expected = np.stack([pillow(image, size) for image in images])
+    np.testing.assert_array_equal(jimage.resize(images, size), expected)
+    np.testing.assert_array_equal(jimage.resize(images[0], size), expected[0])
+    batches = images.reshape(2, 3, 4, *shape)
+    np.testing.assert_array_equal(
+        jimage.resize(batches, size), expected.reshape(2, 3, 4, *expected.shape[1:])
+    )
+
+
+@pytest.mark.parametrize("profile", ["pillow13", "pillow9", "pillow6"])
+@pytest.mark.parametrize("shape", [(200, 60, 3), (60, 200, 3), (97, 97, 3), (140, 90)])
+def test_pass_order_of_each_profile(profile, shape):
+    size = (32, 24)
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    first = profile == "pillow13" and shape[0] - size[0] > 2 * (shape[1] - size[1])
+    assert jimage.vertical_first(*shape[:2], size, profile=profile) == first
+    ours = jimage.resize(image, size, profile=profile)
+    np.testing.assert_array_equal(ours, pillow_in_order(image, size, first))
+    if profile == "pillow13":
+        np.testing.assert_array_equal(ours, pillow(image, size))
+
+
+def test_the_pass_order_shows():
+    image = np.random.default_rng(0).integers(0, 256, (200, 60, 3), dtype=np.uint8)
+    new, old = (jimage.resize(image, (32, 32), profile=p) for p in ("pillow13", "pillow9"))
+    assert (np.asarray(new) != np.asarray(old)).any()
+
+
+@pytest.mark.parametrize("block", [1, 32])
+def test_transformations_change_nothing(block, monkeypatch):
+    planned = jimage.plan_resize
+    monkeypatch.setattr(
+        "jaxdedup.image._resize.plan_resize",
+        lambda *args, **options: planned(*args, **options, block=block),
+    )
+    images = np.random.default_rng(0).integers(0, 256, (8, 50, 70, 3), dtype=np.uint8)
+    expected = np.stack([pillow(image, (32, 32)) for image in images])
+
+    def resize(x):
+        return jimage.resize(x, (32, 32))
+
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharded = jax.device_put(images, NamedSharding(mesh, P("batch")))
+    per_shard = jax.shard_map(resize, mesh=mesh, in_specs=P("batch"), out_specs=P("batch"))
+    results = {
+        "eager": resize(images),
+        "jit": jax.jit(resize)(images),
+        "vmap": jax.vmap(resize)(jnp.asarray(images)),
+        "jit of vmap": jax.jit(jax.vmap(resize))(images),
+        "lax.map": jax.lax.map(resize, jnp.asarray(images)),
+        "loop": jnp.stack([resize(image) for image in images]),
+        "sharded": resize(sharded),
+        "sharded, jit": jax.jit(resize)(sharded),
+        "shard_map": per_shard(sharded),
+        "shard_map, jit": jax.jit(per_shard)(sharded),
+    }
+    for name, result in results.items():
+        np.testing.assert_array_equal(result, expected, name)
+
+
+def test_one_trace_serves_all_sizes_of_a_bucket():
+    rng, bucket, size, traces = np.random.default_rng(0), (48, 64), (8, 9), []
+
+    @jax.jit
+    def resize(images, weights):
+        traces.append(images.shape)
+        return jimage.resize_padded(images, weights, size, vertical_first=False)
+
+    for _ in range(10):
+        shapes = true_shapes(rng, bucket, 4)
+        resize(np.zeros((4, *bucket, 3), np.uint8), plans(shapes, size, bucket))
+    assert traces == [(4, 48, 64, 3)]
+
+
+def test_a_shared_plan_equals_a_stacked_one():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (3, 48, 64), dtype=np.uint8)
+    shared = jimage.plan_resize(45, 60, (8, 9), bucket=(48, 64))
+    stacked = jax.tree.map(lambda a: np.stack([a] * 3), shared)
+    results = [
+        jimage.resize_padded(images, weights, (8, 9), vertical_first=False)
+        for weights in (shared, stacked)
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("block", [1, 32])
+def test_nothing_is_64_bit_floating_point(block):
+    weights = jimage.plan_resize(480, 640, (32, 32), block=block)
+    with jax.enable_x64(True):
+        jaxpr = jax.make_jaxpr(
+            lambda x, w: jimage.resize_padded(x, w, (32, 32), vertical_first=False)
+        )(np.zeros((1, 480, 640, 3), np.uint8), weights)
+    assert "f64" not in str(jaxpr)
+
+
+def test_images_of_width_three():
+    grey = np.random.default_rng(0).integers(0, 256, (5, 40, 3), dtype=np.uint8)
+    one = np.stack([jimage.resize(image, (8, 9)) for image in grey])
+    np.testing.assert_array_equal(one, np.stack([pillow(image, (8, 9)) for image in grey]))
+    mapped = jax.vmap(lambda image: jimage.resize(image, (8, 9)))(jnp.asarray(grey))
+    np.testing.assert_array_equal(mapped, one)
+    np.testing.assert_array_equal(jimage.resize(grey, (8, 9)), pillow(grey, (8, 9)))
+
+
+BAD = {
+    "float": (np.zeros((8, 8, 3), np.float32), (8, 8), TypeError, "dtype uint8, got float32"),
+    "int": (np.zeros((8, 8), np.int32), (8, 8), TypeError, "dtype uint8, got int32"),
+    "rank": (np.zeros(8, np.uint8), (8, 8), ValueError, r"\[..., H, W\].*got \[8\]"),
+    "empty": (np.zeros((0, 8, 3), np.uint8), (8, 8), ValueError, r"empty axis, got \[0, 8, 3\]"),
+    "zero": (np.zeros((8, 8), np.uint8), (0, 8), ValueError, r"positive integers, got \(0, 8\)"),
+    "three": (np.zeros((8, 8), np.uint8), (8, 8, 3), ValueError, r"got \(8, 8, 3\)"),
+    "fraction": (np.zeros((8, 8), np.uint8), (8.5, 8), ValueError, r"got \(8.5, 8\)"),
+    "scalar": (np.zeros((8, 8), np.uint8), 8, ValueError, "got 8"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_errors_also_while_tracing(case):
+    images, size, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        jimage.resize(images, size)
+    with pytest.raises(error, match=message):
+        jax.jit(lambda x: jimage.resize(x, size))(images)
+
+
+def test_unknown_profile_lists_the_known():
+    with pytest.raises(ValueError, match="pillow13, pillow9, pillow6, got 'pillow7'"):
+        jimage.resize(np.zeros((8, 8), np.uint8), (4, 4), profile="pillow7")
