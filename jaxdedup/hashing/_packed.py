@@ -31,9 +31,9 @@ def to_hex(hashes: ArrayLike) -> Any:
         >>> to_hex(np.arange(8, dtype=np.uint8))
         '0001020304050607'
     """
-    packed = np.ascontiguousarray(np.asarray(hashes))
+    packed = np.asarray(hashes)
     _check_packed(packed.dtype, packed.shape)
-    digits = np.frombuffer(hexlify(packed.data), dtype="S16").astype("U16")
+    digits = np.frombuffer(hexlify(packed.tobytes()), dtype="S16").astype("U16")
     digits = digits.reshape(packed.shape[:-1])
     return digits if digits.ndim else str(digits)
 
@@ -90,6 +90,8 @@ def to_bits(hashes: ArrayLike) -> jax.Array:
     """
     packed = jnp.asarray(hashes)
     _check_packed(packed.dtype, packed.shape)
+    if not packed.size:  # which jnp.unpackbits can't take
+        return jnp.zeros((*packed.shape[:-1], 64), bool)
     return jnp.unpackbits(packed, axis=-1).astype(bool)
 
 
