@@ -9,7 +9,7 @@ x·y <= p·u + |q||v| (Cauchy and Schwarz). A tile of "sketches" (p, |q|) is one
 short as the data allows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import isqrt
 from typing import NamedTuple
@@ -34,6 +34,7 @@ from ._pairs import DEFAULT_MAX_PAIRS, CosinePairs, collect
 DEFAULT_TILE_PAIRS = 2**22
 
 Features = NDArray[np.float32]
+Candidates = tuple[NDArray[np.int64], NDArray[np.int64]]  # i, j
 
 _SAMPLE = 512  # rows that decide how long the sketches are
 _FEWEST_COLUMNS = 16
@@ -81,7 +82,8 @@ def cosine_pairs(
         corpus: float32[M, D] to search ``features`` in; None finds the pairs within ``features``.
         min_similarity: −1.0 to 1.0, inclusive.
         max_pairs: the most pairs to return; more are an error that says how many there are.
-        tile_pairs: comparisons that a device makes at a time; it needs about ten bytes for each.
+        tile_pairs: comparisons that a device makes at a time; they take about ten bytes each, and
+            those that turn out near another fifty on the host.
         devices: take turns with the tiles; by default those that hold ``features`` if it is a
             jax.Array, and all local devices otherwise.
 
@@ -103,10 +105,8 @@ def cosine_pairs(
         ([1, 1, 2], [2, 3, 3], ['0.8', '0.8', '1.0'])
     """
     max_pairs = check_positive(max_pairs, "max_pairs")
-    found = iter_cosine_pairs(
-        features, corpus, min_similarity=min_similarity, tile_pairs=tile_pairs, devices=devices
-    )
-    return collect(found, CosinePairs, max_pairs)
+    candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices)
+    return collect(candidates, score, CosinePairs, max_pairs)
 
 
 def iter_cosine_pairs(
@@ -140,6 +140,18 @@ def iter_cosine_pairs(
         >>> sum(len(piece.i) for piece in iter_cosine_pairs(np.ones((100, 8), np.float32)))
         4950
     """
+    candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices)
+    return map(score, candidates)
+
+
+def _prepare(
+    features: ArrayLike,
+    corpus: ArrayLike | None,
+    min_similarity: float,
+    tile_pairs: int,
+    devices: Sequence[jax.Device] | None,
+) -> tuple[Iterator[Candidates], Callable[[Candidates], CosinePairs]]:
+    """Checks the arguments; the pairs that may reach the threshold, and what decides on them."""
     check_features(features, "features")
     threshold = check_similarity(min_similarity)
     tile = max(1, isqrt(check_positive(tile_pairs, "tile_pairs")))
@@ -149,7 +161,9 @@ def iter_cosine_pairs(
         check_features(corpus, "corpus")
         check_same_width(features, corpus)
         others = _to_rows(corpus, "corpus", tile)
-    return _search(rows, others, threshold, devices or devices_for(features))
+    candidates = _search(rows, others, threshold, devices or devices_for(features))
+    score = partial(_score, rows, rows if others is None else others, threshold)
+    return candidates, score
 
 
 def _to_rows(features: ArrayLike, name: str, tile: int) -> _Rows:
@@ -166,45 +180,60 @@ def _to_rows(features: ArrayLike, name: str, tile: int) -> _Rows:
 
 def _search(
     rows: _Rows, corpus: _Rows | None, threshold: np.float32, devices: Sequence[jax.Device]
-) -> Iterator[CosinePairs]:
+) -> Iterator[Candidates]:
     others = rows if corpus is None else corpus
     if len(rows.features) == 0 or len(others.features) == 0:
         return
     low_precision = any(has_fast_matrix_products(device) for device in devices)
-    columns = _choose_columns(rows, others, float(threshold))
-    bound = partial(_bound, low_precision=low_precision)
+    columns = _choose_columns(rows, others, float(threshold), low_precision)
     reach = threshold - _margin(len(columns), low_precision)
+    dense = rows.tile * others.tile / _DENSE if len(columns) < rows.features.shape[1] else np.inf
 
     sketches_a = _on_devices(rows, columns, devices)
     sketches_b = sketches_a if corpus is None else _on_devices(corpus, columns, devices)
 
     def launch(tile: tuple[int, int], device: jax.Device) -> tuple[jax.Array, jax.Array]:
-        return bound(sketches_a[device][tile[0]], sketches_b[device][tile[1]])
+        a, b = sketches_a[device][tile[0]], sketches_b[device][tile[1]]
+        return _bound(a, b, low_precision=low_precision)
 
     tiles_a, tiles_b = list(rows.tiles()), list(others.tiles())
     tiles = (
         (a, b) for a in range(len(tiles_a)) for b in range(a if corpus is None else 0, len(tiles_b))
     )
     for (a, b), (bounds, highest) in stream(tiles, launch, devices):
-        near = np.flatnonzero(np.asarray(highest) >= reach)
-        if len(near) == 0:
+        if np.asarray(highest).max() < reach:
             continue
-        i, j = _reaching(np.asarray(bounds), near, reach)
-        if len(columns) < rows.features.shape[1] and len(i) * _DENSE > rows.tile * others.tile:
-            full = np.arange(rows.features.shape[1])
-            whole = bound(_sketch(rows, tiles_a[a], full), _sketch(others, tiles_b[b], full))
-            i, j = _reaching(
-                np.asarray(whole[0]), near, threshold - _margin(len(full), low_precision)
-            )
+        i, j = _reaching(bounds, highest, reach)
+        if len(i) > dense:
+            i, j = _reaching_in_full(rows, tiles_a[a], others, tiles_b[b], threshold)
         i += tiles_a[a].start
         j += tiles_b[b].start
         wanted = (i < len(rows.features)) & (j < len(others.features))
         if corpus is None:
             wanted &= i < j
-        yield _score(rows, others, i[wanted], j[wanted], threshold)
+        yield i[wanted], j[wanted]
 
 
-def _choose_columns(rows: _Rows, corpus: _Rows, threshold: float) -> NDArray[np.int64]:
+def _reaching(bounds: ArrayLike, highest: ArrayLike, reach: np.float32) -> Candidates:
+    """Where the bounds reach the threshold, in rows and columns of the tile."""
+    near = np.flatnonzero(np.asarray(highest) >= reach)
+    row, column = np.nonzero(np.asarray(bounds)[near] >= reach)
+    return near[row], column
+
+
+def _reaching_in_full(
+    rows: _Rows, tile_a: slice, corpus: _Rows, tile_b: slice, threshold: np.float32
+) -> Candidates:
+    """The same with all columns: the bounds are the similarities, up to their rounding."""
+    every = np.arange(rows.features.shape[1])
+    a, b = _sketch(rows, tile_a, every), _sketch(corpus, tile_b, every)
+    bounds, highest = _bound(a, b, low_precision=False)
+    return _reaching(bounds, highest, threshold - _margin(len(every), False))
+
+
+def _choose_columns(
+    rows: _Rows, corpus: _Rows, threshold: float, low_precision: bool
+) -> NDArray[np.int64]:
     """The columns of the sketches: as few of the heaviest as rule out almost every pair."""
     a, b = (
         side.units(slice(None, None, -(-len(side.features) // _SAMPLE))) for side in (rows, corpus)
@@ -219,7 +248,7 @@ def _choose_columns(rows: _Rows, corpus: _Rows, threshold: float) -> NDArray[np.
         kept, rest = order[:count], order[count:]
         bounds = a[:, kept] @ b[:, kept].T
         bounds += np.outer(np.linalg.norm(a[:, rest], axis=1), np.linalg.norm(b[:, rest], axis=1))
-        undecided = np.mean(far & (bounds >= threshold - _margin(count, False)))
+        undecided = np.mean(far & (bounds >= threshold - _margin(count, low_precision)))
         new_cost = count + float(undecided) * width * _HOST_COST
         if new_cost < cost:
             best, cost = count, new_cost
@@ -272,21 +301,11 @@ def _margin(columns: int, low_precision: bool) -> np.float32:
     return np.float32(rounding + 2.0**-7 + 2.0**-15 if low_precision else rounding)
 
 
-def _reaching(
-    bounds: Features, rows: NDArray[np.int64], reach: np.float32
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    row, column = np.nonzero(bounds[rows] >= reach)
-    return rows[row], column
-
-
 def _score(
-    rows: _Rows,
-    corpus: _Rows,
-    i: NDArray[np.int64],
-    j: NDArray[np.int64],
-    threshold: np.float32,
+    rows: _Rows, corpus: _Rows, threshold: np.float32, candidates: Candidates
 ) -> CosinePairs:
-    """Those of the pairs that reach the threshold."""
+    """Those of the candidates that reach the threshold."""
+    i, j = candidates
     similarity = np.empty(len(i), np.float32)
     step = max(1, _SCORED // rows.features.shape[1])
     for start in range(0, len(i), step):

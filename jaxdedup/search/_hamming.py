@@ -76,7 +76,7 @@ def hamming_pairs(
     found = iter_hamming_pairs(
         hashes, corpus, max_distance=max_distance, tile_pairs=tile_pairs, devices=devices
     )
-    return collect(found, HammingPairs, max_pairs)
+    return collect(found, lambda piece: piece, HammingPairs, max_pairs)
 
 
 def iter_hamming_pairs(

@@ -3,8 +3,8 @@
 How many pairs a search finds depends on the data, so they are NumPy arrays, never traced.
 """
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class CosinePairs(NamedTuple):
 
 
 PairsT = TypeVar("PairsT", HammingPairs, CosinePairs)
+PieceT = TypeVar("PieceT", bound=tuple[Any, ...])
 
 
 class Neighbours(NamedTuple):
@@ -92,37 +93,41 @@ def neighbours(
 
 
 def collect(
-    found: Iterator[PairsT],
+    pieces: Iterator[PieceT],
+    finish: Callable[[PieceT], PairsT],
     pair_type: type[PairsT],
     max_pairs: int,
 ) -> PairsT:
-    """All of ``found`` as one list sorted by (i, j), or a ValueError if it is too long."""
+    """All pieces, finished, as one list sorted by (i, j), or a ValueError if it is too long.
+
+    A piece starts with the pairs' i and j. Beyond ``max_pairs`` it is only counted, unfinished,
+    and so is the size that the error tells.
+    """
     parts: list[PairsT] = []
     total = 0
-    for part in found:
-        total += len(part.i)
+    for piece in pieces:
         if total <= max_pairs:
-            parts.append(part)
-        elif total > _COUNT_ON * max_pairs:
-            break
-        else:
+            parts.append(finish(piece))
+            total += len(parts[-1].i)
+        elif total <= _COUNT_ON * max_pairs:
             parts.clear()
+            total += len(piece[0])
+        else:
+            break
     if total > max_pairs:
         raise ValueError(_too_many(pair_type, total, max_pairs))
     return sort_pairs(pair_type, parts)
 
 
 def _too_many(pair_type: type[PairsT], total: int, max_pairs: int) -> str:
-    size = f"more than {total:,}" if total > _COUNT_ON * max_pairs else f"{total:,}"
-    narrow, stream = (
-        ("a smaller max_distance", "iter_hamming_pairs")
-        if pair_type is HammingPairs
-        else ("a larger min_similarity", "iter_cosine_pairs")
-    )
+    hamming = pair_type is HammingPairs
+    about = "more than" if total > _COUNT_ON * max_pairs else "exactly" if hamming else "about"
+    narrow = "a smaller max_distance" if hamming else "a larger min_similarity"
+    stream = "iter_hamming_pairs()" if hamming else "iter_cosine_pairs()"
     return (
-        f"the result would be {size} pairs, expected at most max_pairs={max_pairs:,}. Ask for "
-        f"{narrow}, take them piece by piece from {stream}(), or raise max_pairs: a pair takes "
-        f"about 40 bytes until they are sorted"
+        f"the result would be {about} {total:,} pairs, expected at most max_pairs={max_pairs:,}. "
+        f"Ask for {narrow}, take them piece by piece from {stream}, or raise max_pairs: a pair "
+        f"takes about 40 bytes until they are sorted"
     )
 
 

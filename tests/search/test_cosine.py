@@ -84,11 +84,11 @@ def test_queries_against_a_corpus(counts: tuple[int, int], way: dict) -> None:
 def test_same_bits_whatever_the_tiles_devices_and_form(
     width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features = planted(60, width, seed=2)
+    features = planted(30, width, seed=2)
     results = []
     for matrix in (False, True):
         monkeypatch.setattr(_cosine, "has_fast_matrix_products", lambda device, m=matrix: m)
-        for tile in (1, 7, 60):
+        for tile in (3, 7, 30):
             for devices in (None, jax.devices()[:1]):
                 options = {"tile_pairs": tile**2, "devices": devices, "min_similarity": 0.3}
                 results.append(cosine_pairs(features, **options))
@@ -100,7 +100,7 @@ def test_same_bits_whatever_the_tiles_devices_and_form(
                 np.testing.assert_array_equal(
                     swapped.similarity[lower][order], swapped.similarity[upper]
                 )
-    assert len(results[0].i) > 5
+    assert len(results[0].i) > 3
     for result in results:
         for column, expected in zip(result, results[0], strict=True):
             np.testing.assert_array_equal(column, expected)
@@ -131,7 +131,7 @@ def test_sketches_bound_the_similarity(threshold: float, negative: bool) -> None
     features = rng.gamma(0.5, size=(200, 256)).astype(np.float32)
     features -= features.mean() if negative else 0
     rows = _cosine._to_rows(features, "features", 200)
-    columns = _cosine._choose_columns(rows, rows, 0.9)
+    columns = _cosine._choose_columns(rows, rows, 0.9, False)
     exact = cosine_similarity(features.astype(np.float64))
     for low_precision in (False, True):
         for kept in (columns, np.arange(0, 256, 7), np.arange(256)):
@@ -148,7 +148,7 @@ def test_isotropic_features_need_few_columns_and_crowded_ones_all() -> None:
     crowded = isotropic * 0.35 + 1
     for features, most in ((isotropic, 256), (crowded, 512)):
         rows = _cosine._to_rows(features, "features", 2048)
-        assert len(_cosine._choose_columns(rows, rows, 0.9)) <= most
+        assert len(_cosine._choose_columns(rows, rows, 0.9, False)) <= most
         similarities = cosine_similarity(features.astype(np.float64))
         assert_pairs(cosine_pairs(features), similarities, 0.9, True)
 
@@ -164,7 +164,7 @@ def test_a_dense_tile_among_sparse_ones() -> None:
 
 def test_all_equal_rows_are_refused_or_streamed() -> None:
     features = np.ones((1000, 4), np.float32)
-    with pytest.raises(ValueError, match=r"would be 499,500 pairs.*iter_cosine_pairs\(\)"):
+    with pytest.raises(ValueError, match=r"would be about 499,500 pairs.*iter_cosine_pairs\(\)"):
         cosine_pairs(features, max_pairs=100_000)
     pieces = [len(piece.i) for piece in iter_cosine_pairs(features, tile_pairs=10_000)]
     assert sum(pieces) == 499_500

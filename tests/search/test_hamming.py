@@ -118,7 +118,7 @@ def test_equals_imagededup_at_every_threshold(number: int) -> None:
         assert hashlib.sha256(text.encode()).hexdigest()[:16] == expected, threshold
 
 
-@pytest.mark.parametrize("threshold", [0, 4, 10, 13])
+@pytest.mark.parametrize("threshold", [0, 4, 10])
 def test_the_bands_it_chooses_itself_lose_nothing(threshold: int) -> None:
     hashes = planted(30_000, seed=2)
     # As with photographs of one kind: in a third of them half the bits hardly vary.
@@ -149,10 +149,12 @@ def test_bands_hold_every_pair_within_the_distance() -> None:
 
 def test_all_equal_hashes_are_refused_or_streamed() -> None:
     hashes = np.full((10_000, 8), 7, np.uint8)
-    with pytest.raises(ValueError, match=r"would be 49,995,000 pairs.*iter_hamming_pairs\(\)"):
+    with pytest.raises(
+        ValueError, match=r"would be exactly 49,995,000 pairs.*iter_hamming_pairs\(\)"
+    ):
         hamming_pairs(hashes)
-    with pytest.raises(ValueError, match=r"would be more than 10,\d+,\d+ pairs"):
-        hamming_pairs(hashes, max_pairs=1_000_000)
+    with pytest.raises(ValueError, match=r"would be more than 1,\d+,\d+ pairs"):
+        hamming_pairs(hashes, max_pairs=100_000)
     pieces = [len(piece.i) for piece in iter_hamming_pairs(hashes)]
     assert sum(pieces) == 49_995_000
     assert max(pieces) <= 2**20
@@ -161,7 +163,9 @@ def test_all_equal_hashes_are_refused_or_streamed() -> None:
 def test_max_pairs_is_the_most_that_are_returned() -> None:
     hashes = np.zeros((100, 8), np.uint8)
     assert len(hamming_pairs(hashes, max_pairs=4950).i) == 4950
-    with pytest.raises(ValueError, match=r"would be 4,950 pairs, expected at most max_pairs=4,949"):
+    with pytest.raises(
+        ValueError, match=r"would be exactly 4,950 pairs, expected at most max_pairs=4,949"
+    ):
         hamming_pairs(hashes, max_pairs=4949)
 
 
