@@ -1,0 +1,96 @@
+"""A hash is the same bits under every transformation of JAX, whatever axes the images have."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
+
+import jaxdedup
+from tests.pictures import crops
+
+_COUNT = 8
+
+Hash = Callable[[ArrayLike], jax.Array]
+
+
+@pytest.fixture(scope="module", params=["ahash", "dhash", "phash", "whash"])
+def hash_of(request: pytest.FixtureRequest) -> Hash:
+    return getattr(jaxdedup, request.param)
+
+
+def _mesh() -> jax.sharding.Mesh:
+    return jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))
+
+
+def _one_by_one(hash_of: Hash, images: ArrayLike) -> ArrayLike:
+    return np.stack([hash_of(image) for image in np.asarray(images)])
+
+
+def _mapped(hash_of: Hash, images: ArrayLike) -> ArrayLike:
+    return jax.lax.map(hash_of, images)
+
+
+def _sharded(hash_of: Hash, images: ArrayLike) -> ArrayLike:
+    sharding = NamedSharding(_mesh(), PartitionSpec("batch"))
+    hashes = jax.jit(hash_of)(jax.device_put(images, sharding))
+    assert len(hashes.sharding.device_set) == 4
+    return hashes
+
+
+def _shard_map(hash_of: Hash, images: ArrayLike) -> ArrayLike:
+    spec = PartitionSpec("batch")
+    return jax.shard_map(hash_of, mesh=_mesh(), in_specs=spec, out_specs=spec)(images)
+
+
+def _two_batch_axes(hash_of: Hash, images: ArrayLike) -> ArrayLike:
+    return hash_of(images.reshape(2, _COUNT // 2, *images.shape[1:])).reshape(_COUNT, 8)
+
+
+def _batch_of_vmap(hash_of: Hash, images: ArrayLike) -> ArrayLike:
+    return jax.vmap(hash_of, in_axes=1)(images[None])[:, 0]
+
+
+WAYS = {
+    "jit": lambda hash_of, images: jax.jit(hash_of)(images),
+    "vmap": lambda hash_of, images: jax.vmap(hash_of)(images),
+    "vmap of batches": _batch_of_vmap,
+    "Python loop": _one_by_one,
+    "lax.map": _mapped,
+    "sharded": _sharded,
+    "shard_map": _shard_map,
+    "two batch axes": _two_batch_axes,
+}
+
+
+@pytest.fixture(scope="module")
+def images() -> jax.Array:
+    return jax.numpy.asarray(crops(_COUNT, 41, 57, 3))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_same_bits(way: str, hash_of: Hash, images: jax.Array) -> None:
+    hashes = WAYS[way](hash_of, images)
+    assert hashes.dtype == np.uint8
+    np.testing.assert_array_equal(hashes, hash_of(images))
+
+
+@pytest.mark.parametrize("method", ["ahash", "dhash", "phash"])
+def test_same_bits_without_jit(method: str, images: jax.Array) -> None:
+    hash_of = getattr(jaxdedup, method)
+    image = images[0, :5, :7]  # every operation is a call of its own; the 256 rows of WHash, many
+    expected = hash_of(image)
+    with jax.disable_jit():
+        np.testing.assert_array_equal(hash_of(image), expected)
+
+
+def test_grey_image_is_rgb_image_of_equal_channels(hash_of: Hash) -> None:
+    grey = crops(_COUNT, 41, 57)
+    np.testing.assert_array_equal(hash_of(grey), hash_of(np.stack([grey] * 3, axis=-1)))
+
+
+def test_grey_vmap(hash_of: Hash) -> None:
+    grey = crops(_COUNT, 41, 57)
+    np.testing.assert_array_equal(jax.vmap(hash_of)(grey), hash_of(grey))
