@@ -134,13 +134,14 @@ def _decode_path(
         raise DecodeError("is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
     with open(path, "rb") as file:
         content = file.read()
-    try:
+    suffix = os.path.splitext(path)[1].lstrip(".").lower()
+    if suffix not in {name.lstrip(".").lower() for name in formats}:
         return _decode_bytes(content, allocate, draft_size)
+    try:
+        pixels = _decode_bytes(content, _new_buffer, draft_size)
     except Exception:
-        suffix = os.path.splitext(path)[1].lstrip(".").lower()
-        if suffix not in {name.lstrip(".").lower() for name in formats}:
-            raise
-    return _fill(allocate, _imageio_pixels(path))
+        pixels = _imageio_pixels(path)
+    return _fill(allocate, pixels)
 
 
 def _decode_bytes(content: bytes, allocate: Allocate, draft_size: tuple[int, int] | None) -> Pixels:
@@ -214,7 +215,8 @@ def _pillow_pixels(image: Image.Image) -> Pixels:
 def _imageio_pixels(path: str) -> Pixels:
     import imageio.v3 as imageio
 
-    return as_image(imageio.imread(path, index=0)[..., :3])
+    image = imageio.imread(path, index=0)
+    return as_image(image[..., :3] if image.ndim == 3 else image)
 
 
 def _fill(allocate: Allocate, pixels: Pixels) -> Pixels:
