@@ -1,0 +1,73 @@
+"""Which files of a folder are listed: hidden ones, links, loops and odd names."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jaxdedup.loading import find_files
+
+NOT_UTF8 = os.fsdecode(b"\xff\xfe caf\xe9.png")
+LONG = "x" * 251 + ".png"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ["b.png", "a.jpg", "Z.png", "no suffix", "ä 日本.png", NOT_UTF8, LONG, "line\nend"]:
+        (tmp_path / name).touch()
+    for name in [".hidden.png", "sub/c.png", "sub/.hidden", "sub/deep/d.png", ".git/e.png"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+TOP = ["b.png", "a.jpg", "Z.png", "no suffix", "ä 日本.png", NOT_UTF8, LONG, "line\nend"]
+BELOW = ["sub/c.png", "sub/deep/d.png"]
+
+
+def test_top_only(folder: Path) -> None:
+    assert find_files(folder) == (sorted(TOP), {})
+
+
+def test_recursive(folder: Path) -> None:
+    assert find_files(str(folder), recursive=True) == (sorted(TOP + BELOW), {})
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_links(tmp_path: Path, recursive: bool) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "sub").mkdir()
+    links = {"link": "file", "dangling": "nowhere", "round": "and round", "and round": "round"}
+    for link, target in links.items():
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)
+    # A link to a file is a file, and so is, until it is opened, one to nothing.
+    assert find_files(tmp_path, recursive=recursive) == (sorted(["file", *links]), {})
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    assert find_files(tmp_path) == ([], {})
+
+
+@pytest.mark.parametrize("path", ["missing", "a.jpg"])
+def test_not_a_folder(folder: Path, path: str) -> None:
+    with pytest.raises(ValueError, match=f"expected an existing folder, got .*{path}"):
+        find_files(folder / path)
+
+
+def test_unreadable_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:  # root may read everything: the system's refusal is played
+        if path.endswith("deep"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    files, unreadable = find_files(folder, recursive=True)
+    assert files == sorted([*TOP, "sub/c.png"])
+    assert unreadable == {"sub/deep": "Permission denied"}
+    with pytest.raises(PermissionError):
+        find_files(folder / "sub" / "deep")
