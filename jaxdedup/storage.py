@@ -103,7 +103,7 @@ def writer(path: Path, method: str) -> Callable[[BinaryIO, StoredEncodings], Non
     return _WRITERS[suffix]
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Write a file beside its place, then move it there in one step."""
     target = os.fspath(path)
     unfinished = f"{target}.{os.getpid()}.part"
@@ -117,6 +117,21 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
         with suppress(OSError):
             os.unlink(unfinished)
         raise
+
+
+def write_json(path: Path, result: Any) -> None:
+    """Write a result as JSON, laid out as imagededup does: keys sorted, two spaces of indent."""
+    document = json.dumps(result, indent=2, sort_keys=True).encode() + b"\n"
+    write_whole(path, lambda file: file.write(document))
+
+
+def check_writable(path: Path) -> None:
+    """OSError unless a file can be made here; for before the work, not after it."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"expected an existing folder, got {folder!r}")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"expected a folder that can be written to, got {folder!r}")
 
 
 def _suffix(path: Path) -> str:

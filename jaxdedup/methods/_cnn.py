@@ -1,5 +1,6 @@
 """The encoder of CNN features: MobileNet V1 with ImageNet weights, or the user's own network."""
 
+import hashlib
 import operator
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -11,20 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike, DTypeLike
-from numpy.typing import NDArray
 
 from jaxdedup import mobilenet
 from jaxdedup.image import Profile, ResizeWeights, resize_padded
 from jaxdedup.loading import Batch
 
+from ._cosine_finder import CosineFinder, Features
 from ._devices import replicate, spread
-from ._encoder import Encoder, Program
+from ._encoder import Program
 
-Features = NDArray[np.float32]
 Network = Callable[[jax.Array], ArrayLike]
 
 
-class CNN(Encoder[Features]):
+class CNN(CosineFinder):
     """Encodes images as the features of a convolutional network.
 
     The default is that of imagededup's ``CNN``, versions 0.1 and 0.2: MobileNet V1 with Google's
@@ -51,6 +51,7 @@ class CNN(Encoder[Features]):
 
     Attributes:
         skipped: what the last call could not load: file name, or position in a batch → reason.
+        reused: how many encodings the last call took from its cache.
 
     Raises:
         ValueError: a setting is out of range, contradicts another, or the file of weights does
@@ -98,7 +99,9 @@ class CNN(Encoder[Features]):
         if model is None:
             if preprocess is not None or image_size is not None:
                 raise ValueError("preprocess and image_size go with a model of your own")
-            self._features = _mobilenet(weights, self.dtype)
+            self._params = replicate(mobilenet.load_params(weights))
+            program = spread(partial(mobilenet.features, dtype=self.dtype))
+            self._features: Network = partial(program, self._params)
         else:
             if weights is not None or self.dtype != "float32":
                 raise ValueError("weights and dtype go with MobileNet; a model brings its own")
@@ -108,6 +111,11 @@ class CNN(Encoder[Features]):
     def size(self) -> tuple[int, int]:
         """``(h, w)``, what images are resized to."""
         return self._size
+
+    @property
+    def method_name(self) -> str:
+        """What files of encodings call the method: ``"cnn"``."""
+        return "cnn"
 
     def _settings(self) -> dict[str, Any]:
         own: dict[str, Any] = {"weights": self.weights, "dtype": self.dtype}
@@ -132,10 +140,27 @@ class CNN(Encoder[Features]):
         rows = np.asarray(encoded, np.float32)[:count]
         return list(rows[:, None])
 
+    def _to_bytes(self, encoding: Features) -> bytes:
+        return encoding.astype("<f4").tobytes()
 
-def _mobilenet(weights: str | os.PathLike[str] | None, dtype: str) -> Network:
-    params = replicate(mobilenet.load_params(weights))
-    return partial(spread(partial(mobilenet.features, dtype=dtype)), params)
+    def _from_bytes(self, stored: bytes) -> Features:
+        return np.frombuffer(stored, "<f4").astype(np.float32)[None]
+
+    def _origin(self, draft: bool) -> dict[str, str]:
+        if self.model is not None:
+            raise ValueError("expected no cache for a model of your own: its weights have no name")
+        own = {"dtype": self.dtype, "weights": _digest(self._params)}
+        return super()._origin(draft) | own
+
+
+def _digest(params: Any) -> str:
+    """The start of the SHA-256 of all parameters and their places."""
+    digest = hashlib.sha256()
+    for place, leaf in jax.tree_util.tree_leaves_with_path(params):
+        array = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(place)} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
 
 
 def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:

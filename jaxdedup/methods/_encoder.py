@@ -33,6 +33,8 @@ from jaxdedup.loading import (
     load_batches,
 )
 
+from ._cache import EncodingCache
+
 E = TypeVar("E")
 Path = str | os.PathLike[str]
 
@@ -78,6 +80,7 @@ class Encoder(ABC, Generic[E]):
         self.formats = tuple(formats)
         self.draft = draft
         self.skipped: dict[str | int, str] = {}
+        self.reused = 0
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
@@ -131,6 +134,7 @@ class Encoder(ABC, Generic[E]):
         num_enc_workers: int | None = None,
         *,
         draft: bool | None = None,
+        cache: Path | None = None,
     ) -> dict[str, E]:
         """Encode the images of a folder.
 
@@ -140,25 +144,38 @@ class Encoder(ABC, Generic[E]):
             num_enc_workers: number of threads that decode; None for ``num_workers``. (0, which
                 stands for no extra process in imagededup, is one thread.)
             draft: in place of the encoder's ``draft``.
+            cache: a file, made where it doesn't exist, that remembers the encodings of this
+                folder. Only files that are new, or whose size or modification time has changed,
+                are encoded; ``reused`` says how many were not. A run that is killed loses its last
+                second.
 
         Returns:
             The encodings, keyed by path relative to the folder, in sorted order. A file that
             can't be loaded has no entry; ``skipped`` has its reason.
 
         Raises:
-            ValueError: the path is not a folder.
+            ValueError: the path is not a folder, or the cache holds encodings of another method,
+                profile or network.
+            OSError: the cache can't be opened, or another process uses it.
         """
         if not isinstance(image_dir, (str, os.PathLike)):
             raise ValueError(f"Please provide a valid directory path! Got {image_dir!r}")
         names, unreadable = find_files(image_dir, recursive=recursive)
         self.skipped = {}
+        self.reused = 0
         for name, reason in unreadable.items():
             self._skip(name, reason)
-        paths = (os.path.join(image_dir, name) for name in names)
-        encodings = self._encode(
-            paths, names, num_enc_workers, self.draft if draft is None else draft
-        )
-        return {name: e for name, e in zip(names, encodings, strict=True) if e is not None}
+        draft = self.draft if draft is None else draft
+        if cache is None:
+            return self._encode_files(image_dir, names, num_enc_workers, draft)
+        with EncodingCache(cache, self._origin(draft)) as store:
+            known = store.reuse(image_dir, names, recursive=recursive)
+            encodings = {name: self._from_bytes(stored) for name, stored in known.items()}
+            self.reused = len(encodings)
+            logger.info("%d of %d encodings reused from %s", len(known), len(names), cache)
+            new = [name for name in names if name not in known]
+            encodings |= self._encode_files(image_dir, new, num_enc_workers, draft, store)
+        return {name: encodings[name] for name in names if name in encodings}
 
     def encode_batch(self, images: Iterable[Source]) -> list[E | None]:
         """Encode images from anywhere.
@@ -178,7 +195,17 @@ class Encoder(ABC, Generic[E]):
         if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
             raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
         self.skipped = {}
+        self.reused = 0
         return self._encode(images, None, None, self.draft)
+
+    @property
+    @abstractmethod
+    def method_name(self) -> str:
+        """What files of encodings call the method: ``"phash"``, …, ``"cnn"``."""
+
+    def profile_name(self, draft: bool) -> str:
+        """What files of encodings call the profile: drafts are not mixed with exact encodings."""
+        return f"{self.profile}-draft" if draft else self.profile
 
     @property
     @abstractmethod
@@ -193,19 +220,50 @@ class Encoder(ABC, Generic[E]):
     def _results(self, encoded: jax.Array, count: int) -> Sequence[E]:
         """Wait for the device; the first ``count`` encodings in the user's form."""
 
+    @abstractmethod
+    def _to_bytes(self, encoding: E) -> bytes:
+        """An encoding as a cache keeps it."""
+
+    @abstractmethod
+    def _from_bytes(self, stored: bytes) -> E:
+        """The inverse of ``_to_bytes``."""
+
+    def _origin(self, draft: bool) -> dict[str, str]:
+        """All that an encoding depends on beside its image."""
+        return {"method": self.method_name, "profile": self.profile_name(draft)}
+
+    def _encode_files(
+        self,
+        directory: Path,
+        names: Sequence[str],
+        num_workers: int | None,
+        draft: bool,
+        cache: EncodingCache | None = None,
+    ) -> dict[str, E]:
+        """Encode files of a folder, by name, and put each encoding into the cache at once."""
+        paths = (os.path.join(directory, name) for name in names)
+
+        def put(position: int, encoding: E) -> None:
+            if cache is not None:
+                cache.put(names[position], self._to_bytes(encoding))
+
+        encodings = self._encode(paths, names, num_workers, draft, put)
+        return {name: e for name, e in zip(names, encodings, strict=True) if e is not None}
+
     def _encode(
         self,
         sources: Iterable[Source],
         names: Sequence[str] | None,
         num_workers: int | None,
         draft: bool,
+        encoded: Callable[[int, E], None] = lambda position, encoding: None,
     ) -> list[E | None]:
         """Encode each source, with progress; None where one can't be loaded."""
         if num_workers is not None:
             num_workers = max(1, _index("num_enc_workers", num_workers))
         total = len(names) if names is not None else operator.length_hint(sources) or None
         encodings: dict[int, E | None] = {}
-        bar = tqdm(total=total, desc=type(self).__name__, unit="image", disable=not self.verbose)
+        bar = tqdm(total=total, desc=self._progress(), unit="image", disable=not self.verbose)
         stream = self._stream(sources, num_workers or self.num_workers, draft)
         with bar, closing(stream):
             for position, result in stream:
@@ -214,11 +272,16 @@ class Encoder(ABC, Generic[E]):
                     encodings[position] = None
                 else:
                     encodings[position] = result
+                    encoded(position, result)
                 bar.update()
         if self.skipped:
             logger.warning("%d images skipped, see the encoder's .skipped", len(self.skipped))
             self.skipped = dict(sorted(self.skipped.items()))
         return [encodings[position] for position in range(len(encodings))]
+
+    def _progress(self) -> str:
+        name = type(self).__name__
+        return f"{name}, {self.reused} reused" if self.reused else name
 
     def _stream(
         self, sources: Iterable[Source], num_workers: int | None, draft: bool

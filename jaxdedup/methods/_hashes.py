@@ -21,10 +21,11 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Batch
 
 from ._devices import spread
-from ._encoder import Encoder, Program
+from ._encoder import Program
+from ._hamming_finder import HammingFinder
 
 
-class HashEncoder(Encoder[str]):
+class HashEncoder(HammingFinder):
     """Encodes images as perceptual hashes: 64 bits, as 16 lower-case hex digits.
 
     Args:
@@ -42,6 +43,7 @@ class HashEncoder(Encoder[str]):
 
     Attributes:
         skipped: what the last call could not load: file name, or position in a batch → reason.
+        reused: how many encodings the last call took from its cache.
 
     Raises:
         ValueError: an unknown profile, or a size below 1.
@@ -54,6 +56,11 @@ class HashEncoder(Encoder[str]):
         """``(h, w)``, what images are resized to."""
         return self.method.size
 
+    @property
+    def method_name(self) -> str:
+        """What files of encodings call the method: ``"phash"``, …."""
+        return self.method.name
+
     @staticmethod
     def hamming_distance(hash1: str, hash2: str) -> int:
         """How many bits differ between two hashes; see :func:`jaxdedup.hamming_distance`."""
@@ -65,6 +72,12 @@ class HashEncoder(Encoder[str]):
 
     def _results(self, encoded: jax.Array, count: int) -> Sequence[str]:
         return [str(digits) for digits in to_hex(np.asarray(encoded)[:count])]
+
+    def _to_bytes(self, encoding: str) -> bytes:
+        return bytes.fromhex(encoding)
+
+    def _from_bytes(self, stored: bytes) -> str:
+        return stored.hex()
 
 
 @cache

@@ -1,0 +1,213 @@
+"""Which encodings are near which: from maps of encodings to lists of names.
+
+Nothing here reads images: the encodings are there already, and the names are their keys, any
+hashable.
+"""
+
+import math
+import numbers
+import operator
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxdedup.search import (
+    CosinePairs,
+    HammingPairs,
+    Neighbours,
+    cosine_pairs,
+    groups,
+    hamming_pairs,
+    neighbours,
+)
+
+from ._rows import feature_rows, packed_hashes
+
+Names = Sequence[Any]
+Order = Literal["score", "index"]
+
+
+class Metric(NamedTuple):
+    """How the encodings of a method are compared.
+
+    Attributes:
+        to_rows: from a map of encodings to an array with a row for each.
+        pairs: the pairs of rows, within one array or between two, that reach a threshold.
+        check: gives a threshold back as a number; TypeError or ValueError where it is none.
+        default: the threshold of imagededup.
+        order: of the duplicates of an image, as in imagededup: the nearest first, or as in the
+            map. Among equally near ones the order is the map's.
+    """
+
+    to_rows: Callable[[Mapping[Any, Any]], NDArray[Any]]
+    pairs: Callable[[NDArray[Any], NDArray[Any] | None, Any, int], HammingPairs | CosinePairs]
+    check: Callable[[Any], int | float]
+    default: int | float
+    order: Order
+
+
+class Matches(NamedTuple):
+    """What a search found: ``near.indices`` count ``others``, for each of ``names`` in turn."""
+
+    names: Names
+    others: Names
+    near: Neighbours
+
+    def to_dict(self, *, scores: bool) -> dict[Any, list[Any]]:
+        """By name the list of its matches; with scores, of tuples (name, score)."""
+        others = self.others
+        matched: list[Any] = [others[index] for index in self.near.indices.tolist()]
+        if scores:
+            matched = list(zip(matched, self.near.score.tolist(), strict=True))
+        ends = self.near.starts.tolist()
+        return {
+            name: matched[start:end]
+            for name, start, end in zip(self.names, ends, ends[1:], strict=False)
+        }
+
+    def with_text_names(self) -> "Matches":
+        """The same with names that JSON can hold as keys."""
+        texts = [_text(name) for name in self.names]
+        if len(set(texts)) < len(texts):
+            raise ValueError("two names have the same text, so they can't both be keys in JSON")
+        others = texts if self.others is self.names else [_text(name) for name in self.others]
+        return Matches(texts, others, self.near)
+
+    def groups(self) -> list[list[int]]:
+        """The items of each group, directly or indirectly near each other, largest group first."""
+        i = np.repeat(np.arange(len(self.names), dtype=np.int32), np.diff(self.near.starts))
+        # Every pair is here both ways, which does no harm to groups.
+        pairs = HammingPairs(i, self.near.indices, np.zeros(len(i), np.uint8))
+        found = [group.tolist() for group in groups(pairs, len(self.names))]
+        return sorted(found, key=len, reverse=True)
+
+
+def find_matches(
+    metric: Metric,
+    encodings: Mapping[Any, Any],
+    corpus: Mapping[Any, Any] | None = None,
+    *,
+    threshold: int | float,
+    max_pairs: int,
+    order: Order | None = None,
+) -> Matches:
+    """The encodings that are near each other, or near those of a corpus.
+
+    Args:
+        metric: how they are compared.
+        encodings: by name.
+        corpus: to be searched for each of the encodings; None searches the encodings themselves,
+            where none matches itself.
+        threshold: as ``metric.check`` gave it.
+        max_pairs: the most pairs to hold.
+        order: in place of the metric's.
+
+    Raises:
+        ValueError: an encoding is malformed, the two sides do not go together, or there are more
+            pairs than ``max_pairs``.
+    """
+    names = list(encodings)
+    others = names if corpus is None else list(corpus)
+    if not names or not others:
+        nothing = np.zeros(0, np.int32)
+        starts = np.zeros(len(names) + 1, np.int64)
+        return Matches(names, others, Neighbours(starts, nothing, nothing.astype(np.uint8)))
+    rows = metric.to_rows(encodings)
+    corpus_rows = None if corpus is None else metric.to_rows(corpus)
+    pairs = metric.pairs(rows, corpus_rows, threshold, max_pairs)
+    near = neighbours(pairs, len(names), order=order or metric.order, both_ways=corpus is None)
+    return Matches(names, others, near)
+
+
+def to_remove(
+    near: Neighbours,
+    order: Iterable[int],
+    choose: Callable[[list[int]], int] | None = None,
+) -> list[int]:
+    """Which items can go, so that each of them has a duplicate that stays.
+
+    Takes the items in turn: one that is not decided on yet forms a group with those of its
+    duplicates that are not, one of the group stays, and the duplicates of that one go. With the
+    items in the order of the map and the first to stay, these are the files that imagededup's
+    ``find_duplicates_to_remove`` names.
+
+    Args:
+        near: the duplicates of each of N items, without the item itself.
+        order: the items in the order in which they have their turn.
+        choose: which of a group stays, given in ascending order; None for the one whose turn it is.
+
+    Returns:
+        Items in ascending order. No two of the others are duplicates.
+    """
+    starts, indices = near.starts.tolist(), near.indices.tolist()
+    decided = bytearray(len(starts) - 1)
+    removed = []
+
+    def undecided(item: int) -> list[int]:
+        return [other for other in indices[starts[item] : starts[item + 1]] if not decided[other]]
+
+    for item in order:
+        if decided[item]:
+            continue
+        duplicates = undecided(item)
+        kept = item
+        if choose is not None and duplicates:
+            kept = choose(sorted([item, *duplicates]))
+            duplicates = undecided(kept)
+        decided[kept] = 1
+        for other in duplicates:
+            decided[other] = 1
+        removed += duplicates
+    return sorted(removed)
+
+
+def _text(name: Hashable) -> str:
+    if isinstance(name, (str, bytes, os.PathLike)):
+        return os.fsdecode(name)
+    return str(name)
+
+
+def _check_distance(value: Any) -> int:
+    expected = "expected max_distance_threshold to be an integer from 0 to 64, got "
+    try:
+        if isinstance(value, bool | np.bool_):  # an integer to Python, and surely a mistake
+            raise TypeError
+        distance = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{expected}{value!r}") from None
+    if not 0 <= distance <= 64:
+        raise ValueError(f"{expected}{distance}")
+    return distance
+
+
+def _check_similarity(value: Any) -> float:
+    expected = "expected min_similarity_threshold to be a number from -1.0 to 1.0, got "
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{expected}{value!r}")
+    similarity = float(value)
+    if math.isnan(similarity) or not -1 <= similarity <= 1:
+        raise ValueError(f"{expected}{value!r}")
+    return similarity
+
+
+HAMMING = Metric(
+    packed_hashes,
+    lambda rows, corpus, distance, max_pairs: hamming_pairs(
+        rows, corpus, max_distance=distance, max_pairs=max_pairs
+    ),
+    _check_distance,
+    default=10,
+    order="score",
+)
+COSINE = Metric(
+    feature_rows,
+    lambda rows, corpus, similarity, max_pairs: cosine_pairs(
+        rows, corpus, min_similarity=similarity, max_pairs=max_pairs
+    ),
+    _check_similarity,
+    default=0.9,
+    order="index",
+)

@@ -1,0 +1,152 @@
+"""What the encoders share in finding duplicates: which encodings are meant, and what comes back.
+
+The public calls stand in the encoders, since hashes have a greatest distance where features have a
+least similarity.
+"""
+
+import operator
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from jaxdedup.storage import StoredEncodings, check_writable, write_json
+
+from ._duplicates import Matches, Metric, find_matches, to_remove
+from ._encoder import E, Encoder, Path
+from ._keep import Keep, check_keep, turns
+
+EncodingMap = Mapping[Any, Any] | StoredEncodings
+
+MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
+_TO_CALLER = (
+    5  # stack frames: _encodings, _find, _duplicates or _to_remove, the public call, its caller
+)
+
+
+class Request(NamedTuple):
+    """What find_duplicates and find_duplicates_to_remove were asked for, beside the threshold."""
+
+    image_dir: Path | None
+    encoding_map: EncodingMap | None
+    outfile: Path | None
+    recursive: bool
+    num_enc_workers: int | None
+    num_search_workers: int | None
+    cache: Path | None
+    max_pairs: int
+
+
+class DuplicateFinder(Encoder[E]):
+    """An encoder that can compare its encodings."""
+
+    metric: ClassVar[Metric]
+
+    def _duplicates(self, request: Request, threshold: Any, *, scores: bool) -> dict[Any, Any]:
+        found = self._find(request, threshold)
+        if request.outfile is not None:
+            write_json(request.outfile, found.with_text_names().to_dict(scores=scores))
+        return found.to_dict(scores=scores)
+
+    def _to_remove(
+        self, request: Request, threshold: Any, keep: Keep | Callable[[list[Any]], Any]
+    ) -> list[Any]:
+        check_keep(keep, request.image_dir)
+        matches = self._find(request, threshold)
+        with_duplicates = np.flatnonzero(np.diff(matches.near.starts)).tolist()
+        order, choose = turns(
+            keep, matches.names, with_duplicates, request.image_dir, self._decoder(draft=False)
+        )
+        removed = to_remove(matches.near, order, choose)
+        if request.outfile is not None:
+            texts = matches.with_text_names().names
+            write_json(request.outfile, [texts[item] for item in removed])
+        return [matches.names[item] for item in removed]
+
+    def _search(
+        self,
+        queries: EncodingMap,
+        corpus: EncodingMap,
+        threshold: Any,
+        *,
+        scores: bool,
+        max_pairs: int,
+    ) -> dict[Any, Any]:
+        matches = find_matches(
+            self.metric,
+            self._own(queries, "queries"),
+            self._own(corpus, "corpus"),
+            threshold=self.metric.check(threshold),
+            max_pairs=max_pairs,
+            order="score",
+        )
+        return matches.to_dict(scores=scores)
+
+    def _find(self, request: Request, threshold: Any) -> Matches:
+        # All that can be wrong is found out before the work begins.
+        threshold = self.metric.check(threshold)
+        _check_workers(request.num_search_workers)
+        if request.outfile is not None:
+            check_writable(request.outfile)
+        encodings = self._encodings(request)
+        return find_matches(
+            self.metric, encodings, threshold=threshold, max_pairs=request.max_pairs
+        )
+
+    def _encodings(self, request: Request) -> Mapping[Any, Any]:
+        if request.image_dir is not None:
+            if request.encoding_map is not None:
+                warnings.warn(
+                    "encoding_map has no effect where image_dir is given", stacklevel=_TO_CALLER
+                )
+            return self.encode_images(
+                request.image_dir, request.recursive, request.num_enc_workers, cache=request.cache
+            )
+        if request.encoding_map is None:
+            raise ValueError("Provide either an image directory or encodings!")
+        encodings = self._own(request.encoding_map, "encoding_map")
+        if not encodings:
+            raise ValueError(
+                "Provide either an image directory or encodings! Got an empty encoding_map"
+            )
+        if request.cache is not None:
+            raise ValueError("expected image_dir where cache is given")
+        if request.recursive:
+            warnings.warn(
+                "recursive parameter is irrelevant when using encodings.",
+                SyntaxWarning,
+                stacklevel=_TO_CALLER,
+            )
+        if request.num_enc_workers is not None:
+            warnings.warn(
+                "Parameter num_enc_workers has no effect since encodings are already provided",
+                RuntimeWarning,
+                stacklevel=_TO_CALLER,
+            )
+        return encodings
+
+    def _own(self, encodings: EncodingMap, name: str) -> Mapping[Any, Any]:
+        """The encodings, once it is clear that this encoder could have made them."""
+        if isinstance(encodings, StoredEncodings):
+            made_by = self.method_name, self.profile_name(self.draft)
+            if (encodings.method, encodings.profile) != made_by:
+                raise ValueError(
+                    f"expected {name} made by {' with profile '.join(made_by)}, "
+                    f"got {encodings.method} with profile {encodings.profile}"
+                )
+            return encodings.encodings
+        if not isinstance(encodings, Mapping):
+            raise TypeError(
+                f"expected {name} to be a dict of encodings, got {type(encodings).__name__}"
+            )
+        return encodings
+
+
+def _check_workers(count: int | None) -> None:
+    """For num_dist_workers and num_sim_workers, which change nothing here."""
+    if count is not None:
+        try:
+            operator.index(count)
+        except TypeError:
+            raise TypeError(f"expected a number of workers, got {count!r}") from None
