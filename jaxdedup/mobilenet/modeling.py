@@ -5,7 +5,7 @@ pixels. BatchNorm is a scale and a bias (see `params`).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Self
 
@@ -73,7 +73,7 @@ def features(
         `(B, 1024)` float32, none negative.
 
     Raises:
-        TypeError: for images that are neither floating point nor uint8.
+        TypeError: for images that are neither floating point nor uint8, or another `dtype`.
         ValueError: for images of another shape.
 
     Example:
@@ -82,6 +82,8 @@ def features(
         (2, 1024)
     """
     images = _checked(images)
+    if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
+        raise TypeError(f"expected dtype float32 or bfloat16, got {jnp.dtype(dtype)}")
     forward = partial(_forward, params, dtype=dtype, precision=precision)
     return lax.platform_dependent(
         images,
@@ -114,7 +116,7 @@ def _forward(
     """Runs the layers of the table in the given forms."""
 
     def network(images: Array) -> Array:
-        x = preprocess(images) if images.dtype == jnp.uint8 else images
+        x = preprocess(images) if images.dtype == jnp.uint8 else images.astype(jnp.float32)
         for layer, weights in zip(LAYERS, params, strict=True):
             kernel = weights.kernel
             if layer.name in _ROUNDED:
@@ -123,9 +125,21 @@ def _forward(
             x = jnp.clip(x * _last(weights.scale) + _last(weights.bias), 0.0, 6.0)
         return x.mean(axis=(1, 2))
 
-    if forms.images_at_a_time == 0:
-        return network(images)
-    return lax.map(lambda image: network(image[None])[0], images, batch_size=forms.images_at_a_time)
+    return (
+        network(images) if forms.micro_batch is None else _map(network, images, forms.micro_batch)
+    )
+
+
+def _map(network: Callable[[Array], Array], images: Array, size: int) -> Array:
+    """Runs the network on `size` images at a time, and on what is left over."""
+    whole = len(images) - len(images) % size
+    parts = []
+    if whole:
+        batches = images[:whole].reshape(-1, size, *images.shape[1:])
+        parts.append(lax.map(network, batches).reshape(whole, -1))
+    if whole < len(images) or not whole:
+        parts.append(network(images[whole:]))
+    return jnp.concatenate(parts)
 
 
 class MobileNet(nnx.Module):
@@ -191,7 +205,9 @@ class ConvBatchNorm(nnx.Module):
     """The parameters of a line of the table."""
 
     def __init__(self, layer: Layer, *, rngs: nnx.Rngs) -> None:
-        self.kernel = nnx.Param(nnx.initializers.he_normal()(rngs.params(), layer.kernel))
+        # A depthwise kernel has one channel in, and TensorFlow puts that axis last.
+        axes = (-1, -2) if layer.depthwise else (-2, -1)
+        self.kernel = nnx.Param(nnx.initializers.he_normal(*axes)(rngs.params(), layer.kernel))
         self.scale = nnx.Param(jnp.ones(layer.channels))
         self.bias = nnx.Param(jnp.zeros(layer.channels))
 

@@ -1,0 +1,186 @@
+"""Features are Keras' features, however they are computed."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
+from PIL import Image
+
+from jaxdedup.mobilenet import MobileNet, features, load_params, preprocess
+from jaxdedup.mobilenet._forms import ACCELERATOR, CPU
+from jaxdedup.mobilenet.architecture import LAYERS
+from jaxdedup.mobilenet.modeling import _forward
+
+
+@pytest.fixture(scope="session")
+def keras(reference_images):
+    """Names, features and hashes of the pixels, by Keras 3.15.1 on TensorFlow 2.17.1."""
+    with np.load(reference_images.parent / "cnn_features.npz") as arrays:
+        return dict(arrays)
+
+
+def pixels_of(path):
+    """The pixels that Keras saw."""
+    with Image.open(path) as image:
+        if image.mode in ("F", "I", "I;16"):
+            image = Image.fromarray(np.asarray(image).clip(0, 255).astype(np.uint8))
+        if image.mode != "RGB":
+            image = image.convert("RGBA").convert("RGB")
+        return np.asarray(image.resize((224, 224), Image.Resampling.LANCZOS))
+
+
+@pytest.fixture(scope="session")
+def pixels(keras, reference_images):
+    pixels = np.stack([pixels_of(reference_images / name) for name in keras["names"]])
+    hashes = [hashlib.sha256(p.tobytes()).hexdigest() for p in pixels]
+    assert hashes == keras["resized_sha256"].tolist()
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def params():
+    return load_params()
+
+
+@pytest.fixture(scope="session")
+def ours(params, pixels):
+    return np.asarray(features(params, pixels))
+
+
+def test_features_are_keras_features(ours, keras):
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, keras["features"], rtol=0, atol=5e-5)
+
+
+def test_float_images_are_what_keras_makes_of_pixels(params, pixels, ours):
+    images = pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    np.testing.assert_array_equal(preprocess(pixels), images)
+    np.testing.assert_array_equal(features(params, images), ours)
+
+
+@pytest.mark.parametrize("form", [ACCELERATOR, CPU])
+def test_each_platform_s_form_gives_keras_features(form, params, pixels, keras):
+    run = jax.jit(
+        partial(_forward, dtype="float32", precision=jax.lax.Precision.HIGHEST, forms=form)
+    )
+    some = slice(None, None, 6)
+    np.testing.assert_allclose(run(params, pixels[some]), keras["features"][some], atol=5e-5)
+
+
+@pytest.mark.parametrize("layer", sorted(set(LAYERS[:13]) | set(LAYERS[-4:])), ids=lambda x: x.name)
+def test_both_forms_of_a_layer_agree(layer):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 14, 14, layer.kernel[2])).astype(np.float32)
+    kernel = rng.normal(size=layer.kernel).astype(np.float32)
+    options = {"stride": layer.stride, "precision": jax.lax.Precision.HIGHEST}
+    one, other = (
+        forms.of(layer)(jnp.asarray(x), jnp.asarray(kernel), **options)
+        for forms in (ACCELERATOR, CPU)
+    )
+    np.testing.assert_allclose(one, other, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_batch_size_does_not_matter(size, params, pixels, ours):
+    images = np.concatenate([pixels, pixels[:16]])
+    found = [features(params, images[at : at + size]) for at in range(0, 64, size)]
+    np.testing.assert_allclose(np.concatenate(found)[:48], ours, rtol=0, atol=1e-5)
+
+
+def test_vmap(params, pixels, ours):
+    one = jax.vmap(lambda image: features(params, image[None])[0])
+    several = jax.vmap(partial(features, params))
+    np.testing.assert_allclose(one(pixels[:6]), ours[:6], rtol=0, atol=1e-5)
+    found = several(pixels[:10].reshape(2, 5, 224, 224, 3)).reshape(10, -1)
+    np.testing.assert_allclose(found, ours[:10], rtol=0, atol=1e-5)
+
+
+def test_sharded_batch(params, pixels, ours):
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharding = NamedSharding(mesh, PartitionSpec("batch"))
+    placed = jax.device_put(pixels, sharding)
+    replicated = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+    np.testing.assert_allclose(features(replicated, placed), ours, rtol=0, atol=1e-5)
+
+
+def test_module_is_the_function(params, pixels, ours):
+    model = MobileNet.from_pretrained()
+    np.testing.assert_array_equal(model(pixels[:4]), features(params, pixels[:4]))
+    graphdef, state = nnx.split(model)
+    merged = jax.jit(lambda state, images: nnx.merge(graphdef, state)(images))
+    np.testing.assert_allclose(merged(state, pixels[:4]), ours[:4], rtol=0, atol=1e-5)
+
+
+def test_gradient_is_the_slope(params, pixels, keras):
+    photograph = keras["names"].tolist().index("rgb_224x224.png")
+    image = preprocess(pixels[photograph : photograph + 1])
+    gradient = jax.grad(lambda images: features(params, images).sum())(image)
+    length = jnp.linalg.norm(gradient)
+    step = 3e-4 * gradient / length
+    rise = features(params, image + step).sum() - features(params, image - step).sum()
+    np.testing.assert_allclose(rise / 6e-4, length, rtol=1e-2)
+
+
+def test_a_fresh_module_neither_dies_out_nor_explodes():
+    images = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
+    assert 0.01 < MobileNet(rngs=nnx.Rngs(0))(images).mean() < 6
+
+
+def test_bfloat16_keeps_the_direction(params, pixels, keras):
+    found = np.asarray(features(params, pixels, dtype="bfloat16"))
+    assert found.dtype == np.float32
+    wanted = keras["features"]
+    cosine = (found * wanted).sum(1) / np.linalg.norm(found, axis=1)
+    assert (cosine / np.linalg.norm(wanted, axis=1)).min() >= 0.9995
+
+
+def test_weights_are_arguments_of_the_compiled_function(params):
+    features(params, np.zeros((3, 224, 224, 3), np.uint8))
+    traces = features._cache_size()
+    features(jax.tree.map(jnp.zeros_like, params), np.zeros((3, 224, 224, 3), np.uint8))
+    assert features._cache_size() == traces
+
+
+@pytest.mark.parametrize(
+    ("images", "error"),
+    [
+        (np.zeros((2, 224, 224, 3), np.int32), TypeError),
+        (np.zeros((2, 224, 224, 3), bool), TypeError),
+        (np.zeros((224, 224, 3), np.uint8), ValueError),
+        (np.zeros((2, 224, 224), np.uint8), ValueError),
+        (np.zeros((2, 3, 224, 224), np.uint8), ValueError),
+        (np.zeros((2, 192, 192, 3), np.uint8), ValueError),
+    ],
+)
+def test_other_images_are_refused(images, error, params):
+    with pytest.raises(error, match="expected"):
+        jax.eval_shape(features, params, images)
+
+
+def test_no_images(params):
+    assert features(params, np.zeros((0, 224, 224, 3), np.uint8)).shape == (0, 1024)
+
+
+def test_other_dtypes_are_refused(params):
+    with pytest.raises(TypeError, match="expected dtype float32 or bfloat16, got float16"):
+        features(params, np.zeros((1, 224, 224, 3), np.uint8), dtype="float16")
+
+
+def test_tree_mode_of_nnx():
+    """Flax's next default, in which modules are plain trees."""
+    code = """
+import numpy as np
+from jaxdedup.mobilenet import MobileNet, features, load_params
+image = np.zeros((1, 224, 224, 3), np.uint8)
+assert (MobileNet.from_pretrained()(image) == features(load_params(), image)).all()
+"""
+    environment = os.environ | {"NNX_GRAPH_MODE": "false", "NNX_GRAPH_UPDATES": "false"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
