@@ -29,6 +29,8 @@ from .hashing import from_hex, to_hex
 Encoding = str | NDArray[np.float32]
 Path = str | os.PathLike[str]
 
+DRAFT_SUFFIX = "-draft"
+
 
 class StoredEncodings(NamedTuple):
     """Encodings, and what made them.
@@ -36,7 +38,8 @@ class StoredEncodings(NamedTuple):
     Attributes:
         encodings: by file name: hex digits, or features ``float32[1, D]``.
         method: ``"phash"``, ``"ahash"``, ``"dhash"``, ``"whash"`` or ``"cnn"``.
-        profile: the Pillow whose pixels they come from.
+        profile: the Pillow whose pixels they come from; with ``DRAFT_SUFFIX`` if they are drafts,
+            which are not mixed with exact encodings.
         version: of the jaxdedup that made them.
     """
 
@@ -128,10 +131,8 @@ def write_json(path: Path, result: Any) -> None:
 def check_writable(path: Path) -> None:
     """OSError unless a file can be made here; for before the work, not after it."""
     folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"expected an existing folder, got {folder!r}")
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"expected a folder that can be written to, got {folder!r}")
+        raise OSError(f"expected a folder that can be written to, got {folder!r}")
 
 
 def _suffix(path: Path) -> str:

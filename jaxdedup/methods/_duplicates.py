@@ -8,7 +8,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -120,48 +120,6 @@ def find_matches(
     pairs = metric.pairs(rows, corpus_rows, threshold, max_pairs)
     near = neighbours(pairs, len(names), order=order or metric.order, both_ways=corpus is None)
     return Matches(names, others, near)
-
-
-def to_remove(
-    near: Neighbours,
-    order: Iterable[int],
-    choose: Callable[[list[int]], int] | None = None,
-) -> list[int]:
-    """Which items can go, so that each of them has a duplicate that stays.
-
-    Takes the items in turn: one that is not decided on yet forms a group with those of its
-    duplicates that are not, one of the group stays, and the duplicates of that one go. With the
-    items in the order of the map and the first to stay, these are the files that imagededup's
-    ``find_duplicates_to_remove`` names.
-
-    Args:
-        near: the duplicates of each of N items, without the item itself.
-        order: the items in the order in which they have their turn.
-        choose: which of a group stays, given in ascending order; None for the one whose turn it is.
-
-    Returns:
-        Items in ascending order. No two of the others are duplicates.
-    """
-    starts, indices = near.starts.tolist(), near.indices.tolist()
-    decided = bytearray(len(starts) - 1)
-    removed = []
-
-    def undecided(item: int) -> list[int]:
-        return [other for other in indices[starts[item] : starts[item + 1]] if not decided[other]]
-
-    for item in order:
-        if decided[item]:
-            continue
-        duplicates = undecided(item)
-        kept = item
-        if choose is not None and duplicates:
-            kept = choose(sorted([item, *duplicates]))
-            duplicates = undecided(kept)
-        decided[kept] = 1
-        for other in duplicates:
-            decided[other] = 1
-        removed += duplicates
-    return sorted(removed)
 
 
 def _text(name: Hashable) -> str:

@@ -9,13 +9,11 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
-
 from jaxdedup.storage import StoredEncodings, check_writable, write_json
 
-from ._duplicates import Matches, Metric, find_matches, to_remove
+from ._duplicates import Matches, Metric, find_matches
 from ._encoder import E, Encoder, Path
-from ._keep import Keep, check_keep, turns
+from ._keep import Keep, check_keep, to_remove
 
 EncodingMap = Mapping[Any, Any] | StoredEncodings
 
@@ -54,11 +52,7 @@ class DuplicateFinder(Encoder[E]):
     ) -> list[Any]:
         check_keep(keep, request.image_dir)
         matches = self._find(request, threshold)
-        with_duplicates = np.flatnonzero(np.diff(matches.near.starts)).tolist()
-        order, choose = turns(
-            keep, matches.names, with_duplicates, request.image_dir, self._decoder(draft=False)
-        )
-        removed = to_remove(matches.near, order, choose)
+        removed = to_remove(matches, keep, request.image_dir, self._decoder(draft=False))
         if request.outfile is not None:
             texts = matches.with_text_names().names
             write_json(request.outfile, [texts[item] for item in removed])

@@ -4,9 +4,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
+import numpy as np
 from PIL import Image
 
 from jaxdedup.loading import Pixels
+
+from ._duplicates import Matches
 
 Keep = Literal["first", "largest", "newest", "oldest"]
 Path = str | os.PathLike[str]
@@ -24,34 +27,67 @@ def check_keep(keep: Any, image_dir: Path | None) -> None:
         raise ValueError(f"keep={keep!r} looks at the files: expected image_dir")
 
 
-def turns(
+def to_remove(
+    matches: Matches,
     keep: Keep | Callable[[list[Any]], Any],
-    names: Sequence[Any],
-    items: list[int],
     image_dir: Path | None,
     decoder: Callable[[str], Pixels],
-) -> tuple[list[int], Callable[[list[int]], int] | None]:
-    """The order in which items have their turn, and what chooses among the items of a group.
+) -> list[int]:
+    """Which items can go, as each has a duplicate that stays.
+
+    Takes the images in turn: one that is not decided on yet forms a group with those of its
+    duplicates that are not, one of the group stays, and the duplicates of that one go. With the
+    images in the order of the map and the first to stay, these are the files that imagededup's
+    ``find_duplicates_to_remove`` names.
 
     Args:
-        keep: the rule; a function takes a list of names and gives the one that stays.
-        names: of all items.
-        items: those that have duplicates.
+        matches: of a search without a corpus.
+        keep: the rule that puts the images into an order, in which the first stays; or a function
+            that takes a group's names, in the order of the map, and gives the one that stays.
         image_dir: the folder of the files.
         decoder: decodes a file that Pillow can't open.
+
+    Returns:
+        Items in ascending order. No two of the others are duplicates.
     """
-    if callable(keep):
-        return items, lambda group: _chosen(keep, names, group)
-    if keep == "first":
-        return items, None
+    starts, indices = matches.near.starts.tolist(), matches.near.indices.tolist()
+    undecided = np.ones(len(matches.names), bool).tolist()
+    with_duplicates = np.flatnonzero(np.diff(matches.near.starts)).tolist()
+    removed: list[int] = []
+
+    def rivals(item: int) -> list[int]:
+        return [other for other in indices[starts[item] : starts[item + 1]] if undecided[other]]
+
+    for item in _turns(keep, with_duplicates, matches.names, image_dir, decoder):
+        if not undecided[item]:
+            continue
+        kept, duplicates = item, rivals(item)
+        if callable(keep) and duplicates:
+            kept = _chosen(keep, sorted([item, *duplicates]), matches.names)
+            duplicates = rivals(kept)
+        for decided in (kept, *duplicates):
+            undecided[decided] = False
+        removed += duplicates
+    return sorted(removed)
+
+
+def _turns(
+    keep: Keep | Callable[[list[Any]], Any],
+    items: list[int],
+    names: Sequence[Any],
+    image_dir: Path | None,
+    decoder: Callable[[str], Pixels],
+) -> list[int]:
+    if callable(keep) or keep == "first":
+        return items
     paths = {item: os.path.join(image_dir or "", names[item]) for item in items}
     if keep == "largest":
-        return sorted(items, key=lambda item: -_pixel_count(paths[item], decoder)), None
+        return sorted(items, key=lambda item: -_pixel_count(paths[item], decoder))
     sign = -1 if keep == "newest" else 1
-    return sorted(items, key=lambda item: sign * os.stat(paths[item]).st_mtime_ns), None
+    return sorted(items, key=lambda item: sign * os.stat(paths[item]).st_mtime_ns)
 
 
-def _chosen(keep: Callable[[list[Any]], Any], names: Sequence[Any], group: list[int]) -> int:
+def _chosen(keep: Callable[[list[Any]], Any], group: list[int], names: Sequence[Any]) -> int:
     members = [names[item] for item in group]
     chosen = keep(list(members))
     if chosen not in members:

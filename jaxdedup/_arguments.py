@@ -1,0 +1,162 @@
+"""The words that the command line understands."""
+
+import argparse
+from collections.abc import Callable
+from typing import get_args
+
+from . import __version__
+from .image import Profile
+from .methods._duplicates import COSINE, HAMMING
+from .methods._finder import MAX_PAIRS
+from .methods._keep import Keep
+
+METHODS = {"phash": "PHash", "ahash": "AHash", "dhash": "DHash", "whash": "WHash", "cnn": "CNN"}
+DEFAULT_METHOD = "phash"
+DEFAULT_PROFILE = "pillow13"
+
+Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
+
+
+def make_parser(*, encode: Run, find: Run, query: Run) -> argparse.ArgumentParser:
+    """The parser, which sets ``run`` to what is to be done."""
+    parser = argparse.ArgumentParser(
+        prog="jaxdedup", description="Image fingerprints: perceptual hashes and CNN encodings."
+    )
+    parser.add_argument("--version", action="version", version=f"jaxdedup {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_encode(commands, encode)
+    _add_find(commands, find)
+    _add_query(commands, query)
+    return parser
+
+
+def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+    command = commands.add_parser(
+        "encode",
+        help="encode the images of a folder",
+        description="Encode the images of a folder. Without --output, prints a line for each "
+        "image: the hash, two spaces, the file name.",
+        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("directory", metavar="DIR", help="the folder")
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write to FILE, whole or not at all: .json, .csv, .npz or .parquet",
+    )
+    _add_encoding_arguments(command)
+    _add_cache_argument(command)
+
+
+def _add_find(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+    command = commands.add_parser(
+        "find",
+        help="find the duplicates in a folder",
+        description="Find the duplicates among the images of a folder, or among the encodings of a "
+        "file. Without --output, prints the groups, the largest first, an empty line between them; "
+        "before each name, how far its nearest duplicate is. Never deletes anything.",
+        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("target", metavar="DIR|ENCODINGS", help="a folder, or what encode wrote")
+    command.add_argument(
+        "--to-remove",
+        action="store_true",
+        help="print the images that can go, as each has a duplicate that stays",
+    )
+    command.add_argument(
+        "--keep",
+        choices=get_args(Keep),
+        help="which of several duplicates stays, with --to-remove; default: first",
+    )
+    _add_search_arguments(command)
+    _add_encoding_arguments(command)
+    _add_cache_argument(command)
+
+
+def _add_query(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+    command = commands.add_parser(
+        "query",
+        help="search a folder for duplicates of new images",
+        description="Search a corpus for duplicates of new images, each a folder or a file of "
+        "encodings. A folder is encoded as the file was. Without --output, prints each new image "
+        "that has duplicates, and below it how far they are and their names, the nearest first.",
+        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("new", metavar="NEW", help="a folder, or what encode wrote")
+    command.add_argument("corpus", metavar="CORPUS", help="a folder, or what encode wrote")
+    _add_search_arguments(command)
+    _add_encoding_arguments(command)
+
+
+def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", choices=METHODS, help="default: phash")
+    command.add_argument("--recursive", action="store_true", help="take sub-folders too")
+    command.add_argument(
+        "--profile",
+        choices=get_args(Profile),
+        help="the Pillow whose pixels are reproduced: 13.0 and later (default), 7.0 to 12.1, "
+        "or up to 6.2",
+    )
+    command.add_argument("--batch-size", type=_positive, metavar="N", help="images in a batch")
+    command.add_argument("--num-workers", type=_positive, metavar="N", help="threads that decode")
+    command.add_argument(
+        "--formats",
+        type=lambda text: text.split(","),
+        default=(),
+        metavar="SUFFIXES",
+        help="let imageio open these too, such as mp4,cr2",
+    )
+    command.add_argument(
+        "--draft",
+        action="store_true",
+        help="faster and not exact: the JPEG decoder scales large images down",
+    )
+    command.add_argument("--quiet", action="store_true", help="no progress, no summary")
+
+
+def _add_cache_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--cache",
+        metavar="FILE",
+        help="remember the encodings of the folder in FILE, and encode only what is new or changed",
+    )
+
+
+def _add_search_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--threshold",
+        type=_number,
+        metavar="T",
+        help=f"hashes: at most T bits differ, 0 to 64 (default: {HAMMING.default}); cnn: a "
+        f"similarity of at least T, -1 to 1 (default: {COSINE.default})",
+    )
+    command.add_argument(
+        "--max-pairs",
+        type=_positive,
+        default=MAX_PAIRS,
+        metavar="N",
+        help=f"refuse results with more pairs than N (default: {MAX_PAIRS:,})",
+    )
+    command.add_argument("--output", metavar="FILE.json", help="write to FILE, whole or not at all")
+    command.add_argument("--scores", action="store_true", help="with --output, tell distances")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+_positive.__name__ = "positive integer"  # what argparse calls it
+_number.__name__ = "number"
