@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.typing import DTypeLike
+from jax.typing import ArrayLike, DTypeLike
 
 from ._lanczos import PRECISION_BITS, AxisWeights, group_length
 
@@ -22,8 +22,13 @@ _STRIP_BYTES = 128 * 1024  # of pixels, which are read once an output: a part of
 _SHORT = 16  # the longest slice that is worth a transpose
 
 
-def contract(x: jax.Array, weights: AxisWeights, length: int) -> jax.Array:
-    """One pass: ``uint8[M, N, I]`` to ``uint8[length, M, I]``."""
+def contract(
+    x: jax.Array, weights: AxisWeights, length: int, used: tuple[ArrayLike, ArrayLike]
+) -> jax.Array:
+    """One pass: ``uint8[M, N, I]`` to ``uint8[length, M, I]``.
+
+    Of M and I, only the first ``used[0]`` and ``used[1]`` entries need to be right.
+    """
     _, slice_length, block = weights.taps.shape
     missing = slice_length - x.shape[1]
     if missing > 0:  # a slice may be a little longer than a small image
@@ -31,17 +36,23 @@ def contract(x: jax.Array, weights: AxisWeights, length: int) -> jax.Array:
     if block > 1:
         return multiply_limbs(x, weights, FORMS.get(jax.default_backend(), FLOAT32))[:length]
     rows, columns, inner = x.shape
-    if rows > 1 and slice_length <= _SHORT:
+    if rows == 1:
+        used_entries = jnp.asarray(used[1])
+    elif slice_length <= _SHORT:
         x = x.swapaxes(0, 1).reshape(1, columns, rows * inner)
-    return sum_products(x, weights).reshape(length, rows, inner)
+        used_entries = jnp.asarray(used[0]) * inner
+    else:
+        used_entries = jnp.asarray(used[0])
+    return sum_products(x, weights, used_entries).reshape(length, rows, inner)
 
 
-def sum_products(x: jax.Array, weights: AxisWeights) -> jax.Array:
+def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Array:
     """Blocks of one output, in int32, which XLA makes into loops over vector registers.
 
     The lanes of the vectors are the inner axis where there is but one row. Otherwise it is short,
     and the lanes are groups of neighbouring pixels: every `group`-th pixel of a slice is summed
-    first, then the group.
+    first, then the group. Strips are cut along the other axis, and only as many are summed as
+    hold its first `used` entries: padding costs nothing.
     """
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
@@ -74,9 +85,9 @@ def sum_products(x: jax.Array, weights: AxisWeights) -> jax.Array:
         begin = (zero, zero, strip_start) if rows == 1 else (zero, strip_start, zero)
         return lax.dynamic_update_slice(out, strip, begin)
 
-    strips = -(-x.shape[strip_axis] // strip_length)
+    strips = (jnp.asarray(used, jnp.int32) + jnp.int32(strip_length - 1)) // strip_length
     out = jnp.zeros_like(x, shape=(outputs, rows, inner))  # varying over devices where x is
-    return lax.fori_loop(zero, jnp.int32(strips), add_strip, out)
+    return lax.fori_loop(zero, strips, add_strip, out)
 
 
 class Form(NamedTuple):

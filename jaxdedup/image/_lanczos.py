@@ -29,6 +29,7 @@ class AxisWeights(NamedTuple):
 
     taps: np.ndarray | jax.Array  # int32[G, T, q]
     starts: np.ndarray | jax.Array  # int32[G]
+    length: np.ndarray | jax.Array  # int32[], the true number of inputs
 
 
 class ResizeWeights(NamedTuple):
@@ -41,9 +42,10 @@ class ResizeWeights(NamedTuple):
 def bucket_shape(height: int, width: int) -> tuple[int, int]:
     """The padded size that an image shares with others of about its size.
 
-    Each side is rounded up to 4, 5, 6 or 7 times a power of two: by less than a quarter, but for
-    sides below 4. That makes 37 lengths up to 2,048 pixels and 57 up to 65,536; a folder has at
-    most as many buckets as it has pairs of them.
+    A side is rounded up to a power of two or one and a half times one, and to 256 at least: 13
+    steps up to 16,384 pixels. On the CPU, where padding is passed over, a bucket is square, and
+    images of up to that size fall into 13 buckets at most. Elsewhere, where padding is moved and
+    multiplied, each side is rounded by itself, and they fall into 169.
 
     Args:
         height, width: the true size in pixels.
@@ -53,16 +55,18 @@ def bucket_shape(height: int, width: int) -> tuple[int, int]:
 
     Example:
         >>> bucket_shape(480, 640)
-        (512, 640)
+        (768, 768)
     """
+    if jax.default_backend() == "cpu":
+        height = width = max(height, width)
     return _round_up(height), _round_up(width)
 
 
 def _round_up(side: int) -> int:
-    unit = 1
-    while 7 * unit < side:
-        unit *= 2
-    return unit * max(4, -(-side // unit))
+    step = 256
+    while step < side:
+        step = step * 3 // 2 if step & (step - 1) == 0 else step * 4 // 3
+    return step
 
 
 def vertical_first(
@@ -107,7 +111,7 @@ def plan_resize(
         Weights whose shapes depend on `bucket`, `size` and `block` only.
 
     Example:
-        >>> plan_resize(480, 640, (32, 32), bucket=(512, 640)).vertical.starts.shape
+        >>> plan_resize(480, 640, (32, 32), bucket=(768, 768)).vertical.starts.shape
         (32,)
     """
     rules(profile)
@@ -139,9 +143,10 @@ def _plan_axis(length: int, out_length: int, padded_length: int, block: int) -> 
     # a sum is 1. LANCZOS comes to 1.3 at most (the rest is negative), whatever the lengths.
     if np.maximum(taps, 0).sum(axis=1).max() >= 127 << 16:
         raise OverflowError(f"weights from {length} to {out_length} pixels exceed their bound")
-    taps.setflags(write=False)
-    starts.setflags(write=False)
-    return AxisWeights(taps, starts)
+    true_length = np.array(length, np.int32)
+    for array in (taps, starts, true_length):
+        array.setflags(write=False)
+    return AxisWeights(taps, starts, true_length)
 
 
 def _slice_length(scale: float, padded_length: int, block: int) -> int:

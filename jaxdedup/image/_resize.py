@@ -77,7 +77,7 @@ def resize_padded(
     """Resize images that are padded to a common size, each with the weights of its true one.
 
     The images stand in the top left corner. What lies beyond them may be anything: it has no
-    weight.
+    weight, and on the CPU it takes no time. A place whose weights have length 0 gives anything.
 
     Args:
         images: ``uint8[B, H, W, 3]`` or ``uint8[B, H, W]``, H and W being those of the bucket.
@@ -92,12 +92,15 @@ def resize_padded(
 
     def resize_one(image: jax.Array, weights: ResizeWeights) -> jax.Array:
         rows, columns, channels = image.shape
+        height, width = (jnp.asarray(axis.length) for axis in weights)
         if vertical_first:
-            x = contract(image.reshape(1, rows, -1), weights.vertical, size[0])
+            flat = image.reshape(1, rows, -1)
+            x = contract(flat, weights.vertical, size[0], used=(1, width * channels))
             x = x.reshape(size[0], columns, channels)
-            return contract(x, weights.horizontal, size[1]).swapaxes(0, 1)
-        x = contract(image, weights.horizontal, size[1])
-        return contract(x, weights.vertical, size[0])
+            x = contract(x, weights.horizontal, size[1], used=(size[0], channels))
+            return x.swapaxes(0, 1)
+        x = contract(image, weights.horizontal, size[1], used=(height, channels))
+        return contract(x, weights.vertical, size[0], used=(size[1], channels))
 
     shared = jnp.ndim(weights.vertical.starts) == 1
     pixels = images if images.ndim == 4 else images[..., None]

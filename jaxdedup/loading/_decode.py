@@ -7,8 +7,10 @@ Pillow; Pillow decodes everything else, and has the last word on a JPEG that sim
 """
 
 import io
+import math
 import os
 import stat
+import threading
 from collections.abc import Callable, Collection
 from typing import Any, BinaryIO, cast
 
@@ -177,7 +179,7 @@ def _decode_jpeg(
 
     pixels = allocate((height, width, *channels))
     # Rows of a padded batch may lie apart, where the decoder wants them side by side.
-    rows = pixels if pixels.flags.c_contiguous else np.empty(pixels.shape, np.uint8)
+    rows = pixels if pixels.flags.c_contiguous else _scratch(pixels.shape)
     try:
         simplejpeg.decode_jpeg(content, colours, buffer=rows)
     except ValueError:
@@ -185,6 +187,18 @@ def _decode_jpeg(
     if rows is not pixels:
         pixels[...] = rows
     return pixels
+
+
+_thread = threading.local()
+
+
+def _scratch(shape: tuple[int, ...]) -> Pixels:
+    """Memory of this thread, for one image at a time: fresh memory costs page faults."""
+    size = math.prod(shape)
+    memory = getattr(_thread, "scratch", None)
+    if memory is None or memory.size < size:
+        memory = _thread.scratch = np.empty(size, np.uint8)
+    return cast(Pixels, memory[:size].reshape(shape))
 
 
 def _refuse_bomb(height: int, width: int) -> None:

@@ -32,6 +32,7 @@ from jaxdedup.loading import (
     find_files,
     load_batches,
 )
+from jaxdedup.storage import DRAFT_SUFFIX
 
 from ._cache import EncodingCache
 
@@ -204,8 +205,8 @@ class Encoder(ABC, Generic[E]):
         """What files of encodings call the method: ``"phash"``, …, ``"cnn"``."""
 
     def profile_name(self, draft: bool) -> str:
-        """What files of encodings call the profile: drafts are not mixed with exact encodings."""
-        return f"{self.profile}-draft" if draft else self.profile
+        """What files of encodings call the profile."""
+        return self.profile + DRAFT_SUFFIX if draft else self.profile
 
     @property
     @abstractmethod
@@ -337,10 +338,9 @@ class Encoder(ABC, Generic[E]):
         return Batch(layout, padded, [0], [(pixels.shape[0], pixels.shape[1])])
 
     def _weights(self, batch: Batch) -> ResizeWeights:
-        """The planned resize of each place of a batch; free places get any."""
+        """The planned resize of each place of a batch."""
         free = batch.layout.capacity - len(batch.shapes)
-        shapes = (*batch.shapes, *batch.shapes[:1] * free)
-        return _batched_weights(shapes, self.size, batch.layout.shape[:2])
+        return _batched_weights(tuple(batch.shapes), free, self.size, batch.layout.shape[:2])
 
     def _skip(self, name: str | int, reason: str) -> None:
         self.skipped[name] = reason
@@ -350,10 +350,13 @@ class Encoder(ABC, Generic[E]):
 @lru_cache(maxsize=64)  # most folders hold images of few sizes
 def _batched_weights(
     shapes: tuple[tuple[int, int], ...],
+    free: int,
     size: tuple[int, int],
     bucket: tuple[int, int],
 ) -> ResizeWeights:
     plans = [plan_resize(*shape, size, bucket=bucket) for shape in shapes]
+    nothing = jax.tree.map(np.zeros_like, plans[0])  # of length 0: a free place takes no time
+    plans += [nothing] * free
     return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *plans))
 
 

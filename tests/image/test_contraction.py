@@ -48,9 +48,9 @@ def test_sums_of_products(length, out):
     missing = max(weights.taps.shape[1] - length, 0)
     x = np.pad(image, ((0, 0), (0, missing), (0, 0)))
     expected = one_pass(image, out)
-    np.testing.assert_array_equal(jax.jit(sum_products)(x, weights), expected)
+    np.testing.assert_array_equal(jax.jit(sum_products)(x, weights, x.shape[0]), expected)
     columns = x.swapaxes(0, 1).reshape(1, x.shape[1], -1)
-    ours = jax.jit(sum_products)(columns, weights)
+    ours = jax.jit(sum_products)(columns, weights, columns.shape[2])
     np.testing.assert_array_equal(ours.reshape(expected.shape), expected)
 
 
@@ -76,8 +76,7 @@ def test_shapes_depend_on_the_bucket_alone():
     for bucket in ((4, 4), (48, 64), (512, 640)):
         seen = {
             tuple(np.shape(leaf) for leaf in jax.tree.leaves(plan))
-            for side in range(bucket[0], 0, -1)
-            if bucket_shape(side, side)[0] == bucket[0]
+            for side in range(1, bucket[0] + 1)
             for plan in [plan_resize(side, bucket[1], (8, 9), bucket=bucket)]
         }
         assert len(seen) == 1
@@ -93,9 +92,16 @@ def test_plans_are_cached_and_read_only():
 
 
 def test_buckets():
-    sides = np.array([bucket_shape(side, side)[0] for side in range(1, 2049)])
-    true = np.arange(1, 2049)
-    assert (sides >= true).all()
-    assert (sides[3:] < 1.25 * true[3:]).all()
-    assert (np.diff(sides) >= 0).all()
-    assert len(set(sides.tolist())) == 37
+    sides = np.arange(1, 16385)
+    buckets = [bucket_shape(int(side), 1) for side in sides]
+    assert all(height == width for height, width in buckets)
+    lengths = np.array(buckets)[:, 0]
+    assert (lengths >= sides).all()
+    assert (lengths[256:] < 1.5 * sides[256:]).all()
+    assert (np.diff(lengths) >= 0).all()
+    assert len(set(lengths.tolist())) == 13
+
+
+def test_buckets_of_accelerators_round_each_side(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert bucket_shape(480, 640) == (512, 768)

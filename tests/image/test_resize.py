@@ -51,14 +51,9 @@ def padded_batch(rng, images, bucket):
 
 
 def true_shapes(rng, bucket, number):
-    """Random sizes that share a bucket, the smallest and the largest among them."""
-    sides = [
-        [side for side in range(1, length + 1) if jimage.bucket_shape(side, side)[0] == length]
-        for length in bucket
-    ]
-    corners = [(sides[0][0], sides[1][0]), (sides[0][-1], sides[1][-1])]
-    rest = [tuple(int(rng.choice(side)) for side in sides) for _ in range(number - 2)]
-    return corners + rest
+    """Random sizes that fit a bucket, the smallest and the largest among them."""
+    rest = [tuple(int(rng.integers(1, side + 1)) for side in bucket) for _ in range(number - 2)]
+    return [(1, 1), bucket, *rest]
 
 
 # bucket, target, channels, images
