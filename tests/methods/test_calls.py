@@ -1,0 +1,262 @@
+"""The calls of the encoders: what may be given, what comes back, and what is refused."""
+
+import io
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxdedup.methods import AHash, DHash, PHash
+from tests.pictures import crops
+from tests.pillow_hashes import HASHES
+
+PICTURES = crops(6, 41, 57, 3)
+HASHES_OF_PICTURES = [HASHES["dhash"](picture) for picture in PICTURES]
+PLEASE = "Please provide either image file path or image array!"
+
+
+@pytest.fixture
+def encoder() -> DHash:
+    return DHash(verbose=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i, picture in enumerate(PICTURES):
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+    return tmp_path
+
+
+def png(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_file_wins_over_array(encoder: DHash, folder: Path) -> None:
+    assert encoder.encode_image(folder / "0.png", PICTURES[1]) == HASHES_OF_PICTURES[0]
+    assert encoder.encode_image(folder / "missing.png", PICTURES[1]) == HASHES_OF_PICTURES[1]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64, np.uint16])
+def test_other_dtypes_wrap(encoder: DHash, dtype: type) -> None:
+    assert encoder.encode_image(image_array=PICTURES[0].astype(dtype)) == HASHES_OF_PICTURES[0]
+    if dtype is not np.uint16:
+        return
+    beyond = PICTURES[0].astype(dtype) + 512
+    assert encoder.encode_image(image_array=beyond) == HASHES_OF_PICTURES[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"image_file": "missing.png"}, {"image_file": 7}, {"image_array": [[1, 2]]}],
+    ids=str,
+)
+def test_nothing_given(encoder: DHash, arguments: dict) -> None:
+    with pytest.raises(ValueError, match=PLEASE):
+        encoder.encode_image(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 5, 4), (1, 5, 5, 3), (0, 5), (5, 0, 3)], ids=str)
+def test_wrong_shapes(encoder: DHash, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected an image array of shape .* got shape"):
+        encoder.encode_image(image_array=np.zeros(shape, np.uint8))
+
+
+def test_bad_files_are_none_with_a_warning(
+    encoder: DHash, reference_images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in [*sorted(reference_images.glob("bad_*")), reference_images]:
+        caplog.clear()
+        assert encoder.encode_image(path) is None
+        assert encoder.skipped.keys() == {str(path)}
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert record.getMessage() == f"skipped {path}: {encoder.skipped[str(path)]}"
+
+
+def test_bomb_is_refused_with_a_warning(
+    encoder: DHash, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert encoder.encode_images(folder) == {}
+    assert encoder.skipped.keys() == {f"{i}.png" for i in range(6)}
+    assert "DecompressionBombError" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["missing", "0.png", None, 7])
+def test_not_a_folder(encoder: DHash, folder: Path, path: object) -> None:
+    with pytest.raises(ValueError, match=r"folder|directory"):
+        encoder.encode_images(folder / path if isinstance(path, str) else path)
+
+
+def test_empty_folder(encoder: DHash, tmp_path: Path) -> None:
+    assert encoder.encode_images(tmp_path) == {}
+    assert encoder.skipped == {}
+
+
+def test_recursive_names(encoder: DHash, folder: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9 \xff.png")
+    (folder / "sub" / ".git").mkdir(parents=True)
+    (folder / "0.png").rename(folder / "sub" / "0.png")
+    (folder / "1.png").rename(folder / odd)
+    (folder / "2.png").rename(folder / "sub" / ".git" / "2.png")
+    (folder / "3.png").rename(folder / ".3.png")
+    (folder / "sub" / "up").symlink_to(folder, target_is_directory=True)
+    top = {"4.png": 4, "5.png": 5, odd: 1}
+    expected = {name: HASHES_OF_PICTURES[i] for name, i in top.items()}
+    assert encoder.encode_images(str(folder)) == expected
+    expected["sub/0.png"] = HASHES_OF_PICTURES[0]
+    assert encoder.encode_images(folder, recursive=True) == expected
+    assert encoder.encode_images(folder, True, 0) == expected
+
+
+def test_file_that_vanishes(encoder: DHash, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jaxdedup.methods import _encoder
+
+    def list_then_delete(*arguments: object, **options: object) -> object:
+        found = find_files(*arguments, **options)
+        (folder / "3.png").unlink()
+        return found
+
+    find_files = _encoder.find_files
+    monkeypatch.setattr(_encoder, "find_files", list_then_delete)
+    assert encoder.encode_images(folder).keys() == {f"{i}.png" for i in (0, 1, 2, 4, 5)}
+    assert encoder.skipped == {"3.png": "does not exist"}
+
+
+def test_batch_of_everything(encoder: DHash, folder: Path) -> None:
+    sources = [
+        folder / "0.png",
+        str(folder / "1.png"),
+        b"no image",
+        png(PICTURES[2]),
+        io.BytesIO(png(PICTURES[3])),
+        None,
+        Image.fromarray(PICTURES[4]),
+        PICTURES[5],
+        np.zeros((3, 3, 4)),
+    ]
+    expected = [*HASHES_OF_PICTURES[:2], None, *HASHES_OF_PICTURES[2:4], None]
+    expected += [*HASHES_OF_PICTURES[4:], None]
+    assert encoder.encode_batch(iter(sources)) == expected
+    assert list(encoder.skipped) == [2, 5, 8]
+    assert encoder.skipped[2] == "is not an image of a known format"
+    assert "got NoneType" in encoder.skipped[5]
+    assert "got shape (3, 3, 4)" in encoder.skipped[8]
+    assert encoder.encode_batch([]) == []
+    assert encoder.skipped == {}
+
+
+@pytest.mark.parametrize("images", ["a.png", b"bytes", Path("a.png"), 7, None])
+def test_batch_of_one_thing(encoder: DHash, images: object) -> None:
+    with pytest.raises(TypeError, match="expected an iterable of images, got"):
+        encoder.encode_batch(images)
+
+
+def _threads() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("jaxdedup")]
+
+
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_iterable_that_raises(encoder: DHash, error: type[BaseException]) -> None:
+    def failing() -> Iterator[np.ndarray]:
+        yield PICTURES[0]
+        raise error("no more")
+
+    with pytest.raises(error, match="no more"):
+        encoder.encode_batch(failing())
+    assert not _threads()
+
+
+def test_interrupted_consumer_leaves_no_threads(
+    encoder: DHash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for taken in itertools.count(1):
+            yield PICTURES[taken % 6]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder, "_results", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        encoder.encode_batch(endless())
+    assert not _threads()
+    assert taken < 5000  # read no further ahead than a few batches
+
+
+SETTINGS = [(None, None), (1, 1), (4, 3), (7, 1), (64, 8)]
+
+
+def test_encodings_depend_on_the_image_alone() -> None:
+    pictures = [*crops(9, 41, 57, 3), *crops(9, 60, 30), *crops(9, 47, 64, 3), b"bad", *PICTURES]
+    orders = [range(len(pictures)), reversed(range(len(pictures)))]
+    expected = None
+    for (batch_size, num_workers), order in itertools.product(SETTINGS, map(list, orders)):
+        encoder = DHash(verbose=False, batch_size=batch_size, num_workers=num_workers)
+        encodings = dict(
+            zip(order, encoder.encode_batch([pictures[i] for i in order]), strict=True)
+        )
+        expected = expected or encodings
+        assert encodings == expected
+
+
+WRONG_SETTINGS = [
+    ({"profile": "pillow10"}, ValueError, "profile among pillow13, pillow9, pillow6"),
+    ({"batch_size": 0}, ValueError, "batch_size to be at least 1, got 0"),
+    ({"num_workers": -1}, ValueError, "num_workers to be at least 1, got -1"),
+    ({"batch_size": 1.5}, TypeError, "batch_size to be an integer, got 1.5"),
+    ({"formats": "mp4"}, TypeError, "collection of suffixes, got 'mp4'"),
+]
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), WRONG_SETTINGS)
+def test_wrong_settings(settings: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        PHash(**settings)
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+@pytest.mark.parametrize("verbose", [True, False])
+def test_progress(verbose: bool, folder: Path, capfd: pytest.CaptureFixture) -> None:
+    DHash(verbose).encode_images(folder)
+    assert ("6/6" in capfd.readouterr().err) == verbose
+
+
+def test_programs_are_few(tmp_path: Path) -> None:
+    """Ragged sizes, ragged tails and bad files compile a program a bucket, and none twice."""
+    traces = 0
+
+    def counting(luma: np.ndarray) -> np.ndarray:
+        nonlocal traces
+        traces += 1
+        return AHash.method.bits(luma)
+
+    class Counted(AHash):
+        method = AHash.method._replace(bits=counting)
+
+    sizes = [(h, w) for h in range(33, 40) for w in range(57, 64)]
+    for i, (h, w) in enumerate(sizes):
+        Image.fromarray(crops(1, h, w, 3)[0]).save(tmp_path / f"{i}.png")
+        (tmp_path / f"{i}.bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    encoder = Counted(verbose=False, batch_size=16)
+    first = encoder.encode_images(tmp_path)
+    assert len(first) == len(sizes)
+    assert 1 <= traces <= 6
+    traces = 0
+    assert encoder.encode_images(tmp_path) == first
+    assert traces == 0
+
+
+def test_hamming_distance() -> None:
+    assert PHash.hamming_distance("00000000000000ff", "000000000000000f") == 4
