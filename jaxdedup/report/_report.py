@@ -1,0 +1,289 @@
+"""The page as a file, and as an object for notebooks."""
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from html import escape
+from typing import BinaryIO, NamedTuple
+from urllib.parse import quote
+
+from jaxdedup.storage import write_whole
+
+from ._groups import DuplicateMap, Member, duplicate_groups
+from ._page import page
+from ._thumbnails import Thumbnail, make_thumbnails
+
+Path = str | os.PathLike[str]
+
+# A browser shows these as pictures. A file with another suffix may be a page with a script in it.
+_LINKED = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+
+
+class _Size(NamedTuple):
+    """A size of thumbnails, and the bytes one takes in the page, measured on natural images."""
+
+    side: int
+    quality: int
+    bytes: int
+
+
+_SIZES = (
+    _Size(480, 75, 40_000),
+    _Size(320, 75, 21_000),
+    _Size(240, 75, 13_000),
+    _Size(160, 70, 6_200),
+    _Size(112, 60, 2_900),
+    _Size(80, 60, 1_700),
+)
+_FEWEST_IMAGES = 2
+
+
+class _Plan(NamedTuple):
+    size: _Size
+    images_per_group: int
+
+
+def save_report(
+    path: Path,
+    duplicate_map: DuplicateMap,
+    image_dir: Path,
+    *,
+    title: str | None = None,
+    max_groups: int = 10_000,
+    images_per_group: int = 24,
+    max_bytes: int = 64_000_000,
+    formats: Collection[str] = (),
+    num_workers: int | None = None,
+) -> None:
+    """Writes one self-contained HTML page that shows each group of duplicates.
+
+    A group is a connected component of the map; the largest come first. Each begins with the image
+    that has most duplicates; the others carry their distance or similarity to it or, where they are
+    not its duplicates, to their nearest. Images that can't be loaded are shown as such.
+
+    The thumbnails are made as large, from 480 pixels down to 80, as the room for them allows; where
+    it still does not suffice, fewer images of each group are shown. What a group has beyond that
+    is named. The page is written whole or not at all.
+
+    Args:
+        path: the file to write.
+        duplicate_map: what ``find_duplicates`` returned, with or without scores.
+        image_dir: the folder of the files that the map names.
+        title: of the page; None for the name of the folder.
+        max_groups: the groups to show, the largest.
+        images_per_group: the thumbnails to show of a group.
+        max_bytes: the room for all thumbnails together. Beside it each image takes some 400
+            bytes.
+        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open.
+        num_workers: the number of threads that make thumbnails; None for one a core.
+
+    Raises:
+        TypeError: not a map of duplicates.
+        ValueError: scores that are not finite or of several kinds, a folder that does not exist,
+            or a number that is not positive.
+        OSError: the file can't be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ["a.png", "b.png"]:
+        ...         Image.new("RGB", (64, 48), "teal").save(pathlib.Path(folder, name))
+        ...     page = pathlib.Path(folder, "duplicates.html")
+        ...     save_report(page, {"a.png": [("b.png", 0)], "b.png": [("a.png", 0)]}, folder)
+        ...     "distance 0" in page.read_text("utf-8")
+        True
+    """
+    report = _Report(
+        duplicate_map,
+        image_dir,
+        title=title,
+        max_groups=max_groups,
+        images_per_group=images_per_group,
+        max_bytes=max_bytes,
+        formats=formats,
+        num_workers=num_workers,
+    )
+    directory = _relative_address(image_dir, path)
+
+    def write(file: BinaryIO) -> None:
+        for piece in report.pieces(directory):
+            file.write(piece.encode())
+
+    write_whole(path, write)
+
+
+class Gallery:
+    """A report inside a notebook: the last value of a cell is shown.
+
+    Attributes:
+        html: the page.
+    """
+
+    def __init__(self, html: str, summary: str) -> None:
+        self.html = html
+        self._summary = summary
+
+    def __repr__(self) -> str:
+        return f"<Gallery: {self._summary}>"
+
+    def _repr_html_(self) -> str:
+        # A frame of its own: neither the notebook's styles nor its scripts meet those of the page.
+        return (
+            f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-scripts" title="Duplicates" '
+            'style="width: 100%; height: 40rem; border: 0"></iframe>'
+        )
+
+
+def show_duplicates(
+    duplicate_map: DuplicateMap,
+    image_dir: Path,
+    *,
+    title: str | None = None,
+    max_groups: int = 100,
+    images_per_group: int = 12,
+    max_bytes: int = 4_000_000,
+    formats: Collection[str] = (),
+    num_workers: int | None = None,
+) -> Gallery:
+    """Shows each group of duplicates in a notebook, as :func:`save_report` does in a page.
+
+    Args:
+        duplicate_map: what ``find_duplicates`` returned, with or without scores.
+        image_dir: the folder of the files that the map names.
+        title: above the groups; None for the name of the folder.
+        max_groups: the groups to show, the largest.
+        images_per_group: the thumbnails to show of a group.
+        max_bytes: the room for all thumbnails together; it is the notebook that grows by them.
+        formats: suffixes of files which imageio may open.
+        num_workers: the number of threads that make thumbnails; None for one a core.
+
+    Returns:
+        An object that notebooks show.
+
+    Raises:
+        TypeError, ValueError: as :func:`save_report`.
+
+    Example:
+        >>> show_duplicates({"a.png": [], "b.png": []}, ".")
+        <Gallery: no duplicates among 2 images>
+    """
+    report = _Report(
+        duplicate_map,
+        image_dir,
+        title=title,
+        max_groups=max_groups,
+        images_per_group=images_per_group,
+        max_bytes=max_bytes,
+        formats=formats,
+        num_workers=num_workers,
+    )
+    return Gallery("".join(report.pieces(None)), report.summary)
+
+
+class _Report:
+    """What goes into a page, before any image is read."""
+
+    def __init__(
+        self,
+        duplicate_map: DuplicateMap,
+        image_dir: Path,
+        *,
+        title: str | None,
+        max_groups: int,
+        images_per_group: int,
+        max_bytes: int,
+        formats: Collection[str],
+        num_workers: int | None,
+    ) -> None:
+        for name, value in (
+            ("max_groups", max_groups),
+            ("images_per_group", images_per_group),
+            ("max_bytes", max_bytes),
+        ):
+            if value < 1:
+                raise ValueError(f"expected {name} of at least 1, got {value}")
+        if not os.path.isdir(image_dir):
+            raise ValueError(f"expected an existing folder, got {os.fspath(image_dir)!r}")
+        groups = duplicate_groups(duplicate_map)
+        self.groups = groups[:max_groups]
+        self.summary = _summary(groups, len(self.groups), len(duplicate_map))
+        self.plan = _plan([len(group) for group in self.groups], images_per_group, max_bytes)
+        self.image_dir = image_dir
+        self.title = title or os.path.basename(os.path.abspath(image_dir)) or "Duplicates"
+        self.max_bytes = max_bytes
+        self.formats = formats
+        self.num_workers = num_workers
+
+    def pieces(self, directory: str | None) -> Iterator[str]:
+        """The page; ``directory`` is where its links lead to, None for no links."""
+
+        def link(name: str) -> str | None:
+            if directory is None or not name.lower().endswith(_LINKED):
+                return None
+            return f"{directory}/{_quote(name)}"
+
+        return page(
+            self.groups,
+            self._thumbnails(),
+            title=self.title,
+            note=self.summary,
+            side=self.plan.size.side,
+            images_per_group=self.plan.images_per_group,
+            link=link,
+        )
+
+    def _thumbnails(self) -> Iterator[Thumbnail | None]:
+        paths = [
+            os.path.join(self.image_dir, member.name)
+            for group in self.groups
+            for member in group[: self.plan.images_per_group]
+        ]
+        left = self.max_bytes
+        for thumbnail in make_thumbnails(
+            paths,
+            self.plan.size.side,
+            quality=self.plan.size.quality,
+            formats=self.formats,
+            num_workers=self.num_workers,
+        ):
+            left -= len(thumbnail.jpeg or b"") * 4 // 3  # in base64
+            yield thumbnail if left >= 0 else None
+
+
+def _plan(group_sizes: Sequence[int], images_per_group: int, max_bytes: int) -> _Plan:
+    """The largest thumbnails of which there is room for; then the most of the smallest."""
+
+    def shown(limit: int) -> int:
+        return sum(min(size, limit) for size in group_sizes)
+
+    for size in _SIZES:
+        if shown(images_per_group) * size.bytes <= max_bytes:
+            return _Plan(size, images_per_group)
+    limit = images_per_group
+    while limit > _FEWEST_IMAGES and shown(limit) * size.bytes > max_bytes:
+        limit -= 1
+    return _Plan(size, limit)
+
+
+def _summary(groups: Sequence[Sequence[Member]], shown: int, images: int) -> str:
+    if not groups:
+        return f"no duplicates among {_count(images, 'image')}"
+    text = f"{_count(len(groups), 'group')}, {_count(sum(map(len, groups)), 'image')}"
+    return text if shown == len(groups) else f"{text}; the {shown:,} largest groups are shown"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _relative_address(image_dir: Path, page_path: Path) -> str | None:
+    """The folder as seen from the page; None where no relative path leads there."""
+    try:
+        relative = os.path.relpath(image_dir, os.path.dirname(os.path.abspath(page_path)))
+    except ValueError:  # another drive of Windows
+        return None
+    return "./" + _quote(relative.replace(os.sep, "/"))
+
+
+def _quote(path: str) -> str:
+    return quote(os.fsencode(path))
