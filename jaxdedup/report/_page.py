@@ -79,8 +79,11 @@ def _group(
     images_per_group: int,
     link: Callable[[str], str | None],
 ) -> str:
+    # Scores are about the first member; without scores there is nothing to refer to.
+    reference = group[0] if group[1].score is not None else None
     figures = "".join(
-        _figure(member, next(thumbnails), link(member.name)) for member in group[:images_per_group]
+        _figure(member, member is reference, next(thumbnails), link(member.name))
+        for member in group[:images_per_group]
     )
     return (
         f'<h2 tabindex="-1">{len(group):,} images{_range(group)}</h2>\n'
@@ -105,7 +108,9 @@ def _spell_out(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def _figure(member: Member, thumbnail: Thumbnail | None, address: str | None) -> str:
+def _figure(
+    member: Member, is_reference: bool, thumbnail: Thumbnail | None, address: str | None
+) -> str:
     folder, slash, base = member.name.rpartition("/")
     name = f"<bdi>{escape(readable(base))}</bdi>"
     if folder:
@@ -114,9 +119,10 @@ def _figure(member: Member, thumbnail: Thumbnail | None, address: str | None) ->
         caption = f'<a class="name" href="{address}" target="_blank" rel="noreferrer">{name}</a>'
     else:
         caption = f'<span class="name">{name}</span>'
+    caption = f"{_score(member, is_reference)}{caption}{_detail(thumbnail)}"
     return (
-        f"<li><figure>{_picture(member.name, thumbnail)}<figcaption>{_score(member)}{caption}"
-        f"{_detail(thumbnail)}</figcaption></figure></li>\n"
+        f"<li><figure>{_picture(member.name, thumbnail)}"
+        f"<figcaption>{caption}</figcaption></figure></li>\n"
     )
 
 
@@ -141,9 +147,9 @@ def _detail(thumbnail: Thumbnail | None) -> str:
     return f'<span class="detail">{size} · {_file_size(thumbnail.file_bytes)}</span>'
 
 
-def _score(member: Member) -> str:
+def _score(member: Member, is_reference: bool) -> str:
     if member.score is None:
-        return ""
+        return '<span class="score first">reference</span>' if is_reference else ""
     kind = "distance" if isinstance(member.score, int) else "similarity"
     to = f" to {escape(readable(member.near))}" if member.near is not None else ""
     return f'<span class="score">{kind} {_number(member.score)}{to}</span>'
@@ -222,7 +228,7 @@ _MIDDLE = """\
 <noscript><p class="none">Groups beyond the first hundred need JavaScript.</p></noscript>
 </main>
 <footer>Made by jaxdedup {version}. This page only shows files; it changes none.</footer>
-<dialog id="viewer" aria-label="Enlarged image">
+<dialog id="viewer" aria-label="Enlarged image" tabindex="-1">
 <div id="picture"></div>
 <div class="bar">
 <button id="previous" aria-label="Previous image">←</button>

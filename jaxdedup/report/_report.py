@@ -68,7 +68,7 @@ def save_report(
         path: the file to write.
         duplicate_map: what ``find_duplicates`` returned, with or without scores.
         image_dir: the folder of the files that the map names.
-        title: of the page; None for the name of the folder.
+        title: of the page; None for "Duplicates in" and the name of the folder.
         max_groups: the groups to show, the largest.
         images_per_group: the thumbnails to show of a group.
         max_bytes: the room for all thumbnails together. Beside it each image takes some 400
@@ -150,7 +150,7 @@ def show_duplicates(
     Args:
         duplicate_map: what ``find_duplicates`` returned, with or without scores.
         image_dir: the folder of the files that the map names.
-        title: above the groups; None for the name of the folder.
+        title: above the groups; None for "Duplicates in" and the name of the folder.
         max_groups: the groups to show, the largest.
         images_per_group: the thumbnails to show of a group.
         max_bytes: the room for all thumbnails together; it is the notebook that grows by them.
@@ -209,7 +209,7 @@ class _Report:
         self.summary = _summary(groups, len(self.groups), len(duplicate_map))
         self.plan = _plan([len(group) for group in self.groups], images_per_group, max_bytes)
         self.image_dir = image_dir
-        self.title = title or os.path.basename(os.path.abspath(image_dir)) or "Duplicates"
+        self.title = title or f"Duplicates in {os.path.basename(os.path.abspath(image_dir))}"
         self.max_bytes = max_bytes
         self.formats = formats
         self.num_workers = num_workers

@@ -101,14 +101,17 @@ function enlarge(thumb) {
   const large = new Image();
   large.src = small.src;
   large.alt = small.alt;
-  large.width = 3 * small.getAttribute("width");
+  // As wide for the whole group, so that images can be compared by going back and forth.
+  const images = thumbs(thumb.closest(".group"));
+  large.width = 3 * Math.max(...images.map((image) => image.firstChild.getAttribute("width")));
   document.getElementById("picture").replaceChildren(large);
   const caption = thumb.closest("figure").querySelector("figcaption").cloneNode(true);
   viewer.querySelector("figcaption").replaceWith(caption);
-  const images = thumbs(thumb.closest(".group"));
   const place = images.indexOf(thumb) + 1;
   document.getElementById("place").textContent = `${place} of ${images.length}`;
-  if (!viewer.open) viewer.showModal();
+  if (viewer.open) return;
+  viewer.showModal();
+  viewer.focus();
 }
 
 function enlargeNext(by) {
