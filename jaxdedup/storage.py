@@ -168,8 +168,8 @@ def _write_csv(file: BinaryIO, stored: StoredEncodings) -> None:
 
 
 def _read_csv(file: BinaryIO) -> StoredEncodings:
-    text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
-    rows = list(csv.DictReader(text))
+    with io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="") as text:
+        rows = list(csv.DictReader(text))
     origins = {(row["method"], row["profile"], row["version"]) for row in rows}
     if len(origins) != 1:
         raise ValueError(f"it has rows of {len(origins)} methods, profiles or versions")
