@@ -1,0 +1,64 @@
+"""Every public name says what it takes, what it gives, what it refuses, and shows it."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+
+import pytest
+
+ROOMS = ["jaxdedup", "jaxdedup.image", "jaxdedup.hashing", "jaxdedup.methods"]
+
+
+def public() -> Iterator[tuple[str, object]]:
+    for room in ROOMS:
+        module = importlib.import_module(room)
+        for name in module.__all__:
+            yield f"{room}.{name}", getattr(module, name)
+
+
+OBJECTS = dict(public())
+
+
+def signature_of(function: Callable) -> inspect.Signature:
+    return inspect.signature(inspect.unwrap(function))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_all_is_what_there_is(room: str) -> None:
+    module = importlib.import_module(room)
+    assert module.__doc__
+    names = {n for n in vars(module) if not n.startswith("_")}
+    modules = {n for n in names if inspect.ismodule(getattr(module, n))}
+    assert names - modules - {"TYPE_CHECKING", "Any"} <= set(module.__all__)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_docstring(name: str) -> None:
+    thing = OBJECTS[name]
+    if not inspect.isroutine(inspect.unwrap(thing)) and not inspect.isclass(thing):
+        return  # data, such as a literal type
+    text = inspect.getdoc(thing)
+    assert text, name
+    first = text.splitlines()[0]
+    assert first.endswith((".", ":")) or ". " in first, first
+    assert len(first) <= 100
+
+
+ARRAY_FUNCTIONS = [name for name in OBJECTS if name.count(".") == 1]
+ARRAY_FUNCTIONS += ["jaxdedup.image.resize", "jaxdedup.image.rgb_to_luma"]
+
+
+@pytest.mark.parametrize("name", ARRAY_FUNCTIONS)
+def test_sections(name: str) -> None:
+    text = inspect.getdoc(OBJECTS[name])
+    for section in ("Args:", "Returns:", "Raises:", "Example:"):
+        assert f"\n{section}\n" in text
+    assert all(f"    {p}: " in text for p in signature_of(OBJECTS[name]).parameters)
+
+
+@pytest.mark.parametrize("name", ["ahash", "dhash", "phash", "whash"])
+def test_options_are_keyword_only(name: str) -> None:
+    images, *options = signature_of(OBJECTS[f"jaxdedup.{name}"]).parameters.values()
+    assert images.name == "images"
+    assert all(option.kind is option.KEYWORD_ONLY for option in options)
+    assert all(option.default is not option.empty for option in options)
