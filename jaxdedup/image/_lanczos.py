@@ -42,10 +42,10 @@ class ResizeWeights(NamedTuple):
 def bucket_shape(height: int, width: int) -> tuple[int, int]:
     """The padded size that an image shares with others of about its size.
 
-    A side is rounded up to a power of two or one and a half times one, and to 256 at least: 13
-    steps up to 16,384 pixels. On the CPU, where padding is passed over, a bucket is square, and
-    images of up to that size fall into 13 buckets at most. Elsewhere, where padding is moved and
-    multiplied, each side is rounded by itself, and they fall into 169.
+    A side is rounded up to 4, 5, 6 or 8 times a power of two, and to 256 at least: 19 steps up to
+    16,384 pixels. On the CPU, where padding is passed over, a bucket is square, and images of up
+    to that size fall into 19 buckets at most. Elsewhere, where padding is moved and multiplied,
+    each side is rounded by itself, and they fall into 361.
 
     Args:
         height, width: the true size in pixels.
@@ -55,7 +55,7 @@ def bucket_shape(height: int, width: int) -> tuple[int, int]:
 
     Example:
         >>> bucket_shape(480, 640)
-        (768, 768)
+        (640, 640)
     """
     if jax.default_backend() == "cpu":
         height = width = max(height, width)
@@ -63,10 +63,8 @@ def bucket_shape(height: int, width: int) -> tuple[int, int]:
 
 
 def _round_up(side: int) -> int:
-    step = 256
-    while step < side:
-        step = step * 3 // 2 if step & (step - 1) == 0 else step * 4 // 3
-    return step
+    octave = max(64, (1 << (side - 1).bit_length()) >> 3)
+    return next(octave * step for step in (4, 5, 6, 8) if octave * step >= side)
 
 
 def vertical_first(
@@ -111,7 +109,7 @@ def plan_resize(
         Weights whose shapes depend on `bucket`, `size` and `block` only.
 
     Example:
-        >>> plan_resize(480, 640, (32, 32), bucket=(768, 768)).vertical.starts.shape
+        >>> plan_resize(480, 640, (32, 32), bucket=(640, 640)).vertical.starts.shape
         (32,)
     """
     rules(profile)

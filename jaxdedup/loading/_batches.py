@@ -217,6 +217,13 @@ class _Loader:
             self._output.put(batch)
 
 
+def core_count() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def load_batches(
     sources: Iterable[Source],
     layout_of: Callable[[tuple[int, ...]], Layout],
@@ -246,5 +253,4 @@ def load_batches(
         is not an image of a known format
         [2]
     """
-    workers = num_workers or os.cpu_count() or 1
-    return _Loader(sources, layout_of, decode_into).run(workers)
+    return _Loader(sources, layout_of, decode_into).run(num_workers or core_count())

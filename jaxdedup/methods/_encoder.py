@@ -11,6 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar, get_args
@@ -28,6 +29,7 @@ from jaxdedup.loading import (
     Pixels,
     Source,
     as_image,
+    core_count,
     decode,
     find_files,
     load_batches,
@@ -41,7 +43,6 @@ Path = str | os.PathLike[str]
 
 logger = logging.getLogger("jaxdedup")
 
-_MAX_IN_FLIGHT = 2  # batches on the device: one that runs, one that waits for it
 # On the CPU a batch that stays in the cache is fastest, and only spares the cost of the call; an
 # accelerator wants to be filled.
 _CPU_BATCH_BYTES = 8 * 2**20
@@ -288,27 +289,34 @@ class Encoder(ABC, Generic[E]):
         self, sources: Iterable[Source], num_workers: int | None, draft: bool
     ) -> Generator[tuple[int, E | Failure]]:
         """Results and failures, each with its source's position, as they come."""
-        in_flight: deque[tuple[Batch, jax.Array]] = deque()
+        # XLA runs a program of small steps on one core: on the CPU there is one for each of them.
+        # An accelerator has one batch that it works on, and one that is on its way.
+        at_once = core_count() if jax.default_backend() == "cpu" else 2
+        in_flight: deque[tuple[Batch, Future[Sequence[E]]]] = deque()
+        compiled: set[Layout] = set()
         loaded = load_batches(
             sources, self._layout, num_workers=num_workers, decode_into=self._decoder(draft)
         )
-        with closing(loaded):
+        with closing(loaded), ThreadPoolExecutor(at_once, "jaxdedup-device") as pool:
             for item in loaded:
                 if isinstance(item, Failure):
                     yield item.position, item
                     continue
-                in_flight.append((item, self._dispatch(item)))
-                if len(in_flight) == _MAX_IN_FLIGHT:
-                    yield from self._collect(*in_flight.popleft())
-            while in_flight:
-                yield from self._collect(*in_flight.popleft())
+                if item.layout not in compiled:  # by one thread, lest all of them do it
+                    compiled.add(item.layout)
+                    yield from _by_position(item, self._encode_loaded(item))
+                    continue
+                in_flight.append((item, pool.submit(self._encode_loaded, item)))
+                if len(in_flight) > at_once:
+                    batch, encoded = in_flight.popleft()
+                    yield from _by_position(batch, encoded.result())
+            for batch, encoded in in_flight:
+                yield from _by_position(batch, encoded.result())
 
-    def _collect(self, batch: Batch, encoded: jax.Array) -> Iterator[tuple[int, E]]:
-        results = self._results(encoded, len(batch.positions))
+    def _encode_loaded(self, batch: Batch) -> Sequence[E]:
+        results = self._results(self._dispatch(batch), len(batch.positions))
         batch.release()
-        for position, result in zip(batch.positions, results, strict=True):
-            if position is not None:
-                yield position, result
+        return results
 
     def _decoder(self, draft: bool) -> Callable[..., Pixels]:
         # At twice the target size the resize still averages over several pixels.
@@ -358,6 +366,12 @@ def _batched_weights(
     nothing = jax.tree.map(np.zeros_like, plans[0])  # of length 0: a free place takes no time
     plans += [nothing] * free
     return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *plans))
+
+
+def _by_position(batch: Batch, results: Sequence[E]) -> Iterator[tuple[int, E]]:
+    for position, result in zip(batch.positions, results, strict=True):
+        if position is not None:
+            yield position, result
 
 
 def _index(name: str, value: int) -> int:
