@@ -18,7 +18,9 @@ HASHES = Path(__file__).resolve().parent.parent / "search" / "imagededup_maps.js
 
 def digest(duplicates: dict[str, list[tuple[str, int]]], to_remove: list[str]) -> str:
     """One text for a result: keys and lists in their order, the removed ones as a set."""
-    found = [[name, [[other, int(score)] for other, score in duplicates[name]]] for name in duplicates]
+    found = [
+        [name, [[other, int(score)] for other, score in duplicates[name]]] for name in duplicates
+    ]
     text = json.dumps([found, sorted(to_remove)], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

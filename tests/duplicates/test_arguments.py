@@ -137,7 +137,7 @@ def test_search_methods_of_imagededup_change_nothing(phash: PHash, name: str | N
 
 
 def test_unknown_arguments_are_refused(phash: PHash, cnn: CNN) -> None:
-    with pytest.raises(ValueError, match="search_method among bktree, .* got 'faiss'"):
+    with pytest.raises(ValueError, match=r"search_method among bktree, .* got 'faiss'"):
         phash.find_duplicates(encoding_map=HASHES, search_method="faiss")
     with pytest.raises(TypeError, match="number of workers"):
         phash.find_duplicates(encoding_map=HASHES, num_dist_workers="all")

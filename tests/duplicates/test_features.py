@@ -111,6 +111,6 @@ def test_a_folder_equals_its_encodings(encoder: CNN, reference_images: Path) -> 
 
 
 def test_too_many_pairs_are_refused_with_their_number(encoder: CNN) -> None:
-    equal = dict.fromkeys(range(100), [1.0, 2.0])
+    equal = {n: [1.0, 2.0] for n in range(100)}
     with pytest.raises(ValueError, match=r"4,950 pairs.*max_pairs=4,949"):
         encoder.find_duplicates(encoding_map=equal, max_pairs=4949)

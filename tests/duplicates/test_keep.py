@@ -92,7 +92,7 @@ def test_no_two_that_stay_are_duplicates(encoder: PHash, keep: Any) -> None:
 
 def test_what_keep_refuses(encoder: PHash) -> None:
     hashes = {"a": bits(0), "b": bits(1)}
-    with pytest.raises(ValueError, match="keep to be one of first, largest, .* got 'best'"):
+    with pytest.raises(ValueError, match=r"keep to be one of first, largest, .* got 'best'"):
         encoder.find_duplicates_to_remove(encoding_map=hashes, keep="best")  # type: ignore[arg-type]
     for keep in ("largest", "newest", "oldest"):
         with pytest.raises(ValueError, match="looks at the files: expected image_dir"):

@@ -1,0 +1,243 @@
+"""encode_images(cache=...): what is reused, what is not, and what a kill leaves behind."""
+
+import logging
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxdedup.methods import CNN, DHash, PHash, _cache
+
+COUNT = 24
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures, some of them in a sub-folder, and a file that is none."""
+    directory = tmp_path / "images"
+    (directory / "sub").mkdir(parents=True)
+    for n in range(COUNT):
+        save(directory / ("sub" if n % 4 == 0 else "") / f"{n}.png", n)
+    (directory / "bad.png").write_bytes(b"no picture")
+    return directory
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache.sqlite"
+
+
+@pytest.fixture
+def encoder() -> PHash:
+    return PHash(verbose=False)
+
+
+def save(path: Path, seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16), np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def test_a_second_run_encodes_nothing(
+    encoder: PHash, folder: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = encoder.encode_images(folder, recursive=True)
+    first = encoder.encode_images(folder, recursive=True, cache=cache)
+    assert encoder.reused == 0
+    with caplog.at_level(logging.INFO, "jaxdedup"):
+        second = encoder.encode_images(folder, recursive=True, cache=str(cache))
+    assert encoder.reused == COUNT
+    assert f"{COUNT} of {COUNT + 1} encodings reused" in caplog.text
+    assert list(plain.items()) == list(first.items()) == list(second.items())
+    # What could not be loaded is tried again, and told again.
+    assert list(encoder.skipped) == ["bad.png"]
+    encoder.encode_images(folder)
+    assert encoder.reused == 0
+
+
+def test_what_is_new_changed_or_gone(encoder: PHash, folder: Path, cache: Path) -> None:
+    known = len(encoder.encode_images(folder, cache=cache))
+    save(folder / "new.png", 100)
+    save(folder / "1.png", 101)
+    os.utime(folder / "1.png", ns=(0, 10**18))
+    same_size = folder / "2.png"
+    content = bytearray(same_size.read_bytes())
+    before = same_size.stat().st_mtime_ns
+    same_size.write_bytes(content)
+    os.utime(same_size, ns=(before + 1, before + 1))
+    (folder / "3.png").unlink()
+    save(folder / "bad.png", 102)  # good at last
+    assert encoder.encode_images(folder, cache=cache) == PHash(verbose=False).encode_images(folder)
+    assert encoder.reused == known - 3
+    with sqlite3.connect(cache) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM encodings")}
+    connection.close()
+    assert b"3.png" not in names
+    assert {b"new.png", b"bad.png"} <= names
+
+
+def test_a_run_without_sub_folders_forgets_nothing_of_them(
+    encoder: PHash, folder: Path, cache: Path
+) -> None:
+    encoder.encode_images(folder, recursive=True, cache=cache)
+    encoder.encode_images(folder, cache=cache)
+    assert encoder.reused == COUNT * 3 // 4
+    encoder.encode_images(folder, recursive=True, cache=cache)
+    assert encoder.reused == COUNT
+    shutil.rmtree(folder / "sub")
+    encoder.encode_images(folder, recursive=True, cache=cache)
+    assert encoder.reused == COUNT * 3 // 4
+
+
+def test_a_file_that_became_bad_is_not_reused(encoder: PHash, folder: Path, cache: Path) -> None:
+    encoder.encode_images(folder, cache=cache)
+    (folder / "1.png").write_bytes(b"")
+    assert "1.png" not in encoder.encode_images(folder, cache=cache)
+    assert set(encoder.skipped) == {"1.png", "bad.png"}
+
+
+def test_any_file_name(encoder: PHash, tmp_path: Path, cache: Path) -> None:
+    directory = tmp_path / "odd"
+    directory.mkdir()
+    for name in (b"not utf-8 \xff.png", "ü 'quoted'\n.png".encode()):
+        save(Path(os.fsdecode(os.fsencode(directory) + b"/" + name)), 0)
+    first = encoder.encode_images(directory, cache=cache)
+    assert encoder.encode_images(directory, cache=cache) == first
+    assert encoder.reused == len(first) == 2
+
+
+def test_other_encodings_are_refused(encoder: PHash, folder: Path, cache: Path) -> None:
+    encoder.encode_images(folder, cache=cache)
+    before = cache.read_bytes()
+    for other, message in {
+        DHash(verbose=False): "method phash, profile pillow13, expected method dhash, profile",
+        PHash(verbose=False, profile="pillow9"): "expected method phash, profile pillow9",
+        PHash(verbose=False, draft=True): "expected method phash, profile pillow13-draft",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            other.encode_images(folder, cache=cache)
+    with pytest.raises(ValueError, match="profile pillow13-draft"):
+        encoder.encode_images(folder, draft=True, cache=cache)
+    assert cache.read_bytes() == before
+
+
+def test_features_belong_to_their_weights(folder: Path, cache: Path) -> None:
+    encoder = CNN(verbose=False)
+    encoder._features = lambda images: np.asarray(images, np.float32).mean((1, 2))
+    first = encoder.encode_images(folder, cache=cache)
+    second = encoder.encode_images(folder, cache=cache)
+    assert encoder.reused == len(first) == COUNT * 3 // 4
+    for name, features in first.items():
+        np.testing.assert_array_equal(second[name], features)
+        assert (second[name].shape, second[name].dtype) == (features.shape, features.dtype)
+        assert second[name].flags.writeable
+
+    half = CNN(verbose=False, dtype="bfloat16")
+    with pytest.raises(ValueError, match=r"dtype float32.*expected.*dtype bfloat16"):
+        half.encode_images(folder, cache=cache)
+    encoder._params = dict.fromkeys("ab", np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="choose another file"):
+        encoder.encode_images(folder, cache=cache)
+    own = CNN(verbose=False, model=lambda images: images.mean((1, 2)), image_size=8)
+    with pytest.raises(ValueError, match="no cache for a model of your own"):
+        own.encode_images(folder, cache=cache)
+
+
+def test_other_files_are_refused_and_left_alone(
+    encoder: PHash, folder: Path, tmp_path: Path
+) -> None:
+    picture = folder / "1.png"
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE mine (a)")
+    connection.close()
+    for path in (picture, other):
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match="expected a cache of encodings"):
+            encoder.encode_images(folder, cache=path)
+        assert path.read_bytes() == before
+    with pytest.raises(OSError, match="folder of the cache"):
+        encoder.encode_images(folder, cache=tmp_path / "missing" / "cache.sqlite")
+
+
+def test_one_process_at_a_time(encoder: PHash, folder: Path, cache: Path) -> None:
+    encoder.encode_images(folder, cache=cache)
+    origin = {"method": "phash", "profile": "pillow13"}
+    with (
+        _cache.EncodingCache(cache, origin),
+        pytest.raises(BlockingIOError, match="another process uses the cache"),
+    ):
+        encoder.encode_images(folder, cache=cache)
+    encoder.encode_images(folder, cache=cache)
+    assert encoder.reused == COUNT * 3 // 4
+
+
+def test_an_error_keeps_what_there_is(
+    encoder: PHash, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = _cache.EncodingCache.put
+    seen = []
+
+    def failing(store: _cache.EncodingCache, name: str, encoding: bytes) -> None:
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+        seen.append(name)
+        put(store, name, encoding)
+
+    monkeypatch.setattr(_cache.EncodingCache, "put", failing)
+    with pytest.raises(KeyboardInterrupt):
+        encoder.encode_images(folder, cache=cache)
+    monkeypatch.undo()
+    encoder.encode_images(folder, cache=cache)
+    assert encoder.reused == 5
+
+
+KILLED = """
+import os, signal, sys
+from jaxdedup.methods import PHash, _cache
+
+folder, cache, kill_at, seconds = sys.argv[1:]
+_cache._COMMIT_SECONDS = float(seconds)
+put, count = _cache.EncodingCache.put, 0
+
+def put_then_die(store, name, encoding):
+    global count
+    put(store, name, encoding)
+    count += 1
+    if count == int(kill_at):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+_cache.EncodingCache.put = put_then_die
+PHash(verbose=False).encode_images(folder, recursive=True, cache=cache)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kill_at", "commit_seconds", "kept"), [(1, 0, 1), (17, 0, 17), (17, 1000, 0)]
+)
+def test_killed_in_the_middle_the_next_run_completes(
+    encoder: PHash, folder: Path, cache: Path, kill_at: int, commit_seconds: float, kept: int
+) -> None:
+    words = [folder, cache, kill_at, commit_seconds]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    completed = encoder.encode_images(folder, recursive=True, cache=cache)
+    assert encoder.reused == kept
+    undisturbed = encoder.encode_images(folder, recursive=True)
+    assert list(completed.items()) == list(undisturbed.items())
+    encoder.encode_images(folder, recursive=True, cache=cache)
+    assert encoder.reused == COUNT
+
+
+def test_find_duplicates_takes_a_cache(encoder: PHash, folder: Path, cache: Path) -> None:
+    shutil.copy(folder / "1.png", folder / "copy.png")
+    found = encoder.find_duplicates(folder, cache=cache)
+    assert found["copy.png"] == ["1.png"]
+    assert encoder.find_duplicates_to_remove(folder, cache=cache) == ["copy.png"]
+    assert encoder.reused == COUNT * 3 // 4 + 1

@@ -1,0 +1,220 @@
+"""jaxdedup find, jaxdedup query, and --cache."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxdedup.cli import main
+from jaxdedup.methods import AHash, PHash
+from jaxdedup.storage import StoredEncodings, load_encodings, save_encodings
+
+HASHES = {
+    "a.jpg": "00" * 8,
+    "b.jpg": "ff" * 8,
+    "c.jpg": "00" * 7 + "01",
+    "d.jpg": "ff" * 7 + "fe",
+    "e.jpg": "00" * 7 + "07",
+    "alone.jpg": "0f" * 8,
+}
+FEATURES = {
+    "a.jpg": np.array([[1, 0]], np.float32),
+    "b.jpg": np.array([[3, 4]], np.float32),
+    "c.jpg": np.array([[6, 8]], np.float32),
+}
+
+
+@pytest.fixture
+def hashes(tmp_path: Path) -> str:
+    path = tmp_path / "hashes.npz"
+    save_encodings(path, StoredEncodings(dict(HASHES), "phash", "pillow13"))
+    return str(path)
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> str:
+    path = tmp_path / "features.npz"
+    save_encodings(path, StoredEncodings(dict(FEATURES), "cnn", "pillow13"))
+    return str(path)
+
+
+def usage_error(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    assert exit_.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def test_find_prints_groups(hashes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", hashes, "--threshold", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == (" 1  a.jpg\n 1  c.jpg\n 2  e.jpg\n\n 1  b.jpg\n 1  d.jpg\n")
+    assert captured.err == "2 groups of duplicates among 6 images\n"
+
+
+def test_find_prints_similarities(features: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", features, "--threshold", "0.5", "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "0.6000  a.jpg\n1.0000  b.jpg\n1.0000  c.jpg\n"
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ([], {"a.jpg": ["b.jpg", "c.jpg"]}),
+        (["--scores"], {"a.jpg": [["b.jpg", pytest.approx(0.6)], ["c.jpg", pytest.approx(0.6)]]}),
+        (["--to-remove"], ["b.jpg", "c.jpg"]),
+    ],
+)
+def test_find_writes_json(
+    features: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], wanted: Any
+) -> None:
+    output = tmp_path / "found.json"
+    assert main(["find", features, "--threshold", "0.5", "--output", str(output), *words]) == 0
+    assert capsys.readouterr().out == ""
+    found = json.loads(output.read_text())
+    assert (found if isinstance(found, list) else {"a.jpg": found["a.jpg"]}) == wanted
+
+
+def test_find_in_a_folder_equals_the_encoder(
+    reference_images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(os.listdir(reference_images))
+    folder, output = str(reference_images), tmp_path / "found.json"
+    assert main(["find", folder, "--method", "ahash", "--output", str(output)]) == 0
+    encoder = AHash(verbose=False)
+    assert json.loads(output.read_text()) == encoder.find_duplicates(folder)
+    assert "bad_empty.jpg: is empty" in capsys.readouterr().err
+
+    for keep in ("first", "largest", "newest", "oldest"):
+        words = ["find", folder, "--method", "ahash", "--to-remove", "--keep", keep, "--quiet"]
+        assert main(words) == 0
+        removed = encoder.find_duplicates_to_remove(folder, keep=keep)
+        assert capsys.readouterr().out == "".join(f"{name}\n" for name in removed)
+    assert sorted(os.listdir(reference_images)) == before
+
+
+def test_the_cache_is_told_of(
+    reference_images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(reference_images), "--method", "dhash", "--cache", str(tmp_path / "cache")]
+    assert main(["encode", *words]) == 0
+    first = capsys.readouterr()
+    assert "reused" not in first.err
+    assert main(["encode", *words]) == 0
+    second = capsys.readouterr()
+    assert second.out == first.out
+    count = len(first.out.splitlines())
+    assert f"{count} reused from the cache" in second.err
+    assert main(["find", *words]) == 0
+    assert f"{count} reused from the cache" in capsys.readouterr().err
+    words[2] = "ahash"
+    assert "holds encodings of method dhash" in usage_error(capsys, "find", *words)
+
+
+def test_query_prints_what_is_near(
+    hashes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new.json"
+    queries = {"new.jpg": "00" * 7 + "03", "other.jpg": "0f" * 4 + "f0" * 4}
+    save_encodings(new, StoredEncodings(dict(queries), "phash", "pillow13"))
+    assert main(["query", str(new), hashes]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "new.jpg\n   1  c.jpg\n   1  e.jpg\n   2  a.jpg\n"
+    assert captured.err == "1 of 2 new images have duplicates\n"
+
+    output = tmp_path / "found.json"
+    words = ["query", str(new), hashes, "--threshold", "1", "--output", str(output)]
+    assert main(words) == 0
+    assert json.loads(output.read_text()) == {"new.jpg": ["c.jpg", "e.jpg"], "other.jpg": []}
+    assert main([*words, "--scores"]) == 0
+    assert json.loads(output.read_text())["new.jpg"] == [["c.jpg", 1], ["e.jpg", 1]]
+
+
+def test_a_folder_is_encoded_as_the_file_was(
+    reference_images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, corpus = str(reference_images), str(tmp_path / "corpus.npz")
+    words = ["--method", "ahash", "--profile", "pillow9", "--output", corpus]
+    assert main(["encode", folder, *words]) == 0
+    output = tmp_path / "found.json"
+    stored = load_encodings(corpus)
+    encoder = AHash(verbose=False, profile="pillow9")
+    for new, old in [(folder, corpus), (corpus, folder), (folder, folder)]:
+        asked = words[:4] if new == old else []
+        assert main(["query", new, old, *asked, "--output", str(output)]) == 0
+        assert json.loads(output.read_text()) == encoder.search(stored, stored)
+    capsys.readouterr()
+    wanted = "expected encodings of phash with profile pillow9"
+    assert wanted in usage_error(capsys, "query", folder, corpus, "--method", "phash")
+    wanted = "expected encodings of ahash with profile pillow9-draft"
+    words = ["--draft", "--profile", "pillow9"]
+    assert wanted in usage_error(capsys, "query", folder, corpus, *words)
+
+
+def test_files_of_two_origins_are_not_mixed(
+    hashes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.npz"
+    for origin in [("dhash", "pillow13"), ("phash", "pillow9"), ("phash", "pillow13-draft")]:
+        save_encodings(other, StoredEncodings(dict(HASHES), *origin))
+        message = f"got {origin[0]} with profile {origin[1]}"
+        assert message in usage_error(capsys, "query", hashes, other)
+        assert "expected encodings of" in usage_error(capsys, "query", other, hashes)
+        assert main(["find", str(other), "--quiet"]) == 0
+        capsys.readouterr()
+
+
+def test_nothing_encoded_is_exit_code_1(
+    hashes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main(["find", str(empty)]) == 1
+    assert main(["find", str(empty), "--to-remove"]) == 1
+    assert main(["query", str(empty), hashes]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_wrong_usage_is_exit_code_2(
+    hashes: str, features: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases: dict[tuple[object, ...], str] = {
+        ("find", tmp_path / "missing"): "expected a folder or a file of encodings",
+        ("find", __file__): "expected a file name that ends in .json",
+        ("find", hashes, "--threshold", "65"): "from 0 to 64, got 65",
+        ("find", hashes, "--threshold", "0.9"): "an integer from 0 to 64, got 0.9",
+        ("find", hashes, "--threshold", "x"): "invalid number value: 'x'",
+        ("find", features, "--threshold", "nan"): "from -1.0 to 1.0, got nan",
+        ("find", features, "--method", "phash"): "expected encodings of phash",
+        ("find", hashes, "--recursive"): "--recursive goes with a folder",
+        ("find", hashes, "--cache", "c"): "--cache goes with a folder",
+        ("find", hashes, "--num-workers", "2"): "--num-workers goes with a folder",
+        ("find", hashes, "--keep", "first"): "--keep goes with --to-remove",
+        ("find", hashes, "--to-remove", "--keep", "newest"): "looks at the files",
+        ("find", hashes, "--to-remove", "--scores"): "--scores goes with groups",
+        ("find", hashes, "--output", "found.txt"): "expected --output FILE.json",
+        ("find", hashes, "--output", "missing/x.json"): "folder that can be written to",
+        ("find", hashes, "--max-pairs", "0"): "invalid positive integer value: '0'",
+        ("find", hashes, "--max-pairs", "3", "--threshold", "64"): "exactly 15 pairs",
+        ("query", hashes): "CORPUS",
+        ("query", hashes, features): "got cnn with profile pillow13",
+    }
+    for words, message in cases.items():
+        assert message in usage_error(capsys, *words), words
+
+
+def test_too_many_pairs_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "equal.npz"
+    equal = {f"{n}.jpg": "00" * 8 for n in range(10_000)}
+    save_encodings(path, StoredEncodings(dict(equal), "phash", "pillow13"))
+    message = usage_error(capsys, "find", path)
+    assert "49,995,000 pairs" in message
+    assert "raise max_pairs" in message
+    assert PHash(verbose=False).find_duplicates(encoding_map={"a": "00" * 8}) == {"a": []}
