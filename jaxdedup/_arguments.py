@@ -17,7 +17,7 @@ DEFAULT_PROFILE = "pillow13"
 Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
 
-def make_parser(*, encode: Run, find: Run, query: Run) -> argparse.ArgumentParser:
+def make_parser(*, encode: Run, find: Run, query: Run, report: Run) -> argparse.ArgumentParser:
     """The parser, which sets ``run`` to what is to be done."""
     parser = argparse.ArgumentParser(
         prog="jaxdedup", description="Image fingerprints: perceptual hashes and CNN encodings."
@@ -27,6 +27,7 @@ def make_parser(*, encode: Run, find: Run, query: Run) -> argparse.ArgumentParse
     _add_encode(commands, encode)
     _add_find(commands, find)
     _add_query(commands, query)
+    _add_report(commands, report)
     return parser
 
 
@@ -91,6 +92,24 @@ def _add_query(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
     _add_encoding_arguments(command)
 
 
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+    command = commands.add_parser(
+        "report",
+        help="show the duplicates in a folder as a page",
+        description="Write an HTML page that shows the groups of duplicates in a folder, the "
+        "largest first. The page is one file, thumbnails included. Never deletes anything.",
+        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
+    )
+    command.set_defaults(run=run)
+    command.add_argument("directory", metavar="DIR", help="the folder")
+    command.add_argument(
+        "--output", metavar="FILE.html", required=True, help="write to FILE, whole or not at all"
+    )
+    _add_threshold_arguments(command)
+    _add_encoding_arguments(command)
+    _add_cache_argument(command)
+
+
 def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", choices=METHODS, help="default: phash")
     command.add_argument("--recursive", action="store_true", help="take sub-folders too")
@@ -126,6 +145,12 @@ def _add_cache_argument(command: argparse.ArgumentParser) -> None:
 
 
 def _add_search_arguments(command: argparse.ArgumentParser) -> None:
+    _add_threshold_arguments(command)
+    command.add_argument("--output", metavar="FILE.json", help="write to FILE, whole or not at all")
+    command.add_argument("--scores", action="store_true", help="with --output, tell distances")
+
+
+def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--threshold",
         type=_number,
@@ -140,8 +165,6 @@ def _add_search_arguments(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"refuse results with more pairs than N (default: {MAX_PAIRS:,})",
     )
-    command.add_argument("--output", metavar="FILE.json", help="write to FILE, whole or not at all")
-    command.add_argument("--scores", action="store_true", help="with --output, tell distances")
 
 
 def _positive(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The command line: ``jaxdedup encode DIR``, ``jaxdedup find DIR``, ``jaxdedup query NEW CORPUS``.
+"""The command line: ``jaxdedup encode``, ``find``, ``query`` and ``report``.
 
 Results go to standard output or to a file; progress and the summary go to standard error. Nothing
 is ever deleted.
@@ -21,6 +21,7 @@ from ._arguments import DEFAULT_METHOD, DEFAULT_PROFILE, METHODS, make_parser
 from .loading import decode
 from .methods._duplicates import COSINE, HAMMING, Matches, Metric, Order, find_matches
 from .methods._keep import Keep, check_keep, to_remove
+from .report import save_report
 from .storage import (
     DRAFT_SUFFIX,
     StoredEncodings,
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 where nothing could be encoded, or 130 after Ctrl-C. Wrong usage
         exits with 2.
     """
-    parser = make_parser(encode=_encode, find=_find, query=_query)
+    parser = make_parser(encode=_encode, find=_find, query=_query, report=_report)
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # any file name
     try:
@@ -132,8 +133,31 @@ def _query(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     return 0 if new.encodings and corpus.encodings else _NOTHING_ENCODED
 
 
+def _report(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    if not os.path.isdir(options.directory):
+        parser.error(f"expected an existing folder, got {options.directory!r}")
+    targets = [options.directory]
+    metric, threshold, (stored,) = _prepare(parser, options, targets, output_suffix=".html")
+    with _usage_errors(parser):
+        matches = find_matches(
+            metric, stored.encodings, threshold=threshold, max_pairs=options.max_pairs
+        )
+    save_report(
+        options.output,
+        matches.to_dict(scores=True),
+        options.directory,
+        formats=options.formats,
+        num_workers=options.num_workers,
+    )
+    _tell(options, f"{len(matches.groups())} groups of duplicates are in {options.output}")
+    return 0 if stored.encodings else _NOTHING_ENCODED
+
+
 def _prepare(
-    parser: argparse.ArgumentParser, options: argparse.Namespace, targets: list[str]
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    targets: list[str],
+    output_suffix: str = ".json",
 ) -> tuple[Metric, int | float, list[StoredEncodings]]:
     """The metric, the threshold and the encodings of each target, a folder or a file.
 
@@ -157,8 +181,8 @@ def _prepare(
     with _usage_errors(parser):
         metric.check(threshold)
         if options.output:
-            if not options.output.endswith(".json"):
-                raise ValueError(f"expected --output FILE.json, got {options.output!r}")
+            if not options.output.endswith(output_suffix):
+                raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r}")
             check_writable(options.output)
     encodings = [files.get(t) or _encode_folder(parser, options, t) for t in targets]
     return metric, threshold, encodings
