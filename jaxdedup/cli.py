@@ -85,24 +85,34 @@ def _find(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     with _usage_errors(parser):
         check_keep(keep, directory)
     metric, threshold, (stored,) = _prepare(parser, options, [options.target])
-    order: Order | None = None if options.output else "score"
-    with _usage_errors(parser):
-        matches = find_matches(
-            metric,
-            stored.encodings,
-            threshold=threshold,
-            max_pairs=options.max_pairs,
-            order=order,
-        )
     if options.to_remove:
-        decoder = partial(decode, formats=options.formats)
-        removed = [matches.names[i] for i in to_remove(matches, keep, directory, decoder)]
+        names = list(stored.encodings)
+        with _usage_errors(parser):
+            removable = to_remove(
+                metric,
+                stored.encodings,
+                threshold=threshold,
+                max_pairs=options.max_pairs,
+                keep=keep,
+                image_dir=directory,
+                decoder=partial(decode, formats=options.formats),
+            )
+        removed = [names[item] for item in removable]
         if options.output:
             write_json(options.output, removed)
         else:
             print("".join(f"{name}\n" for name in removed), end="")
-        _tell(options, f"{len(removed)} of {len(matches.names)} images can go")
+        _tell(options, f"{len(removed)} of {len(names)} images can go")
     else:
+        order: Order | None = None if options.output else "score"
+        with _usage_errors(parser):
+            matches = find_matches(
+                metric,
+                stored.encodings,
+                threshold=threshold,
+                max_pairs=options.max_pairs,
+                order=order,
+            )
         groups = matches.groups()
         if options.output:
             write_json(options.output, matches.to_dict(scores=options.scores))

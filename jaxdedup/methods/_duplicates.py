@@ -8,7 +8,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -37,6 +37,8 @@ class Metric(NamedTuple):
         to_rows: from a map of encodings to an array with a row for each.
         pairs: the pairs of rows, within one array or between two, that reach a threshold.
         check: gives a threshold back as a number; TypeError or ValueError where it is none.
+        near_copy: whether each row is near a copy of itself. Features that are all zero are not,
+            as they have no direction.
         default: the threshold of imagededup.
         order: of the duplicates of an image, as in imagededup: the nearest first, or as in the
             map. Among equally near ones the order is the map's.
@@ -45,6 +47,7 @@ class Metric(NamedTuple):
     to_rows: Callable[[Mapping[Any, Any]], NDArray[Any]]
     pairs: Callable[[NDArray[Any], NDArray[Any] | None, Any, int], HammingPairs | CosinePairs]
     check: Callable[[Any], int | float]
+    near_copy: Callable[[NDArray[Any]], NDArray[np.bool_]]
     default: int | float
     order: Order
 
@@ -70,10 +73,8 @@ class Matches(NamedTuple):
 
     def with_text_names(self) -> "Matches":
         """The same with names that JSON can hold as keys."""
-        texts = [_text(name) for name in self.names]
-        if len(set(texts)) < len(texts):
-            raise ValueError("two names have the same text, so they can't both be keys in JSON")
-        others = texts if self.others is self.names else [_text(name) for name in self.others]
+        texts = text_names(self.names)
+        others = texts if self.others is self.names else text_names(self.others)
         return Matches(texts, others, self.near)
 
     def groups(self) -> list[list[int]]:
@@ -122,6 +123,14 @@ def find_matches(
     return Matches(names, others, near)
 
 
+def text_names(names: Iterable[Hashable]) -> list[str]:
+    """Names as JSON can hold them; ValueError where two become one."""
+    texts = [_text(name) for name in names]
+    if len(set(texts)) < len(texts):
+        raise ValueError("two names have the same text, so they can't both be keys in JSON")
+    return texts
+
+
 def _text(name: Hashable) -> str:
     if isinstance(name, (str, bytes, os.PathLike)):
         return os.fsdecode(name)
@@ -157,6 +166,7 @@ HAMMING = Metric(
         rows, corpus, max_distance=distance, max_pairs=max_pairs
     ),
     _check_distance,
+    near_copy=lambda rows: np.ones(len(rows), bool),
     default=10,
     order="score",
 )
@@ -166,6 +176,7 @@ COSINE = Metric(
         rows, corpus, min_similarity=similarity, max_pairs=max_pairs
     ),
     _check_similarity,
+    near_copy=lambda rows: np.asarray(rows.any(axis=1)),
     default=0.9,
     order="index",
 )

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from jaxdedup.storage import StoredEncodings, check_writable, write_json
 
-from ._duplicates import Matches, Metric, find_matches
+from ._duplicates import Metric, find_matches, text_names
 from ._encoder import E, Encoder, Path
 from ._keep import Keep, check_keep, to_remove
 
@@ -19,7 +19,7 @@ EncodingMap = Mapping[Any, Any] | StoredEncodings
 
 MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
 _TO_CALLER = (
-    5  # stack frames: _encodings, _find, _duplicates or _to_remove, the public call, its caller
+    5  # stack frames: _encodings, _prepare, _duplicates or _to_remove, the public call, its caller
 )
 
 
@@ -42,7 +42,10 @@ class DuplicateFinder(Encoder[E]):
     metric: ClassVar[Metric]
 
     def _duplicates(self, request: Request, threshold: Any, *, scores: bool) -> dict[Any, Any]:
-        found = self._find(request, threshold)
+        encodings, threshold = self._prepare(request, threshold)
+        found = find_matches(
+            self.metric, encodings, threshold=threshold, max_pairs=request.max_pairs
+        )
         if request.outfile is not None:
             write_json(request.outfile, found.with_text_names().to_dict(scores=scores))
         return found.to_dict(scores=scores)
@@ -51,12 +54,21 @@ class DuplicateFinder(Encoder[E]):
         self, request: Request, threshold: Any, keep: Keep | Callable[[list[Any]], Any]
     ) -> list[Any]:
         check_keep(keep, request.image_dir)
-        matches = self._find(request, threshold)
-        removed = to_remove(matches, keep, request.image_dir, self._decoder(draft=False))
+        encodings, threshold = self._prepare(request, threshold)
+        removed = to_remove(
+            self.metric,
+            encodings,
+            threshold=threshold,
+            max_pairs=request.max_pairs,
+            keep=keep,
+            image_dir=request.image_dir,
+            decoder=self._decoder(draft=False),
+        )
+        names = list(encodings)
         if request.outfile is not None:
-            texts = matches.with_text_names().names
+            texts = text_names(names)
             write_json(request.outfile, [texts[item] for item in removed])
-        return [matches.names[item] for item in removed]
+        return [names[item] for item in removed]
 
     def _search(
         self,
@@ -77,16 +89,13 @@ class DuplicateFinder(Encoder[E]):
         )
         return matches.to_dict(scores=scores)
 
-    def _find(self, request: Request, threshold: Any) -> Matches:
+    def _prepare(self, request: Request, threshold: Any) -> tuple[Mapping[Any, Any], int | float]:
         # All that can be wrong is found out before the work begins.
         threshold = self.metric.check(threshold)
         _check_workers(request.num_search_workers)
         if request.outfile is not None:
             check_writable(request.outfile)
-        encodings = self._encodings(request)
-        return find_matches(
-            self.metric, encodings, threshold=threshold, max_pairs=request.max_pairs
-        )
+        return self._encodings(request), threshold
 
     def _encodings(self, request: Request) -> Mapping[Any, Any]:
         if request.image_dir is not None:

@@ -1,15 +1,17 @@
 """Which image of a group of duplicates stays."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from jaxdedup.loading import Pixels
+from jaxdedup.loading import Pixels, decode
+from jaxdedup.search import neighbours
 
-from ._duplicates import Matches
+from ._duplicates import Metric
 
 Keep = Literal["first", "largest", "newest", "oldest"]
 Path = str | os.PathLike[str]
@@ -28,20 +30,30 @@ def check_keep(keep: Any, image_dir: Path | None) -> None:
 
 
 def to_remove(
-    matches: Matches,
-    keep: Keep | Callable[[list[Any]], Any],
-    image_dir: Path | None,
-    decoder: Callable[[str], Pixels],
+    metric: Metric,
+    encodings: Mapping[Any, Any],
+    *,
+    threshold: int | float,
+    max_pairs: int,
+    keep: Keep | Callable[[list[Any]], Any] = "first",
+    image_dir: Path | None = None,
+    decoder: Callable[[str], Pixels] = decode,
 ) -> list[int]:
-    """Which items can go, as each has a duplicate that stays.
+    """Which items of a map can go, as each has a duplicate that stays.
 
     Takes the images in turn: one that is not decided on yet forms a group with those of its
     duplicates that are not, one of the group stays, and the duplicates of that one go. With the
     images in the order of the map and the first to stay, these are the files that imagededup's
     ``find_duplicates_to_remove`` names.
 
+    Equal encodings have the same duplicates and share their fate. So only distinct ones are
+    searched, and thousands of equal images are no millions of pairs.
+
     Args:
-        matches: of a search without a corpus.
+        metric: how the encodings are compared.
+        encodings: by name.
+        threshold: as ``metric.check`` gave it.
+        max_pairs: the most pairs of distinct encodings to hold.
         keep: the rule that puts the images into an order, in which the first stays; or a function
             that takes a group's names, in the order of the map, and gives the one that stays.
         image_dir: the folder of the files.
@@ -49,26 +61,53 @@ def to_remove(
 
     Returns:
         Items in ascending order. No two of the others are duplicates.
+
+    Raises:
+        ValueError: an encoding is malformed, there are more pairs than ``max_pairs``, or ``keep``
+            returned something else than a name of its list.
     """
-    starts, indices = matches.near.starts.tolist(), matches.near.indices.tolist()
-    undecided = np.ones(len(matches.names), bool).tolist()
-    with_duplicates = np.flatnonzero(np.diff(matches.near.starts)).tolist()
+    names = list(encodings)
+    if not names:
+        return []
+    rows = metric.to_rows(encodings)
+    members = _equal_rows(rows, metric.near_copy(rows))
+    class_of = {item: number for number, items in enumerate(members) for item in items}
+    distinct = rows[[items[0] for items in members]]
+    near = neighbours(metric.pairs(distinct, None, threshold, max_pairs), len(members))
+    starts, indices = near.starts.tolist(), near.indices.tolist()
+    decided = [False] * len(members)
+
+    def group_of(item: int) -> list[int]:
+        own = class_of[item]
+        return [own, *(c for c in indices[starts[own] : starts[own + 1]] if not decided[c])]
+
+    with_duplicates = [
+        item
+        for item in range(len(names))
+        if len(members[own := class_of[item]]) > 1 or starts[own] < starts[own + 1]
+    ]
     removed: list[int] = []
-
-    def rivals(item: int) -> list[int]:
-        return [other for other in indices[starts[item] : starts[item + 1]] if undecided[other]]
-
-    for item in _turns(keep, with_duplicates, matches.names, image_dir, decoder):
-        if not undecided[item]:
+    for item in _turns(keep, with_duplicates, names, image_dir, decoder):
+        if decided[class_of[item]]:
             continue
-        kept, duplicates = item, rivals(item)
-        if callable(keep) and duplicates:
-            kept = _chosen(keep, sorted([item, *duplicates]), matches.names)
-            duplicates = rivals(kept)
-        for decided in (kept, *duplicates):
-            undecided[decided] = False
-        removed += duplicates
+        kept, group = item, group_of(item)
+        if callable(keep):
+            kept = _chosen(keep, sorted(m for c in group for m in members[c]), names)
+            group = group_of(kept)
+        for number in group:
+            decided[number] = True
+            removed += [member for member in members[number] if member != kept]
     return sorted(removed)
+
+
+def _equal_rows(rows: NDArray[Any], near_copy: NDArray[np.bool_]) -> list[list[int]]:
+    """The items of each distinct row, by their first item; a row that is not near its copy stands
+    alone.
+    """
+    members: dict[Any, list[int]] = {}
+    for item, (row, merges) in enumerate(zip(rows, near_copy.tolist(), strict=True)):
+        members.setdefault(row.tobytes() if merges else item, []).append(item)
+    return list(members.values())
 
 
 def _turns(
@@ -88,6 +127,8 @@ def _turns(
 
 
 def _chosen(keep: Callable[[list[Any]], Any], group: list[int], names: Sequence[Any]) -> int:
+    if len(group) == 1:  # its other duplicates are decided on
+        return group[0]
     members = [names[item] for item in group]
     chosen = keep(list(members))
     if chosen not in members:

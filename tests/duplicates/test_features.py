@@ -79,6 +79,14 @@ def test_one_finds_exact_copies(encoder: CNN) -> None:
     assert found == {n: [((n + 50) % 100, 1.0)] for n in range(100)}
 
 
+def test_features_without_a_direction_are_not_their_own_copies(encoder: CNN) -> None:
+    features = {"a": [0, 0], "b": [0, 0], "c": [1, 2], "d": [2, 4], "e": [1, 2]}
+    assert encoder.find_duplicates(encoding_map=features)["a"] == []
+    assert encoder.find_duplicates_to_remove(encoding_map=features) == ["d", "e"]
+    everything = encoder.find_duplicates_to_remove(None, features, -1.0)
+    assert everything == ["b", "c", "d", "e"]
+
+
 FORMS = {
     "row": lambda row: row[None],
     "list": lambda row: row.tolist(),

@@ -117,10 +117,20 @@ def test_an_empty_folder_has_none(tmp_path: Path) -> None:
 def test_too_many_pairs_are_refused_with_their_number() -> None:
     equal = dict.fromkeys(range(10_000), "5a" * 8)
     encoder = PHash(verbose=False)
-    for find in (encoder.find_duplicates, encoder.find_duplicates_to_remove):
-        with pytest.raises(ValueError, match=r"49,995,000 pairs.*max_pairs"):
-            find(encoding_map=equal)
+    with pytest.raises(ValueError, match=r"49,995,000 pairs.*max_pairs"):
+        encoder.find_duplicates(encoding_map=equal)
     few = dict(list(equal.items())[:100])
     with pytest.raises(ValueError, match=r"4,950 pairs.*max_pairs=4,949"):
         encoder.find_duplicates(encoding_map=few, max_pairs=4949)
     assert len(encoder.find_duplicates(encoding_map=few, max_pairs=4950)[0]) == 99
+
+
+def test_equal_hashes_are_one_pair_to_those_who_remove_them() -> None:
+    encoder = PHash(verbose=False)
+    near = {"near": "5a" * 7 + "5b"}
+    equal = dict.fromkeys(range(10_000), "5a" * 8)
+    removed = encoder.find_duplicates_to_remove(encoding_map=equal | near, max_pairs=1)
+    assert removed == [*range(1, 10_000), "near"]
+    assert encoder.find_duplicates_to_remove(encoding_map=near | equal) == list(equal)
+    last = encoder.find_duplicates_to_remove(encoding_map=equal, keep=lambda names: names[-1])
+    assert last == list(range(9_999))
