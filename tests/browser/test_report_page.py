@@ -15,6 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from jaxdedup.report import save_report, show_duplicates
 from tests.pictures import crops
@@ -91,7 +92,7 @@ def page(browser: webdriver.Chrome, address: str) -> Iterator[webdriver.Chrome]:
     yield browser
     assert browser.get_log("browser") == []
     assert [url for url in requests(browser) if not url.startswith("data:")] == [address]
-    assert browser.title == "Duplicates in " + browser.find_element(By.TAG_NAME, "h1").text[14:]
+    assert browser.title.startswith("Duplicates in ")  # which HOSTILE would have changed
 
 
 def requests(browser: webdriver.Chrome) -> list[str]:
@@ -141,7 +142,7 @@ def test_all_groups_are_there(page: webdriver.Chrome) -> None:
     assert visible_groups(page) == GROUPS
     assert f"{GROUPS} groups, {2 * GROUPS + 2} images" in page.find_element(By.TAG_NAME, "p").text
     first = page.find_element(By.CSS_SELECTOR, ".group")
-    assert first.find_element(By.TAG_NAME, "h2").text == "4 images distance 3"
+    assert first.find_element(By.TAG_NAME, "h2").text.split() == ["4", "images", "distance", "3"]
     images = first.find_elements(By.TAG_NAME, "img")
     assert [image.get_attribute("alt") for image in images] == [f"{n}.jpg" for n in range(4)]
     sizes = page.execute_script("return arguments[0].map((i) => i.naturalWidth)", images)
@@ -162,8 +163,6 @@ def test_groups_are_built_when_they_come_into_view(page: webdriver.Chrome) -> No
 
 
 def wait_for(browser: webdriver.Chrome, script: str, *arguments: Any) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
     WebDriverWait(browser, 20).until(lambda b: b.execute_script(script, *arguments))
 
 
