@@ -239,8 +239,8 @@ LINKS = [
 
 @pytest.mark.parametrize(("name", "address"), LINKS)
 def test_links(name: str, address: str | None, tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    save_report(tmp_path / "page.html", clique([name, "other"]), tmp_path / "images")
+    folder = image_folder(tmp_path / "images", [name])
+    save_report(tmp_path / "page.html", clique([name, "missing.jpg"]), folder)
     links = [a["href"] for a in read(tmp_path / "page.html").attributes("a")]
     assert links == ([address] if address else [])
 

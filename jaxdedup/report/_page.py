@@ -115,7 +115,8 @@ def _figure(
     name = f"<bdi>{escape(readable(base))}</bdi>"
     if folder:
         name = f'<bdi class="folder">{escape(readable(folder + slash))}</bdi>{name}'
-    if address is not None:
+    loads = thumbnail is None or thumbnail.jpeg is not None
+    if loads and address is not None:
         caption = f'<a class="name" href="{address}" target="_blank" rel="noreferrer">{name}</a>'
     else:
         caption = f'<span class="name">{name}</span>'
@@ -182,7 +183,7 @@ def _others(members: Sequence[Member]) -> str:
 def _file_size(size: int) -> str:
     power = min((len(str(size)) - 1) // 3, 3)
     amount = size / 1000**power
-    digits = 1 if power and amount < 10 else 0
+    digits = 1 if power and amount < 9.95 else 0
     return f"{amount:.{digits}f} {('B', 'kB', 'MB', 'GB')[power]}"
 
 
