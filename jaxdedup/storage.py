@@ -91,7 +91,7 @@ def load_encodings(path: Path) -> StoredEncodings:
     suffix = _suffix(path)
     with open(path, "rb") as file:
         try:
-            return _READERS[suffix](file)
+            return _checked(_READERS[suffix](file))
         except Exception as error:  # damage of any kind
             raise ValueError(f"expected encodings in {os.fspath(path)!r}: {error}") from error
 
@@ -131,6 +131,8 @@ def write_json(path: Path, result: Any) -> None:
 def check_writable(path: Path) -> None:
     """OSError unless a file can be made here; for before the work, not after it."""
     folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise OSError(f"expected the name of a file, got the folder {os.fspath(path)!r}")
     if not os.access(folder, os.W_OK):
         raise OSError(f"expected a folder that can be written to, got {folder!r}")
 
@@ -142,6 +144,16 @@ def _suffix(path: Path) -> str:
             f"expected a file name that ends in {', '.join(_WRITERS)}, got {os.fspath(path)!r}"
         )
     return suffix
+
+
+def _checked(stored: StoredEncodings) -> StoredEncodings:
+    """ValueError unless a file held what it should, whatever wrote it."""
+    origin = (stored.method, stored.profile, stored.version)
+    if not isinstance(stored.encodings, dict) or not all(isinstance(o, str) for o in origin):
+        raise ValueError("it lacks encodings, method, profile or version")
+    if stored.method != "cnn":
+        from_hex([str(encoding) for encoding in stored.encodings.values()])
+    return stored
 
 
 def _origin(stored: StoredEncodings) -> dict[str, str]:
@@ -171,6 +183,8 @@ def _read_csv(file: BinaryIO) -> StoredEncodings:
     with io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="") as text:
         rows = list(csv.DictReader(text))
     origins = {(row["method"], row["profile"], row["version"]) for row in rows}
+    if not rows:
+        raise ValueError("it has no rows, and so doesn't say what its method is")
     if len(origins) != 1:
         raise ValueError(f"it has rows of {len(origins)} methods, profiles or versions")
     return StoredEncodings({row["name"]: row["encoding"] for row in rows}, *origins.pop())
@@ -222,7 +236,11 @@ def _write_parquet(file: BinaryIO, stored: StoredEncodings) -> None:
     names, rows = _columns(stored)
     flat = pyarrow.array(rows.reshape(-1))
     column = pyarrow.FixedSizeListArray.from_arrays(flat, rows.shape[1] if len(rows) else 8)
-    table = pyarrow.table({"name": pyarrow.array(names, pyarrow.string()), "encoding": column})
+    try:
+        keys = pyarrow.array(names, pyarrow.string())
+    except UnicodeEncodeError:  # names that are not text keep their bytes
+        keys = pyarrow.array([os.fsencode(name) for name in names], pyarrow.binary())
+    table = pyarrow.table({"name": keys, "encoding": column})
     parquet.write_table(table.replace_schema_metadata(_origin(stored)), file)
 
 
@@ -232,7 +250,7 @@ def _read_parquet(file: BinaryIO) -> StoredEncodings:
     column = table["encoding"].combine_chunks()
     rows = column.flatten().to_numpy().reshape(len(column), -1) if len(column) else np.zeros((0, 8))
     origin = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-    return _from_columns(table["name"].to_pylist(), rows, origin)
+    return _from_columns([os.fsdecode(name) for name in table["name"].to_pylist()], rows, origin)
 
 
 _WRITERS = {

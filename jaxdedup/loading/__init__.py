@@ -7,7 +7,6 @@ images may share a batch, and how it is padded, is told by the caller as a :clas
 from ._batches import Batch as Batch
 from ._batches import Failure as Failure
 from ._batches import Layout as Layout
-from ._batches import core_count as core_count
 from ._batches import load_batches as load_batches
 from ._decode import DecodeError as DecodeError
 from ._decode import Pixels as Pixels
@@ -24,7 +23,6 @@ __all__ = [
     "Pixels",
     "Source",
     "as_image",
-    "core_count",
     "decode",
     "find_files",
     "load_batches",

@@ -10,7 +10,6 @@ layout, and decodes into that place. A batch leaves when it is full. What bounds
 Buffers are used again, as fresh memory costs a page fault every 4 KiB.
 """
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -18,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from jaxdedup._cores import core_count
 
 from ._decode import Allocate, DecodeError, Pixels, Source, decode
 
@@ -215,13 +216,6 @@ class _Loader:
             complete = batch._closed and not batch._pending
         if complete:
             self._output.put(batch)
-
-
-def core_count() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load_batches(

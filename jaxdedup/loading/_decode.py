@@ -117,9 +117,9 @@ def _decode(
     if isinstance(source, (str, os.PathLike)):
         return _decode_path(os.fspath(source), allocate, formats, draft_size)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _decode_bytes(bytes(source), allocate, draft_size)
-    if hasattr(source, "read"):
-        return _decode_bytes(cast(BinaryIO, source).read(), allocate, draft_size)
+        return _decode_file(io.BytesIO(source), allocate, draft_size)
+    if hasattr(source, "read"):  # perhaps a pipe: not every file can be rewound
+        return _decode_file(io.BytesIO(cast(BinaryIO, source).read()), allocate, draft_size)
     if hasattr(source, "__array__"):
         return _fill(allocate, as_image(source))
     raise DecodeError(
@@ -134,26 +134,28 @@ def _decode_path(
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer for ever
         raise DecodeError("is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
-    with open(path, "rb") as file:
-        content = file.read()
     suffix = os.path.splitext(path)[1].lstrip(".").lower()
-    if suffix not in {name.lstrip(".").lower() for name in formats}:
-        return _decode_bytes(content, allocate, draft_size)
-    try:
-        pixels = _decode_bytes(content, _new_buffer, draft_size)
-    except Exception:
-        pixels = _imageio_pixels(path)
+    with open(path, "rb") as file:
+        if suffix not in {name.lstrip(".").lower() for name in formats}:
+            return _decode_file(file, allocate, draft_size)
+        try:
+            pixels = _decode_file(file, _new_buffer, draft_size)
+        except Exception:
+            pixels = _imageio_pixels(path)
     return _fill(allocate, pixels)
 
 
-def _decode_bytes(content: bytes, allocate: Allocate, draft_size: tuple[int, int] | None) -> Pixels:
-    if not content:
+def _decode_file(file: BinaryIO, allocate: Allocate, draft_size: tuple[int, int] | None) -> Pixels:
+    """Judged by its first bytes, so that a file that is no image is not read to its end."""
+    head = file.read(len(_JPEG_MAGIC))
+    if not head:
         raise DecodeError("is empty")
-    if simplejpeg is not None and content.startswith(_JPEG_MAGIC):
-        pixels = _decode_jpeg(content, allocate, draft_size)
+    file.seek(0)
+    if simplejpeg is not None and head == _JPEG_MAGIC:
+        pixels = _decode_jpeg(file.read(), allocate, draft_size)
         if pixels is not None:
             return pixels
-    return _fill(allocate, _decode_with_pillow(content))
+    return _fill(allocate, _decode_with_pillow(file))
 
 
 def _decode_jpeg(
@@ -183,7 +185,7 @@ def _decode_jpeg(
     try:
         simplejpeg.decode_jpeg(content, colours, buffer=rows)
     except ValueError:
-        rows = _decode_with_pillow(content)
+        rows = _decode_with_pillow(io.BytesIO(content))
     if rows is not pixels:
         pixels[...] = rows
     return pixels
@@ -210,8 +212,9 @@ def _refuse_bomb(height: int, width: int) -> None:
         )
 
 
-def _decode_with_pillow(content: bytes) -> Pixels:
-    with Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS) as image:
+def _decode_with_pillow(file: BinaryIO) -> Pixels:
+    file.seek(0)
+    with Image.open(file, formats=_PILLOW_FORMATS) as image:
         return _pillow_pixels(image)
 
 

@@ -137,7 +137,7 @@ class CNN(CosineFinder):
         return rows
 
     def _results(self, encoded: jax.Array, count: int) -> Sequence[Features]:
-        rows = np.asarray(encoded, np.float32)[:count]
+        rows = np.array(encoded, np.float32)[:count]  # a copy, that can be written to
         return list(rows[:, None])
 
     def _to_bytes(self, encoding: Features) -> bytes:

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
+from jaxdedup._cores import core_count
 from jaxdedup.image import Profile, ResizeWeights, bucket_shape, plan_resize, vertical_first
 from jaxdedup.loading import (
     Batch,
@@ -29,7 +30,6 @@ from jaxdedup.loading import (
     Pixels,
     Source,
     as_image,
-    core_count,
     decode,
     find_files,
     load_batches,
