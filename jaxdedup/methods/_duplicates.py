@@ -9,6 +9,7 @@ import numbers
 import operator
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -65,11 +66,8 @@ class Matches(NamedTuple):
         matched: list[Any] = [others[index] for index in self.near.indices.tolist()]
         if scores:
             matched = list(zip(matched, self.near.score.tolist(), strict=True))
-        ends = self.near.starts.tolist()
-        return {
-            name: matched[start:end]
-            for name, start, end in zip(self.names, ends, ends[1:], strict=False)
-        }
+        ends = pairwise(self.near.starts.tolist())
+        return {name: matched[a:b] for name, (a, b) in zip(self.names, ends, strict=True)}
 
     def with_text_names(self) -> "Matches":
         """The same with names that JSON can hold as keys."""

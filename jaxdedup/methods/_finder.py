@@ -18,9 +18,8 @@ from ._keep import Keep, check_keep, to_remove
 EncodingMap = Mapping[Any, Any] | StoredEncodings
 
 MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
-_TO_CALLER = (
-    5  # stack frames: _encodings, _prepare, _duplicates or _to_remove, the public call, its caller
-)
+# Stack frames: _encodings, _prepare, _duplicates or _to_remove, the public call, its caller.
+_TO_CALLER = 5
 
 
 class Request(NamedTuple):

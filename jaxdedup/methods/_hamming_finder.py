@@ -112,7 +112,7 @@ class HammingFinder(DuplicateFinder[str]):
                 ``"largest"`` (in pixels), ``"newest"`` or ``"oldest"`` (by modification time), the
                 first among equals; or a function from a list of names to one of them.
             cache: with ``image_dir``, as in :meth:`encode_images`.
-            max_pairs: as in :meth:`find_duplicates`.
+            max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
 
         Returns:
             Names, in the order of the images. No two of the images that stay are duplicates.

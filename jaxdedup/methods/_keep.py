@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -53,7 +54,7 @@ def to_remove(
         metric: how the encodings are compared.
         encodings: by name.
         threshold: as ``metric.check`` gave it.
-        max_pairs: the most pairs of distinct encodings to hold.
+        max_pairs: the most pairs to hold of encodings that are not equal.
         keep: the rule that puts the images into an order, in which the first stays; or a function
             that takes a group's names, in the order of the map, and gives the one that stays.
         image_dir: the folder of the files.
@@ -69,30 +70,26 @@ def to_remove(
     names = list(encodings)
     if not names:
         return []
-    rows = metric.to_rows(encodings)
-    members = _equal_rows(rows, metric.near_copy(rows))
-    class_of = {item: number for number, items in enumerate(members) for item in items}
-    distinct = rows[[items[0] for items in members]]
-    near = neighbours(metric.pairs(distinct, None, threshold, max_pairs), len(members))
-    starts, indices = near.starts.tolist(), near.indices.tolist()
+    members, duplicates = _distinct(metric, encodings, threshold, max_pairs)
+    kind = {item: number for number, items in enumerate(members) for item in items}
     decided = [False] * len(members)
 
     def group_of(item: int) -> list[int]:
-        own = class_of[item]
-        return [own, *(c for c in indices[starts[own] : starts[own + 1]] if not decided[c])]
+        return [kind[item], *(other for other in duplicates[kind[item]] if not decided[other])]
 
-    with_duplicates = [
+    # In the order of the map, whatever the order of the kinds.
+    candidates = [
         item
-        for item in range(len(names))
-        if len(members[own := class_of[item]]) > 1 or starts[own] < starts[own + 1]
+        for item, number in sorted(kind.items())
+        if len(members[number]) > 1 or duplicates[number]
     ]
     removed: list[int] = []
-    for item in _turns(keep, with_duplicates, names, image_dir, decoder):
-        if decided[class_of[item]]:
+    for item in _turns(keep, candidates, names, image_dir, decoder):
+        if decided[kind[item]]:
             continue
         kept, group = item, group_of(item)
         if callable(keep):
-            kept = _chosen(keep, sorted(m for c in group for m in members[c]), names)
+            kept = _chosen(keep, sorted(m for number in group for m in members[number]), names)
             group = group_of(kept)
         for number in group:
             decided[number] = True
@@ -100,10 +97,20 @@ def to_remove(
     return sorted(removed)
 
 
+def _distinct(
+    metric: Metric, encodings: Mapping[Any, Any], threshold: int | float, max_pairs: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """The items of each kind of encoding, and for each kind the others that are near it."""
+    rows = metric.to_rows(encodings)
+    members = _equal_rows(rows, metric.near_copy(rows))
+    distinct = rows[[items[0] for items in members]]
+    near = neighbours(metric.pairs(distinct, None, threshold, max_pairs), len(members))
+    starts, indices = near.starts.tolist(), near.indices.tolist()
+    return members, [indices[a:b] for a, b in pairwise(starts)]
+
+
 def _equal_rows(rows: NDArray[Any], near_copy: NDArray[np.bool_]) -> list[list[int]]:
-    """The items of each distinct row, by their first item; a row that is not near its copy stands
-    alone.
-    """
+    """The items of each distinct row. A row that is not near its copy stands alone."""
     members: dict[Any, list[int]] = {}
     for item, (row, merges) in enumerate(zip(rows, near_copy.tolist(), strict=True)):
         members.setdefault(row.tobytes() if merges else item, []).append(item)

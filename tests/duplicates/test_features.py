@@ -111,9 +111,10 @@ def test_bfloat16_and_integers_are_features(encoder: CNN) -> None:
     assert encoder.find_duplicates(encoding_map=rows) == {"a": ["b"], "b": ["a"], "c": []}
 
 
-def test_a_folder_equals_its_encodings(encoder: CNN, reference_images: Path) -> None:
-    found = encoder.find_duplicates(reference_images, scores=True)
-    features = encoder.encode_images(reference_images)
+def test_a_folder_equals_its_encodings(encoder: CNN, folder: Path) -> None:
+    found = encoder.find_duplicates(folder, scores=True)
+    features = encoder.encode_images(folder)
+    assert [name for name, _ in found["a.png"]][:2] == ["b.bmp", "c.png"]
     assert list(found) == list(features)
     assert found == encoder.find_duplicates(encoding_map=features, scores=True)
 

@@ -100,11 +100,12 @@ def test_few_images(count: int) -> None:
     assert encoder.find_duplicates_to_remove(encoding_map=hashes) == ["1"][: count - 1]
 
 
-def test_a_folder_equals_its_encodings(reference_images: Path) -> None:
+def test_a_folder_equals_its_encodings(folder: Path) -> None:
     encoder = AHash(verbose=False)
-    found = encoder.find_duplicates(reference_images, scores=True, recursive=True)
-    assert encoder.skipped
-    hashes = encoder.encode_images(reference_images)
+    found = encoder.find_duplicates(folder, scores=True, recursive=True)
+    assert list(encoder.skipped) == ["bad.png"]
+    assert found["d.png"] == [("sub/d.png", 0)]
+    hashes = encoder.encode_images(folder, recursive=True)
     assert found == encoder.find_duplicates(encoding_map=hashes, scores=True)
     assert list(found) == list(hashes)
 

@@ -25,14 +25,14 @@ def encoder() -> PHash:
 def folder(tmp_path: Path) -> Path:
     """Copies of one picture that differ in size and age, and another picture."""
     noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    sizes = {"a.png": 64, "b.png": 256, "c.bmp": 128, "d.png": 256}
+    sizes = {"a.png": 64, "b.png": 96, "c.bmp": 80, "d.png": 96}
     ages = {"a.png": 30, "b.png": 10, "c.bmp": 40, "d.png": 20}
     for name, size in sizes.items():
         Image.fromarray(noise).resize((size, size), Image.Resampling.NEAREST).save(tmp_path / name)
         modified = 1_700_000_000 - ages[name]
         os.utime(tmp_path / name, (modified, modified))
     other = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
-    Image.fromarray(other).resize((512, 512)).save(tmp_path / "other.png")
+    Image.fromarray(other).resize((96, 96)).save(tmp_path / "other.png")
     return tmp_path
 
 
