@@ -1,8 +1,10 @@
 """What the calls refuse, what they warn of, and what they write."""
 
+import inspect
 import json
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,36 @@ def cnn() -> CNN:
 @pytest.fixture(scope="module")
 def phash() -> PHash:
     return PHash(verbose=False)
+
+
+# As in imagededup 0.3.3.post2; what is ours alone can only be given by keyword.
+_FILES = ["recursive", "num_enc_workers"]
+SIGNATURES = {
+    PHash.find_duplicates: [
+        *["image_dir", "encoding_map", "max_distance_threshold", "scores", "outfile"],
+        *["search_method", *_FILES, "num_dist_workers"],
+    ],
+    PHash.find_duplicates_to_remove: [
+        *["image_dir", "encoding_map", "max_distance_threshold", "outfile"],
+        *[*_FILES, "num_dist_workers"],
+    ],
+    CNN.find_duplicates: [
+        *["image_dir", "encoding_map", "min_similarity_threshold", "scores", "outfile"],
+        *[*_FILES, "num_sim_workers"],
+    ],
+    CNN.find_duplicates_to_remove: [
+        *["image_dir", "encoding_map", "min_similarity_threshold", "outfile"],
+        *[*_FILES, "num_sim_workers"],
+    ],
+}
+
+
+@pytest.mark.parametrize("call", SIGNATURES, ids=lambda call: call.__qualname__)
+def test_the_arguments_are_imagededups(call: Callable) -> None:
+    parameters = list(inspect.signature(call).parameters.values())[1:]
+    by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert by_position == SIGNATURES[call]
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters[len(by_position) :])
 
 
 BAD_HASHES: dict[str, tuple[Any, str]] = {
