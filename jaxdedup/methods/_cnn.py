@@ -100,8 +100,7 @@ class CNN(CosineFinder):
             if preprocess is not None or image_size is not None:
                 raise ValueError("preprocess and image_size go with a model of your own")
             self._params = replicate(mobilenet.load_params(weights))
-            program = spread(partial(mobilenet.features, dtype=self.dtype))
-            self._features: Network = partial(program, self._params)
+            self._features: Network = partial(_mobilenet_program(self.dtype), self._params)
         else:
             if weights is not None or self.dtype != "float32":
                 raise ValueError("weights and dtype go with MobileNet; a model brings its own")
@@ -161,6 +160,11 @@ def _digest(params: Any) -> str:
         digest.update(f"{jax.tree_util.keystr(place)} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
+
+
+@cache
+def _mobilenet_program(dtype: str) -> Callable[..., jax.Array]:
+    return spread(partial(mobilenet.features, dtype=dtype))
 
 
 def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:
