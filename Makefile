@@ -1,6 +1,7 @@
 # make demo                                    encodes the sample images, in a virtual environment
 # make demo DIR=/some/folder METHOD=phash      encodes yours
 # make test                                    runs the tests
+# make test-browser                            opens the report in Chromium (and chromedriver)
 # make lint                                    checks style, format and types
 # make bench                                   measures the speed
 
@@ -10,7 +11,7 @@ DIR    ?= tests/data/reference/images
 METHOD ?= phash
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint bench
+.PHONY: demo test test-browser lint bench
 
 demo: $(VENV)/installed
 	$(BIN)/jaxdedup encode $(DIR) --method $(METHOD)
@@ -18,7 +19,10 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/installed-lint
+test-browser: $(VENV)/installed-test $(VENV)/installed-browser
+	$(BIN)/python -m pytest tests/browser
+
+lint: $(VENV)/installed-test $(VENV)/installed-lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

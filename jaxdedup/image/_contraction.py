@@ -74,20 +74,33 @@ def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Arr
         begin = (zero, start, strip_start) if rows == 1 else (strip_start, start, zero)
         pixels = lax.dynamic_slice(x, begin, strip_shape).astype(jnp.int32)
         pixels = pixels.reshape(strip_rows, -1, group * strip_inner)
-        return jnp.sum(pixels * weight[None], axis=1, dtype=jnp.int32)
+        lanes = jnp.sum(pixels * weight[None], axis=1, dtype=jnp.int32)
+        return _sum_groups(lanes, group, strip_inner)
 
     def add_strip(i: jax.Array, out: jax.Array) -> jax.Array:
         # The last strip overlaps the one before it rather than being shorter.
         strip_start = jnp.minimum(i * strip_length, x.shape[strip_axis] - strip_length)
-        lanes = lax.map(lambda block: sum_slice(strip_start, *block), (lane_weights, starts))
-        lanes = lanes.reshape(outputs, strip_rows, group, strip_inner)
-        strip = _round(jnp.sum(lanes, axis=2, dtype=jnp.int32))
+        strip = lax.map(lambda block: sum_slice(strip_start, *block), (lane_weights, starts))
+        strip = _round(strip)
         begin = (zero, zero, strip_start) if rows == 1 else (zero, strip_start, zero)
         return lax.dynamic_update_slice(out, strip, begin)
 
     strips = (jnp.asarray(used, jnp.int32) + jnp.int32(strip_length - 1)) // strip_length
     out = jnp.zeros_like(x, shape=(outputs, rows, inner))  # varying over devices where x is
     return lax.fori_loop(zero, strips, add_strip, out)
+
+
+def _sum_groups(lanes: jax.Array, group: int, inner: int) -> jax.Array:
+    """``int32[M, group·I]`` to ``int32[M, I]``, by halves as long as they are even.
+
+    Behind the barrier each addition is one of vectors. Without it XLA makes a loop over single
+    lanes of all of them.
+    """
+    while group % 2 == 0:
+        group //= 2
+        lanes = lax.optimization_barrier(lanes)  # type: ignore[no-untyped-call]
+        lanes = lanes[:, : group * inner] + lanes[:, group * inner :]
+    return jnp.sum(lanes.reshape(-1, group, inner), axis=1, dtype=jnp.int32)
 
 
 class Form(NamedTuple):
