@@ -19,7 +19,7 @@ import numpy as np
 from . import methods
 from ._arguments import DEFAULT_METHOD, DEFAULT_PROFILE, METHODS, make_parser
 from .loading import decode
-from .methods._duplicates import COSINE, HAMMING, Matches, Metric, Order, find_matches
+from .methods._duplicates import COSINE, HAMMING, Matches, Metric, find_matches
 from .methods._keep import Keep, check_keep, to_remove
 from .report import save_report
 from .storage import (
@@ -86,7 +86,6 @@ def _find(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         check_keep(keep, directory)
     metric, threshold, (stored,) = _prepare(parser, options, [options.target])
     if options.to_remove:
-        names = list(stored.encodings)
         with _usage_errors(parser):
             removable = to_remove(
                 metric,
@@ -97,29 +96,36 @@ def _find(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
                 image_dir=directory,
                 decoder=partial(decode, formats=options.formats),
             )
-        removed = [names[item] for item in removable]
-        if options.output:
-            write_json(options.output, removed)
-        else:
-            print("".join(f"{name}\n" for name in removed), end="")
-        _tell(options, f"{len(removed)} of {len(names)} images can go")
+        _give_removable(options, list(stored.encodings), removable)
     else:
-        order: Order | None = None if options.output else "score"
         with _usage_errors(parser):
             matches = find_matches(
                 metric,
                 stored.encodings,
                 threshold=threshold,
                 max_pairs=options.max_pairs,
-                order=order,
+                order=None if options.output else "score",
             )
-        groups = matches.groups()
-        if options.output:
-            write_json(options.output, matches.to_dict(scores=options.scores))
-        else:
-            _print_groups(matches, groups)
-        _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
+        _give_groups(options, matches)
     return 0 if stored.encodings else _NOTHING_ENCODED
+
+
+def _give_removable(options: argparse.Namespace, names: list[str], removable: list[int]) -> None:
+    removed = [names[item] for item in removable]
+    if options.output:
+        write_json(options.output, removed)
+    else:
+        print("".join(f"{name}\n" for name in removed), end="")
+    _tell(options, f"{len(removed)} of {len(names)} images can go")
+
+
+def _give_groups(options: argparse.Namespace, matches: Matches) -> None:
+    groups = matches.groups()
+    if options.output:
+        write_json(options.output, matches.to_dict(scores=options.scores))
+    else:
+        _print_groups(matches, groups)
+    _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
 
 
 def _query(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:

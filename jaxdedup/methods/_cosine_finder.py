@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ._duplicates import COSINE
 from ._encoder import Path
-from ._finder import MAX_PAIRS, DuplicateFinder, EncodingMap, Request
+from ._finder import MAX_PAIRS, DuplicateFinder, EncodingMap, Inputs, check_workers
 from ._keep import Keep
 
 Features = NDArray[np.float32]
@@ -68,17 +68,9 @@ class CosineFinder(DuplicateFinder[Features]):
             >>> CNN(verbose=False).find_duplicates(encoding_map=features, scores=True)
             {'a.png': [('c.png', 1.0)], 'b.png': [], 'c.png': [('a.png', 1.0)]}
         """
-        request = Request(
-            image_dir,
-            encoding_map,
-            outfile,
-            recursive,
-            num_enc_workers,
-            num_sim_workers,
-            cache,
-            max_pairs,
-        )
-        return self._duplicates(request, min_similarity_threshold, scores=scores)
+        check_workers(num_sim_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._duplicates(inputs, min_similarity_threshold, scores, outfile, max_pairs)
 
     def find_duplicates_to_remove(
         self,
@@ -126,17 +118,9 @@ class CosineFinder(DuplicateFinder[Features]):
             >>> CNN(verbose=False).find_duplicates_to_remove(encoding_map=features)
             ['c.png']
         """
-        request = Request(
-            image_dir,
-            encoding_map,
-            outfile,
-            recursive,
-            num_enc_workers,
-            num_sim_workers,
-            cache,
-            max_pairs,
-        )
-        return self._to_remove(request, min_similarity_threshold, keep)
+        check_workers(num_sim_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._to_remove(inputs, min_similarity_threshold, keep, outfile, max_pairs)
 
     def search(
         self,

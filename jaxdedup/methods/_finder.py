@@ -22,17 +22,14 @@ MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
 _TO_CALLER = 5
 
 
-class Request(NamedTuple):
-    """What find_duplicates and find_duplicates_to_remove were asked for, beside the threshold."""
+class Inputs(NamedTuple):
+    """Where the encodings come from: a folder, and how to encode it, or a map."""
 
     image_dir: Path | None
     encoding_map: EncodingMap | None
-    outfile: Path | None
     recursive: bool
     num_enc_workers: int | None
-    num_search_workers: int | None
     cache: Path | None
-    max_pairs: int
 
 
 class DuplicateFinder(Encoder[E]):
@@ -40,33 +37,38 @@ class DuplicateFinder(Encoder[E]):
 
     metric: ClassVar[Metric]
 
-    def _duplicates(self, request: Request, threshold: Any, *, scores: bool) -> dict[Any, Any]:
-        encodings, threshold = self._prepare(request, threshold)
-        found = find_matches(
-            self.metric, encodings, threshold=threshold, max_pairs=request.max_pairs
-        )
-        if request.outfile is not None:
-            write_json(request.outfile, found.with_text_names().to_dict(scores=scores))
+    def _duplicates(
+        self, inputs: Inputs, threshold: Any, scores: bool, outfile: Path | None, max_pairs: int
+    ) -> dict[Any, Any]:
+        encodings, threshold = self._prepare(inputs, threshold, outfile)
+        found = find_matches(self.metric, encodings, threshold=threshold, max_pairs=max_pairs)
+        if outfile is not None:
+            write_json(outfile, found.with_text_names().to_dict(scores=scores))
         return found.to_dict(scores=scores)
 
     def _to_remove(
-        self, request: Request, threshold: Any, keep: Keep | Callable[[list[Any]], Any]
+        self,
+        inputs: Inputs,
+        threshold: Any,
+        keep: Keep | Callable[[list[Any]], Any],
+        outfile: Path | None,
+        max_pairs: int,
     ) -> list[Any]:
-        check_keep(keep, request.image_dir)
-        encodings, threshold = self._prepare(request, threshold)
+        check_keep(keep, inputs.image_dir)
+        encodings, threshold = self._prepare(inputs, threshold, outfile)
         removed = to_remove(
             self.metric,
             encodings,
             threshold=threshold,
-            max_pairs=request.max_pairs,
+            max_pairs=max_pairs,
             keep=keep,
-            image_dir=request.image_dir,
+            image_dir=inputs.image_dir,
             decoder=self._decoder(draft=False),
         )
         names = list(encodings)
-        if request.outfile is not None:
+        if outfile is not None:
             texts = text_names(names)
-            write_json(request.outfile, [texts[item] for item in removed])
+            write_json(outfile, [texts[item] for item in removed])
         return [names[item] for item in removed]
 
     def _search(
@@ -88,39 +90,40 @@ class DuplicateFinder(Encoder[E]):
         )
         return matches.to_dict(scores=scores)
 
-    def _prepare(self, request: Request, threshold: Any) -> tuple[Mapping[Any, Any], int | float]:
+    def _prepare(
+        self, inputs: Inputs, threshold: Any, outfile: Path | None
+    ) -> tuple[Mapping[Any, Any], int | float]:
         # All that can be wrong is found out before the work begins.
         threshold = self.metric.check(threshold)
-        _check_workers(request.num_search_workers)
-        if request.outfile is not None:
-            check_writable(request.outfile)
-        return self._encodings(request), threshold
+        if outfile is not None:
+            check_writable(outfile)
+        return self._encodings(inputs), threshold
 
-    def _encodings(self, request: Request) -> Mapping[Any, Any]:
-        if request.image_dir is not None:
-            if request.encoding_map is not None:
+    def _encodings(self, inputs: Inputs) -> Mapping[Any, Any]:
+        if inputs.image_dir is not None:
+            if inputs.encoding_map is not None:
                 warnings.warn(
                     "encoding_map has no effect where image_dir is given", stacklevel=_TO_CALLER
                 )
             return self.encode_images(
-                request.image_dir, request.recursive, request.num_enc_workers, cache=request.cache
+                inputs.image_dir, inputs.recursive, inputs.num_enc_workers, cache=inputs.cache
             )
-        if request.encoding_map is None:
+        if inputs.encoding_map is None:
             raise ValueError("Provide either an image directory or encodings!")
-        encodings = self._own(request.encoding_map, "encoding_map")
+        encodings = self._own(inputs.encoding_map, "encoding_map")
         if not encodings:
             raise ValueError(
                 "Provide either an image directory or encodings! Got an empty encoding_map"
             )
-        if request.cache is not None:
+        if inputs.cache is not None:
             raise ValueError("expected image_dir where cache is given")
-        if request.recursive:
+        if inputs.recursive:
             warnings.warn(
                 "recursive parameter is irrelevant when using encodings.",
                 SyntaxWarning,
                 stacklevel=_TO_CALLER,
             )
-        if request.num_enc_workers is not None:
+        if inputs.num_enc_workers is not None:
             warnings.warn(
                 "Parameter num_enc_workers has no effect since encodings are already provided",
                 RuntimeWarning,
@@ -145,7 +148,7 @@ class DuplicateFinder(Encoder[E]):
         return encodings
 
 
-def _check_workers(count: int | None) -> None:
+def check_workers(count: int | None) -> None:
     """For num_dist_workers and num_sim_workers, which change nothing here."""
     if count is not None:
         try:

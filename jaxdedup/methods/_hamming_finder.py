@@ -5,7 +5,7 @@ from typing import Any
 
 from ._duplicates import HAMMING
 from ._encoder import Path
-from ._finder import MAX_PAIRS, DuplicateFinder, EncodingMap, Request
+from ._finder import MAX_PAIRS, DuplicateFinder, EncodingMap, Inputs, check_workers
 from ._keep import Keep
 
 _SEARCH_METHODS = ("bktree", "brute_force", "brute_force_cython")
@@ -70,17 +70,9 @@ class HammingFinder(DuplicateFinder[str]):
             raise ValueError(
                 f"expected search_method among {', '.join(_SEARCH_METHODS)}, got {search_method!r}"
             )
-        request = Request(
-            image_dir,
-            encoding_map,
-            outfile,
-            recursive,
-            num_enc_workers,
-            num_dist_workers,
-            cache,
-            max_pairs,
-        )
-        return self._duplicates(request, max_distance_threshold, scores=scores)
+        check_workers(num_dist_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._duplicates(inputs, max_distance_threshold, scores, outfile, max_pairs)
 
     def find_duplicates_to_remove(
         self,
@@ -130,17 +122,9 @@ class HammingFinder(DuplicateFinder[str]):
             >>> PHash(verbose=False).find_duplicates_to_remove(encoding_map=hashes, keep=max)
             ['a.png']
         """
-        request = Request(
-            image_dir,
-            encoding_map,
-            outfile,
-            recursive,
-            num_enc_workers,
-            num_dist_workers,
-            cache,
-            max_pairs,
-        )
-        return self._to_remove(request, max_distance_threshold, keep)
+        check_workers(num_dist_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._to_remove(inputs, max_distance_threshold, keep, outfile, max_pairs)
 
     def search(
         self,
