@@ -166,7 +166,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "error", "message"), WRONG, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("settings", "error", "message"), WRONG)
 def test_wrong_settings(settings: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         CNN(verbose=False, **settings)
