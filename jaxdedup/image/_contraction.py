@@ -18,7 +18,11 @@ from jax.typing import ArrayLike, DTypeLike
 
 from ._lanczos import PRECISION_BITS, AxisWeights, group_length
 
-_STRIP_BYTES = 128 * 1024  # of pixels, which are read once an output: a part of an L2 cache
+# XLA splits an operation of more than about 200,000 cycles, as it estimates them, among the cores.
+# It does so again for each step of a loop, which costs more than it gains where images are hashed
+# side by side: steps stay below that.
+_STEP_CYCLES = 185_000
+_FEWEST_LANES = 128  # fewer would not fill the vector registers
 _SHORT = 16  # the longest slice that is worth a transpose
 
 
@@ -56,15 +60,17 @@ def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Arr
     """
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
-    rows, columns, inner = x.shape
+    rows, _, inner = x.shape
     if rows == 1:
         group, lane_weights = 1, taps[..., None]
-        strip_axis, strip_length = 2, _STRIP_BYTES // slice_length
+        strip_axis = 2
+        strip_length = max(_strip_length(slice_length, 1), _FEWEST_LANES)
     else:
         group = group_length(slice_length)
         lane_weights = jnp.repeat(taps.reshape(outputs, -1, group), inner, axis=2)
-        strip_axis, strip_length = 0, _STRIP_BYTES // (columns * inner)
-    strip_length = min(max(strip_length, 1), x.shape[strip_axis])
+        strip_axis = 0
+        strip_length = max(_strip_length(slice_length * inner, group * inner), 1)
+    strip_length = min(strip_length, x.shape[strip_axis])
     strip_shape = [rows, slice_length, inner]
     strip_shape[strip_axis] = strip_length
     strip_rows, _, strip_inner = strip_shape
@@ -88,6 +94,15 @@ def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Arr
     strips = (jnp.asarray(used, jnp.int32) + jnp.int32(strip_length - 1)) // strip_length
     out = jnp.zeros_like(x, shape=(outputs, rows, inner))  # varying over devices where x is
     return lax.fori_loop(zero, strips, add_strip, out)
+
+
+def _strip_length(products: int, lanes: int) -> int:
+    """Entries of a strip, with so many products and results each, that make up a step.
+
+    XLA counts 10 cycles a byte and 1 an operation: 14 for a product (a byte of pixels, four
+    operations), 40 for a result, and 40 for each weight, which all entries share.
+    """
+    return (_STEP_CYCLES - 40 * products) // (14 * products + 40 * lanes)
 
 
 def _sum_groups(lanes: jax.Array, group: int, inner: int) -> jax.Array:
