@@ -50,10 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # any file name
     try:
-        return int(options.run(parser, options))
+        code = int(options.run(parser, options))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED
+    except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _encode(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
