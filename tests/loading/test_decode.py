@@ -4,6 +4,7 @@ import gc
 import io
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,7 +198,9 @@ def test_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("video") / "two_frames.mp4"
     frames = crops(2, 32, 48, 3)
-    imageio.imwrite(path, frames, fps=1, codec="libx264", macro_block_size=16)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"os\.fork\(\)")  # imageio-ffmpeg's, by which JAX warns
+        imageio.imwrite(path, frames, fps=1, codec="libx264", macro_block_size=16)
     return path
 
 

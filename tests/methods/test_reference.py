@@ -117,8 +117,10 @@ def test_cnn_features(keras_features: dict, reference_images: Path) -> None:
 
 
 def test_cnn_in_bfloat16(keras_features: dict, reference_images: Path) -> None:
-    features = CNN(verbose=False, dtype="bfloat16").encode_images(reference_images)
-    for name, row in features.items():
+    names = list(keras_features)[::12]
+    encoder = CNN(verbose=False, dtype="bfloat16")
+    rows = encoder.encode_batch([reference_images / name for name in names])
+    for name, row in zip(names, rows, strict=True):
         assert row.dtype == np.float32
         assert cosine(row[0], keras_features[name]) >= 0.9995, name
 
