@@ -11,7 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar, get_args
@@ -293,7 +293,7 @@ class Encoder(ABC, Generic[E]):
         # An accelerator has one batch that it works on, and one that is on its way.
         at_once = core_count() if jax.default_backend() == "cpu" else 2
         in_flight: deque[tuple[Batch, Future[Sequence[E]]]] = deque()
-        compiled: set[Layout] = set()
+        first: dict[Layout, Future[Sequence[E]]] = {}
         loaded = load_batches(
             sources, self._layout, num_workers=num_workers, decode_into=self._decoder(draft)
         )
@@ -302,18 +302,18 @@ class Encoder(ABC, Generic[E]):
                 if isinstance(item, Failure):
                     yield item.position, item
                     continue
-                if item.layout not in compiled:  # by one thread, lest all of them do it
-                    compiled.add(item.layout)
-                    yield from _by_position(item, self._encode_loaded(item))
-                    continue
-                in_flight.append((item, pool.submit(self._encode_loaded, item)))
+                encoded = pool.submit(self._encode_loaded, item, first.get(item.layout))
+                first.setdefault(item.layout, encoded)
+                in_flight.append((item, encoded))
                 if len(in_flight) > at_once:
                     batch, encoded = in_flight.popleft()
                     yield from _by_position(batch, encoded.result())
             for batch, encoded in in_flight:
                 yield from _by_position(batch, encoded.result())
 
-    def _encode_loaded(self, batch: Batch) -> Sequence[E]:
+    def _encode_loaded(self, batch: Batch, first: Future[Sequence[E]] | None = None) -> Sequence[E]:
+        if first is not None:
+            wait([first])  # compiles the program of this layout, and need not be joined in that
         results = self._results(self._dispatch(batch), len(batch.positions))
         batch.release()
         return results
