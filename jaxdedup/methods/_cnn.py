@@ -95,6 +95,7 @@ class CNN(CosineFinder):
         self.weights = weights
         self.dtype = _float_name(dtype)
         self.model = model
+        self.preprocess = preprocess
         self._size = _size(mobilenet.IMAGE_SIZE if image_size is None else image_size)
         if model is None:
             if preprocess is not None or image_size is not None:
@@ -119,7 +120,11 @@ class CNN(CosineFinder):
     def _settings(self) -> dict[str, Any]:
         own: dict[str, Any] = {"weights": self.weights, "dtype": self.dtype}
         if self.model is not None:
-            own = {"model": self.model, "image_size": self.size}
+            own = {
+                "model": self.model,
+                "preprocess": self.preprocess,
+                "image_size": self.size,
+            }
         return super()._settings() | own
 
     def _dispatch(self, batch: Batch) -> jax.Array:

@@ -37,6 +37,7 @@ from jaxdedup.loading import (
 from jaxdedup.storage import DRAFT_SUFFIX
 
 from ._cache import EncodingCache
+from ._interrupt import noticing_interrupts
 
 E = TypeVar("E")
 Path = str | os.PathLike[str]
@@ -267,8 +268,9 @@ class Encoder(ABC, Generic[E]):
         encodings: dict[int, E | None] = {}
         bar = tqdm(total=total, desc=self._progress(), unit="image", disable=not self.verbose)
         stream = self._stream(sources, num_workers or self.num_workers, draft)
-        with bar, closing(stream):
+        with noticing_interrupts() as raise_if_interrupted, bar, closing(stream):
             for position, result in stream:
+                raise_if_interrupted()
                 if isinstance(result, Failure):
                     self._skip(names[position] if names else position, result.reason)
                     encodings[position] = None
