@@ -205,7 +205,7 @@ def test_repr() -> None:
     )
     assert repr(eval(repr(encoder))) == repr(encoder)
     own = repr(CNN(model=means, image_size=(9, 7)))
-    assert own.endswith(f"model={means!r}, image_size=(9, 7))")
+    assert own.endswith(f"model={means!r}, preprocess=None, image_size=(9, 7))")
     assert "weights" not in own
 
 
