@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0, or 1 where nothing could be encoded, or 130 after Ctrl-C. Wrong usage
-        exits with 2.
+        The exit code: 0, or 1 where nothing could be encoded or written, or 130 after Ctrl-C.
+        Wrong usage exits with 2.
     """
     parser = make_parser(encode=_encode, find=_find, query=_query, report=_report)
     options = parser.parse_args(arguments)
@@ -57,8 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
+    except OSError as error:  # a full disk, or a file that went away
+        _discard_output()
+        print(f"jaxdedup: {error}", file=sys.stderr)
+        return _NOTHING_ENCODED
+
+
+def _discard_output() -> None:
+    """Lest the interpreter try to flush it once more, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _encode(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
