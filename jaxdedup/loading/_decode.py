@@ -1,9 +1,9 @@
 """One image from a file, from bytes, from Pillow or from an array, as uint8 pixels.
 
 The pixels are those that imagededup sees: the format is judged by content, the first frame is
-taken, EXIF orientation is ignored, alpha is dropped. RGB and grey JPEGs, which are most of all files,
-go through simplejpeg (libjpeg-turbo) straight into the caller's buffer, with the same pixels as
-Pillow; Pillow decodes everything else, and has the last word on a JPEG that simplejpeg refuses.
+taken, EXIF orientation is ignored, alpha is dropped. RGB and grey JPEGs, which are most of all
+files, go through simplejpeg (libjpeg-turbo) straight into the caller's buffer, with the same pixels
+as Pillow; Pillow decodes everything else, and has the last word on a JPEG that simplejpeg refuses.
 """
 
 import io
