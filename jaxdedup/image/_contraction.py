@@ -27,30 +27,37 @@ _SHORT = 16  # the longest slice that is worth a transpose
 
 
 def contract(
-    x: jax.Array, weights: AxisWeights, length: int, used: tuple[ArrayLike, ArrayLike]
+    x: jax.Array,
+    weights: AxisWeights,
+    length: int,
+    used: tuple[ArrayLike, ArrayLike],
+    at: tuple[ArrayLike, ...] = (),
 ) -> jax.Array:
-    """One pass: ``uint8[M, N, I]`` to ``uint8[length, M, I]``.
+    """One pass over ``x[at]``: ``uint8[M, N, I]`` to ``uint8[length, M, I]``.
 
     Of M and I, only the first ``used[0]`` and ``used[1]`` entries need to be right.
     """
     _, slice_length, block = weights.taps.shape
-    missing = slice_length - x.shape[1]
-    if missing > 0:  # a slice may be a little longer than a small image
-        x = jnp.pad(x, ((0, 0), (0, missing), (0, 0)))
+    rows, columns, inner = x.shape[-3:]
+    missing = max(slice_length - columns, 0)  # a slice may be a little longer than a small image
+    transposed = block == 1 and rows > 1 and slice_length <= _SHORT
+    if missing or transposed or block > 1:
+        x, at = jnp.pad(x[at], ((0, 0), (0, missing), (0, 0))), ()
     if block > 1:
         return multiply_limbs(x, weights, FORMS.get(jax.default_backend(), FLOAT32))[:length]
-    rows, columns, inner = x.shape
     if rows == 1:
         used_entries = jnp.asarray(used[1])
-    elif slice_length <= _SHORT:
-        x = x.swapaxes(0, 1).reshape(1, columns, rows * inner)
+    elif transposed:
+        x = x.swapaxes(0, 1).reshape(1, columns + missing, rows * inner)
         used_entries = jnp.asarray(used[0]) * inner
     else:
         used_entries = jnp.asarray(used[0])
-    return sum_products(x, weights, used_entries).reshape(length, rows, inner)
+    return sum_products(x, weights, used_entries, at).reshape(length, rows, inner)
 
 
-def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Array:
+def sum_products(
+    x: jax.Array, weights: AxisWeights, used: ArrayLike, at: tuple[ArrayLike, ...] = ()
+) -> jax.Array:
     """Blocks of one output, in int32, which XLA makes into loops over vector registers.
 
     The lanes of the vectors are the inner axis where there is but one row. Otherwise it is short,
@@ -60,7 +67,7 @@ def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Arr
     """
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
-    rows, _, inner = x.shape
+    rows, _, inner = shape = x.shape[-3:]
     if rows == 1:
         group, lane_weights = 1, taps[..., None]
         strip_axis = 2
@@ -70,7 +77,7 @@ def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Arr
         lane_weights = jnp.repeat(taps.reshape(outputs, -1, group), inner, axis=2)
         strip_axis = 0
         strip_length = max(_strip_length(slice_length * inner, group * inner), 1)
-    strip_length = min(strip_length, x.shape[strip_axis])
+    strip_length = min(strip_length, shape[strip_axis])
     strip_shape = [rows, slice_length, inner]
     strip_shape[strip_axis] = strip_length
     strip_rows, _, strip_inner = strip_shape
@@ -78,14 +85,14 @@ def sum_products(x: jax.Array, weights: AxisWeights, used: ArrayLike) -> jax.Arr
 
     def sum_slice(strip_start: jax.Array, weight: jax.Array, start: jax.Array) -> jax.Array:
         begin = (zero, start, strip_start) if rows == 1 else (strip_start, start, zero)
-        pixels = lax.dynamic_slice(x, begin, strip_shape).astype(jnp.int32)
-        pixels = pixels.reshape(strip_rows, -1, group * strip_inner)
+        pixels = lax.dynamic_slice(x, (*at, *begin), (*(1 for _ in at), *strip_shape))
+        pixels = pixels.astype(jnp.int32).reshape(strip_rows, -1, group * strip_inner)
         lanes = jnp.sum(pixels * weight[None], axis=1, dtype=jnp.int32)
         return _sum_groups(lanes, group, strip_inner)
 
     def add_strip(i: jax.Array, out: jax.Array) -> jax.Array:
         # The last strip overlaps the one before it rather than being shorter.
-        strip_start = jnp.minimum(i * strip_length, x.shape[strip_axis] - strip_length)
+        strip_start = jnp.minimum(i * strip_length, shape[strip_axis] - strip_length)
         strip = lax.map(lambda block: sum_slice(strip_start, *block), (lane_weights, starts))
         strip = _round(strip)
         begin = (zero, zero, strip_start) if rows == 1 else (zero, strip_start, zero)

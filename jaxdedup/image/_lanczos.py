@@ -17,8 +17,7 @@ from ._profiles import Profile, rules
 
 PRECISION_BITS = 22
 _SUPPORT = 3.0  # LANCZOS reaches three inputs (or, where it shrinks, outputs) to either side
-_LANES = 8  # neighbours that one vector register adds up side by side
-_UNROLLED = 12  # vectors of one sum that the compiler of XLA's CPU back end keeps in registers
+_UNROLLED = 13  # terms of one sum that the compiler of XLA's CPU back end writes out
 
 
 class AxisWeights(NamedTuple):
@@ -122,8 +121,15 @@ def plan_resize(
 
 
 def group_length(slice_length: int) -> int:
-    """How many neighbouring inputs are summed side by side before they are summed together."""
-    return _LANES * -(-slice_length // (_LANES * _UNROLLED))
+    """How many neighbouring inputs are summed side by side before they are summed together.
+
+    The fewer, the less there is to sum together: 4, or a multiple of 8 that keeps the sums short
+    and of those the one that wastes the fewest inputs at the end.
+    """
+    if slice_length <= 4 * _UNROLLED:
+        return 4
+    groups = [8 * -(-slice_length // (8 * terms)) for terms in range(9, _UNROLLED + 1)]
+    return min(groups, key=lambda group: (-(-slice_length // group) * group, group))
 
 
 @functools.lru_cache(maxsize=512)

@@ -90,24 +90,29 @@ def resize_padded(
         ``uint8[B, h, w, 3]`` or ``uint8[B, h, w]``.
     """
 
-    def resize_one(image: jax.Array, weights: ResizeWeights) -> jax.Array:
-        rows, columns, channels = image.shape
+    def resize_one(
+        images: jax.Array, weights: ResizeWeights, at: tuple[ArrayLike, ...] = ()
+    ) -> jax.Array:
+        *_, rows, columns, channels = images.shape
         height, width = (jnp.asarray(axis.length) for axis in weights)
         if vertical_first:
-            flat = image.reshape(1, rows, -1)
-            x = contract(flat, weights.vertical, size[0], used=(1, width * channels))
+            flat = images.reshape(*images.shape[:-3], 1, rows, columns * channels)
+            x = contract(flat, weights.vertical, size[0], (1, width * channels), at)
             x = x.reshape(size[0], columns, channels)
-            x = contract(x, weights.horizontal, size[1], used=(size[0], channels))
+            x = contract(x, weights.horizontal, size[1], (size[0], channels))
             return x.swapaxes(0, 1)
-        x = contract(image, weights.horizontal, size[1], used=(height, channels))
-        return contract(x, weights.vertical, size[0], used=(size[1], channels))
+        x = contract(images, weights.horizontal, size[1], (height, channels), at)
+        return contract(x, weights.vertical, size[0], (size[1], channels))
 
-    shared = jnp.ndim(weights.vertical.starts) == 1
     pixels = images if images.ndim == 4 else images[..., None]
+    shared = jnp.ndim(weights.vertical.starts) == 1
     if jnp.shape(weights.vertical.taps)[-1] > 1:
-        resized = jax.vmap(resize_one, in_axes=(0, None if shared else 0))(pixels, weights)
-    elif shared:
-        resized = lax.map(lambda image: resize_one(image, weights), pixels)
+        resized = jax.vmap(resize_one, (0, None if shared else 0))(pixels, weights)
     else:
-        resized = lax.map(lambda xs: resize_one(*xs), (pixels, weights))
+        # The strips are read from where they are in the batch: a slice of it would be a copy.
+        places = jnp.arange(len(pixels), dtype=jnp.int32)
+        if shared:
+            resized = lax.map(lambda i: resize_one(pixels, weights, (i,)), places)
+        else:
+            resized = lax.map(lambda xs: resize_one(pixels, xs[1], xs[:1]), (places, weights))
     return resized if images.ndim == 4 else resized[..., 0]
