@@ -1,6 +1,17 @@
-"""How many threads are worth having."""
+"""Large batches on all cores of a CPU.
+
+XLA runs a loop on one core, and an operation of its body, where it is large, on all of them: it
+forks and joins for every single one. Parts of the batch, in a thread for each core, need one join.
+"""
 
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 
 def core_count() -> int:
@@ -8,3 +19,32 @@ def core_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def split_for_cores(batch: Any, least_bytes: int, per_core: int = 1) -> list[Any]:
+    """A large batch in a CPU's memory, in parts for each core.
+
+    Everything else stays whole: what is traced, small, or on an accelerator, and where there are
+    several devices, which share the cores already.
+
+    Args:
+        batch: an array with a leading batch axis.
+        least_bytes: of a part, for it to be worth a call.
+        per_core: how many parts there are for a core at most. With several, a core that is held
+            up leaves some of its share to the others.
+    """
+    if not isinstance(batch, (np.ndarray, jax.Array)) or isinstance(batch, jax.core.Tracer):
+        return [batch]
+    if jax.default_backend() != "cpu" or jax.device_count() > 1:
+        return [batch]
+    count = min(per_core * core_count(), len(batch), batch.nbytes // least_bytes)
+    return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]
+
+
+def map_on_cores(program: Callable[[Any], jax.Array], parts: Sequence[Any]) -> jax.Array:
+    """The program's results for all parts, side by side, as one array."""
+    if len(parts) == 1:
+        return program(parts[0])
+    with ThreadPoolExecutor(min(len(parts), core_count())) as pool:
+        done = pool.map(lambda part: program(part).block_until_ready(), parts)
+        return jnp.concatenate(list(done))

@@ -1,7 +1,6 @@
 """What the four hashes share: resize, then luma, then 64 comparisons, packed."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -11,7 +10,8 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
-from jaxdedup._cores import core_count
+from jaxdedup._cores import map_on_cores, split_for_cores
+from jaxdedup._programs import WIDE_VECTORS, Program
 from jaxdedup.image import (
     Profile,
     ResizeWeights,
@@ -33,7 +33,7 @@ class HashMethod(NamedTuple):
 
 def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
     """``uint8[..., H, W, 3]`` or ``uint8[..., H, W]`` -> ``uint8[..., 8]``."""
-    program = partial(_hash_images, method=method, profile=profile)
+    program = _program(method, profile)
     sharding = _sharding(images)
     if sharding is not None:
         # Each device hashes what it holds. (A loop over a sharded axis would gather it first.)
@@ -47,11 +47,7 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
     parts = _parts_for_cores(images)
     if len(parts) == 1:
         return program(images)
-    # Compiled here, for the one or two shapes there are, lest each thread do it.
-    programs = {part.shape: _compiled(part.shape, method, profile) for part in parts}
-    with ThreadPoolExecutor(len(parts)) as pool:
-        done = pool.map(lambda part: programs[part.shape](part).block_until_ready(), parts)
-        return jnp.concatenate(list(done))
+    return map_on_cores(_wide_program(method, profile), parts)
 
 
 def _sharding(images: ArrayLike) -> NamedSharding | None:
@@ -69,30 +65,24 @@ def _sharding(images: ArrayLike) -> NamedSharding | None:
 
 
 def _parts_for_cores(images: ArrayLike) -> list[Any]:
-    """A large batch in a CPU's memory, in a part for each core: XLA runs a loop on one core.
-
-    Everything else stays whole: what is traced, small, or on an accelerator, and where there are
-    several devices, which share the cores already.
-    """
-    if not isinstance(images, (np.ndarray, jax.Array)) or isinstance(images, jax.core.Tracer):
+    """As `split_for_cores`, where the first axis is surely a batch's and not an image's height."""
+    if np.ndim(images) < 4 or getattr(images, "dtype", None) != np.uint8:
         return [images]
-    if jax.default_backend() != "cpu" or jax.device_count() > 1:
-        return [images]
-    if images.ndim < 4 or images.dtype != np.uint8:
-        return [images]
-    count = min(core_count(), len(images), images.nbytes // _LEAST_BYTES)
-    return list(np.array_split(np.asarray(images), count)) if count > 1 else [images]
-
-
-@partial(jax.jit, static_argnames=("method", "profile"))
-def _hash_images(images: ArrayLike, *, method: HashMethod, profile: Profile) -> jax.Array:
-    return _hash_resized(resize(images, method.size, profile=profile), method, profile)
+    return split_for_cores(images, _LEAST_BYTES)
 
 
 @lru_cache(maxsize=64)
-def _compiled(shape: tuple[int, ...], method: HashMethod, profile: Profile) -> jax.stages.Compiled:
-    images = jax.ShapeDtypeStruct(shape, jnp.uint8)  # type: ignore[no-untyped-call]
-    return _hash_images.lower(images, method=method, profile=profile).compile()
+def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.Array]:
+    @jax.jit
+    def run(images: ArrayLike) -> jax.Array:
+        return _hash_resized(resize(images, method.size, profile=profile), method, profile)
+
+    return run
+
+
+@lru_cache(maxsize=64)
+def _wide_program(method: HashMethod, profile: Profile) -> Program:
+    return Program(_program(method, profile), WIDE_VECTORS)
 
 
 @partial(jax.jit, static_argnames=("method", "vertical_first", "profile"))

@@ -44,7 +44,8 @@ class CNN(CosineFinder):
         image_size: with ``model``, the side or ``(h, w)`` that images are resized to.
         profile: the Pillow whose resize is reproduced.
         batch_size: the most images in a call of the network; None to choose.
-        num_workers: number of threads that decode; None for one a core.
+        num_workers: number of threads, which decode and then run the device on what they decoded;
+            None for two more than there are cores.
         formats: suffixes of files which imageio may open where Pillow can't.
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
             size that the network takes. Faster on large photographs, but **not exact**.
@@ -169,7 +170,8 @@ def _digest(params: Any) -> str:
 
 @cache
 def _mobilenet_program(dtype: str) -> Callable[..., jax.Array]:
-    return spread(partial(mobilenet.features, dtype=dtype))
+    # Traced, it is not divided among the cores: they have a batch each.
+    return spread(jax.jit(partial(mobilenet.features, dtype=dtype)))
 
 
 def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:

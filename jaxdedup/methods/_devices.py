@@ -9,6 +9,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jaxdedup._programs import WIDE_VECTORS, Program
+
 _BATCH: P = P("batch")  # type: ignore[no-untyped-call]
 _WHOLE: P = P()  # type: ignore[no-untyped-call]
 
@@ -37,21 +39,25 @@ def spread(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
         part of it; otherwise one device takes the whole.
     """
     count = jax.local_device_count()
+    on_one = Program(function, WIDE_VECTORS)
     if count == 1:
-        return function
-    on_all = jax.jit(
-        jax.shard_map(
-            lambda shared, batched: function(shared, *batched),
-            mesh=_mesh(),
-            in_specs=(_WHOLE, _BATCH),
-            out_specs=_BATCH,
-            check_vma=False,
-        )
+        return on_one
+    on_all = Program(
+        jax.jit(
+            jax.shard_map(
+                lambda shared, batched: function(shared, *batched),
+                mesh=_mesh(),
+                in_specs=(_WHOLE, _BATCH),
+                out_specs=_BATCH,
+                check_vma=False,
+            )
+        ),
+        WIDE_VECTORS,
     )
 
     def run(shared: Any, *batched: Any) -> jax.Array:
         if len(jax.tree.leaves(batched)[0]) % count:
-            return function(shared, *batched)
+            return on_one(shared, *batched)
         return on_all(shared, jax.device_put(batched, NamedSharding(_mesh(), _BATCH)))
 
     return run

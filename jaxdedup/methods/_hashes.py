@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ from jaxdedup.hashing import (
     hash_padded,
     to_hex,
 )
-from jaxdedup.image import Profile
+from jaxdedup.image import Profile, ResizeWeights
 from jaxdedup.loading import Batch
 
 from ._devices import spread
@@ -34,7 +34,8 @@ class HashEncoder(HammingFinder):
             ``"pillow9"`` (7.0 to 12.1) or ``"pillow6"`` (up to 6.2).
         batch_size: the most images in a call of the device function; None to choose by the size
             of the images. No encoding depends on it.
-        num_workers: number of threads that decode; None for one a core.
+        num_workers: number of threads, which decode and then run the device on what they decoded;
+            None for two more than there are cores.
         formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
             can't. Of a video, the first frame.
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
@@ -82,15 +83,17 @@ class HashEncoder(HammingFinder):
 
 @cache
 def _program(method: HashMethod, program: Program, profile: Profile) -> Callable[..., jax.Array]:
-    return spread(
-        lambda _, images, weights: hash_padded(
+    @jax.jit
+    def run(_: Any, images: jax.Array, weights: ResizeWeights) -> jax.Array:
+        return hash_padded(
             images,
             weights,
             method=method,
             vertical_first=program.vertical_first,
             profile=profile,
         )
-    )
+
+    return spread(run)
 
 
 class AHash(HashEncoder):

@@ -33,12 +33,13 @@ CODE = """
 import json
 import jax, numpy as np
 import jaxdedup
+from jaxdedup import _cores
 from jaxdedup.hashing import _method
 from tests.hashing.test_cores import CASES, METHODS
 from tests.pictures import crops
 
 assert jax.device_count() == 1
-_method.core_count = lambda: 3
+_cores.core_count = lambda: 3
 _method._LEAST_BYTES = 2**16
 split, parts = _method._parts_for_cores, []
 
