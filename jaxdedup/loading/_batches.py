@@ -1,10 +1,12 @@
 """Decode in threads, ahead of the consumer, straight into padded batches.
 
 Each worker takes the next source, learns its size, reserves a place in the open batch of its
-layout, and decodes into that place. A batch leaves when it is full. What bounds the memory:
+layout, and decodes into that place. Who completes a batch processes it and hands on the result.
+What bounds the memory:
 
 - open batches: at most ``_MAX_OPEN``; one more, and the oldest leaves as it is;
-- full batches that wait for the consumer: at most ``_MAX_READY``, then the workers wait;
+- batches that are processed: at most one a worker;
+- results that wait for the consumer: at most ``_MAX_READY``, then the workers wait;
 - what the consumer holds, until it calls :meth:`Batch.release`.
 
 Buffers are used again, as fresh memory costs a page fault every 4 KiB.
@@ -14,13 +16,15 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from jaxdedup._cores import core_count
 
 from ._decode import Allocate, DecodeError, Pixels, Source, decode
+
+T = TypeVar("T")
 
 _MAX_OPEN = 16
 _MAX_READY = 2
@@ -108,19 +112,21 @@ class _Loader:
         sources: Iterable[Source],
         layout_of: Callable[[tuple[int, ...]], Layout],
         decode_into: Callable[[Source, Allocate], Pixels],
+        process: Callable[[Batch], Any],
     ) -> None:
         self._sources = enumerate(sources)
         self._sources_lock = threading.Lock()
         self._layout_of = layout_of
         self._decode_into = decode_into
+        self._process = process
         self._buffers = _Buffers()
         self._open: dict[Layout, Batch] = {}
         self._open_lock = threading.Lock()
         self._stop = threading.Event()
-        # Batches, failures, an error of the sources themselves, and the workers' ends.
+        # Results, failures, an error of the sources themselves, and the workers' ends.
         self._output: queue.Queue[Any] = queue.Queue(_MAX_READY)
 
-    def run(self, num_workers: int) -> Generator[Batch | Failure]:
+    def run(self, num_workers: int) -> Generator[Any]:
         workers = [
             threading.Thread(target=self._work, name=f"jaxdedup-decode-{i}", daemon=True)
             for i in range(num_workers)
@@ -137,7 +143,6 @@ class _Loader:
                     raise item
                 else:
                     yield item
-            yield from self._open.values()
         finally:
             self._stop.set()
             for worker in workers:
@@ -158,6 +163,7 @@ class _Loader:
                 with self._sources_lock:
                     entry = next(self._sources, None)
                 if entry is None:
+                    self._send_open()
                     break
                 position, source = entry
                 self._load(position, source)
@@ -207,7 +213,7 @@ class _Loader:
                 del self._open[layout]
                 batch._closed = True
         if oldest is not None:
-            self._output.put(oldest)
+            self._send(oldest)
         return batch, place
 
     def _finish(self, batch: Batch) -> None:
@@ -215,7 +221,26 @@ class _Loader:
             batch._pending -= 1
             complete = batch._closed and not batch._pending
         if complete:
-            self._output.put(batch)
+            self._send(batch)
+
+    def _send_open(self) -> None:
+        """Send off what will not be filled any more."""
+        while not self._stop.is_set():
+            with self._open_lock:
+                if not self._open:
+                    return
+                batch = self._open.pop(next(iter(self._open)))
+                batch._closed = True
+                if batch._pending:  # its last worker sends it off
+                    continue
+            self._send(batch)
+
+    def _send(self, batch: Batch) -> None:
+        self._output.put(self._process(batch))
+
+
+def _as_it_is(batch: Batch) -> Any:
+    return batch
 
 
 def load_batches(
@@ -224,7 +249,8 @@ def load_batches(
     *,
     num_workers: int | None = None,
     decode_into: Callable[[Source, Allocate], Pixels] = decode,
-) -> Generator[Batch | Failure]:
+    process: Callable[[Batch], T] = _as_it_is,
+) -> Generator[T | Failure]:
     """Decode images in threads, into batches of equal layout.
 
     Args:
@@ -233,10 +259,13 @@ def load_batches(
         layout_of: from the shape of an image, ``(H, W, 3)`` or ``(H, W)``, to its layout.
         num_workers: the number of threads; None for one a core.
         decode_into: :func:`decode`, or a function like it with options of its own.
+        process: called with each batch in the thread that completed it, whose cache still holds
+            some of the pixels.
 
     Yields:
-        Batches in the order in which they fill up, and failures. Every source is in exactly one
-        of them. An error raised by the iterable of sources is raised here.
+        What `process` returns (the batches themselves by default), in the order in which batches
+        fill up, and failures. Every source is in exactly one of them. An error raised by the
+        iterable of sources, or by `process`, is raised here.
 
     Example:
         >>> images = [np.zeros((4, 5), np.uint8)] * 3 + [b"no image"]
@@ -247,4 +276,5 @@ def load_batches(
         is not an image of a known format
         [2]
     """
-    return _Loader(sources, layout_of, decode_into).run(num_workers or core_count())
+    loader = _Loader(sources, layout_of, decode_into, process)
+    return loader.run(num_workers or core_count())

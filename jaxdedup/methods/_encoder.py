@@ -1,19 +1,18 @@
 """What all encoders share: from files, folders and iterables to encodings, in padded batches.
 
 The data flow: sources → threads that decode into batches of one layout (:mod:`jaxdedup.loading`)
-→ one device function a layout → results by position. A method says only what its device function
-is (``_dispatch``) and what an encoding looks like to the user (``_results``).
+and run the layout's device function on each → results by position. A method says only what its
+device function is (``_dispatch``) and what an encoding looks like to the user (``_results``).
 """
 
 import logging
 import operator
 import os
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import lru_cache, partial
+from threading import Semaphore
 from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 import jax
@@ -46,9 +45,10 @@ logger = logging.getLogger("jaxdedup")
 
 # On the CPU a batch that stays in the cache is fastest, and only spares the cost of the call; an
 # accelerator wants to be filled.
-_CPU_BATCH_BYTES = 8 * 2**20
+_CPU_BATCH_BYTES = 16 * 2**20
 _DEVICE_BATCH_BYTES = 512 * 2**20
 _MAX_BATCH_SIZE = 256
+_WAITING = 2  # workers that the device keeps waiting, while the others decode
 
 
 class Program(NamedTuple):
@@ -291,34 +291,28 @@ class Encoder(ABC, Generic[E]):
         self, sources: Iterable[Source], num_workers: int | None, draft: bool
     ) -> Generator[tuple[int, E | Failure]]:
         """Results and failures, each with its source's position, as they come."""
-        # XLA runs a program of small steps on one core: on the CPU there is one for each of them.
-        # An accelerator has one batch that it works on, and one that is on its way.
-        at_once = core_count() if jax.default_backend() == "cpu" else 2
-        in_flight: deque[tuple[Batch, Future[Sequence[E]]]] = deque()
-        first: dict[Layout, Future[Sequence[E]]] = {}
+        # A core has a batch; an accelerator one that it works on, and one on its way.
+        in_flight = Semaphore(core_count() if jax.default_backend() == "cpu" else 2)
+
+        def encode(batch: Batch) -> Sequence[tuple[int, E]]:
+            with in_flight:
+                results = self._results(self._dispatch(batch), len(batch.positions))
+            batch.release()
+            return list(_by_position(batch, results))
+
         loaded = load_batches(
-            sources, self._layout, num_workers=num_workers, decode_into=self._decoder(draft)
+            sources,
+            self._layout,
+            num_workers=num_workers or core_count() + _WAITING,
+            decode_into=self._decoder(draft),
+            process=encode,
         )
-        with closing(loaded), ThreadPoolExecutor(at_once, "jaxdedup-device") as pool:
+        with closing(loaded):
             for item in loaded:
                 if isinstance(item, Failure):
                     yield item.position, item
-                    continue
-                encoded = pool.submit(self._encode_loaded, item, first.get(item.layout))
-                first.setdefault(item.layout, encoded)
-                in_flight.append((item, encoded))
-                if len(in_flight) > at_once:
-                    batch, encoded = in_flight.popleft()
-                    yield from _by_position(batch, encoded.result())
-            for batch, encoded in in_flight:
-                yield from _by_position(batch, encoded.result())
-
-    def _encode_loaded(self, batch: Batch, first: Future[Sequence[E]] | None = None) -> Sequence[E]:
-        if first is not None:
-            wait([first])  # compiles the program of this layout, and need not be joined in that
-        results = self._results(self._dispatch(batch), len(batch.positions))
-        batch.release()
-        return results
+                else:
+                    yield from item
 
     def _decoder(self, draft: bool) -> Callable[..., Pixels]:
         # At twice the target size the resize still averages over several pixels.

@@ -171,3 +171,28 @@ def test_sources_are_not_read_by_two_threads_at_once() -> None:
             yield image(i)
 
     assert sum(len(b.positions) for b in load_batches(slow(), one_layout, num_workers=8)) == 100
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_batches_are_processed_by_the_workers(num_workers: int) -> None:
+    threads = set()
+
+    def process(batch: Batch) -> list[int | None]:
+        threads.add(threading.current_thread())
+        return batch.positions
+
+    sources = [image(i) for i in range(50)] + [b"no image"]
+    found = list(load_batches(sources, one_layout, num_workers=num_workers, process=process))
+    failures = [item for item in found if isinstance(item, Failure)]
+    assert [failure.position for failure in failures] == [50]
+    positions = sorted(i for item in found if not isinstance(item, Failure) for i in item)
+    assert positions == list(range(50))
+    assert threading.main_thread() not in threads
+
+
+def test_error_of_process_is_raised() -> None:
+    def fail(batch: Batch) -> None:
+        raise ZeroDivisionError(f"{len(batch.positions)} images")
+
+    with pytest.raises(ZeroDivisionError, match="images"):
+        list(load_batches([image(i) for i in range(50)], one_layout, process=fail))

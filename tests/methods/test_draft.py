@@ -62,7 +62,8 @@ def test_never_below_twice_the_target(method: type, decoded: list, monkeypatch) 
     model = {"model": lambda x: x.mean((1, 2)), "image_size": (60, 40)} if method is CNN else {}
     encoder = method(verbose=False, draft=True, num_workers=1, **model)
     least = 2 * np.array(encoder.size)
-    monkeypatch.setattr(encoder, "_encode_loaded", lambda batch, _: [None] * len(batch.positions))
+    monkeypatch.setattr(encoder, "_dispatch", lambda batch: None)
+    monkeypatch.setattr(encoder, "_results", lambda encoded, count: [None] * count)
     encoder.encode_batch(jpeg(np.zeros((*size, 3), np.uint8)) for size in SIZES)
     for size, got in zip(SIZES, decoded, strict=True):
         scaled = [tuple(-(-np.multiply(size, k) // 8)) for k in range(1, 9)]
