@@ -17,7 +17,7 @@ from PIL import Image
 from jaxdedup.mobilenet import MobileNet, features, load_params, preprocess
 from jaxdedup.mobilenet._forms import ACCELERATOR, CPU
 from jaxdedup.mobilenet.architecture import LAYERS
-from jaxdedup.mobilenet.modeling import _forward
+from jaxdedup.mobilenet.modeling import _features, _forward
 
 
 @pytest.fixture(scope="session")
@@ -142,9 +142,9 @@ def test_bfloat16_keeps_the_direction(params, pixels, keras):
 
 def test_weights_are_arguments_of_the_compiled_function(params):
     features(params, np.zeros((3, 224, 224, 3), np.uint8))
-    traces = features._cache_size()
+    traces = _features._cache_size()
     features(jax.tree.map(jnp.zeros_like, params), np.zeros((3, 224, 224, 3), np.uint8))
-    assert features._cache_size() == traces
+    assert _features._cache_size() == traces
 
 
 @pytest.mark.parametrize(
@@ -182,3 +182,37 @@ assert (MobileNet.from_pretrained()(image) == features(load_params(), image)).al
 """
     environment = os.environ | {"NNX_GRAPH_MODE": "false", "NNX_GRAPH_UPDATES": "false"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def test_one_device_shares_a_batch_among_the_cores(pixels, keras, tmp_path):
+    """Another process, as this one has four devices; it assumes three cores."""
+    code = """
+import sys
+import jax, numpy as np
+from jaxdedup import _cores
+from jaxdedup.mobilenet import features, load_params, modeling
+
+_cores.core_count = lambda: 3
+split, parts = _cores.split_for_cores, []
+modeling.split_for_cores = lambda *a, **k: parts.append(split(*a, **k)) or parts[-1]
+params, pixels = load_params(), np.load(sys.argv[1])
+
+together = features(params, pixels)
+np.save(sys.argv[2], together)
+features(params, pixels[:7])
+assert [[len(part) for part in found] for found in parts] == [[5, 4, 4], [7]]
+
+near = lambda found: np.testing.assert_allclose(found, together, rtol=0, atol=1e-5)
+near(jax.jit(features)(params, pixels))
+near(jax.jit(lambda: features(params, pixels))())
+gradient = jax.grad(lambda scale: features(params, scale * modeling.preprocess(pixels)).sum())
+assert np.isfinite(gradient(1.0)) and gradient(1.0) != 0
+gradients = jax.grad(lambda params: features(params, pixels).sum())(params)
+assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
+"""
+    some = np.arange(13) * 3
+    np.save(tmp_path / "pixels.npy", pixels[some])
+    files = [tmp_path / "pixels.npy", tmp_path / "features.npy"]
+    subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True)
+    found = np.load(files[1])
+    np.testing.assert_allclose(found, keras["features"][some], rtol=0, atol=5e-5)
