@@ -250,7 +250,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--only", nargs="*", choices=FRAMEWORKS, default=list(FRAMEWORKS))
-    parser.add_argument("--json", type=Path, help="where to keep the numbers")
+    parser.add_argument("--save", metavar="NAME", default="mobilenet")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
@@ -260,8 +260,10 @@ def main() -> None:
     pythons = dict(entry.split("=", 1) for entry in arguments.python)
     results = measure(arguments.only, pythons, arguments.rounds)
     print_table(results)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    from _turns import save
+
+    rows = [{"framework": framework, **result} for framework, result in results.items()]
+    save(arguments.save, rows, rounds=arguments.rounds, images=IMAGES)
 
 
 def measure(frameworks: list[str], pythons: dict[str, str], rounds: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ logger = logging.getLogger("jaxdedup")
 
 # On the CPU a batch that stays in the cache is fastest, and only spares the cost of the call; an
 # accelerator wants to be filled.
-_CPU_BATCH_BYTES = 16 * 2**20
+_CPU_BATCH_BYTES = 12 * 2**20
 _DEVICE_BATCH_BYTES = 512 * 2**20
 _MAX_BATCH_SIZE = 256
 _WAITING = 2  # workers that the device keeps waiting, while the others decode
