@@ -34,14 +34,15 @@ def jaxdedup(method: str, folder: str, *, draft: bool = False) -> Callable[[], i
 def decode(method: str, folder: str) -> Callable[[], int]:
     from jaxdedup import loading, methods
     from jaxdedup._cores import core_count
+    from jaxdedup.methods._encoder import _WAITING
 
     encoder = getattr(methods, NAMES[method])(verbose=False)
     names, _ = loading.find_files(folder)
 
     def run() -> int:
         paths = (f"{folder}/{name}" for name in names)
-        # As many threads as the encoder has.
-        for item in loading.load_batches(paths, encoder._layout, num_workers=core_count() + 2):
+        threads = core_count() + _WAITING  # as many as the encoder has
+        for item in loading.load_batches(paths, encoder._layout, num_workers=threads):
             if isinstance(item, loading.Batch):
                 item.release()
         return len(names)

@@ -21,6 +21,16 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
+def is_on_one_cpu(tree: Any) -> bool:
+    """Whether all leaves are arrays in memory, none traced, and the CPU is the only device."""
+    if jax.default_backend() != "cpu" or jax.device_count() > 1:
+        return False
+    return all(
+        isinstance(leaf, (np.ndarray, jax.Array)) and not isinstance(leaf, jax.core.Tracer)
+        for leaf in jax.tree.leaves(tree)
+    )
+
+
 def split_for_cores(batch: Any, least_bytes: int, per_core: int = 1) -> list[Any]:
     """A large batch in a CPU's memory, in parts for each core.
 
@@ -33,9 +43,7 @@ def split_for_cores(batch: Any, least_bytes: int, per_core: int = 1) -> list[Any
         per_core: how many parts there are for a core at most. With several, a core that is held
             up leaves some of its share to the others.
     """
-    if not isinstance(batch, (np.ndarray, jax.Array)) or isinstance(batch, jax.core.Tracer):
-        return [batch]
-    if jax.default_backend() != "cpu" or jax.device_count() > 1:
+    if not is_on_one_cpu(batch):
         return [batch]
     count = min(per_core * core_count(), len(batch), batch.nbytes // least_bytes)
     return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]

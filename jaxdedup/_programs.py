@@ -1,49 +1,44 @@
 """Programs for the CPU, with options of its compiler."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 import jax
 
-# XLA leaves half of a 512-bit vector unused where a processor has them; the resize gains 15 %.
-WIDE_VECTORS = {"xla_cpu_prefer_vector_width": 512}
+# XLA leaves half of a 512-bit vector unused where a processor has them; the resize gains 15 %. Such
+# options change speed alone: an XLA that doesn't know one of them goes without.
+_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
 
 
-class Program:
-    """A jitted function, which on the CPU is compiled with options of XLA's.
+class WideProgram:
+    """A jitted function, which on the CPU is compiled for vectors of 512 bits.
 
-    ``jax.jit`` takes such options only for a function that no other jitted one calls, and compiles
-    it anew in every thread that is first to call it. This is for calls that come from Python and
-    from several threads, and compiles once for each kind of arguments.
+    ``jax.jit`` takes options of the compiler only for a function that no other jitted one calls,
+    and compiles it anew in every thread that is first to call it. This is for calls that come from
+    Python and from several threads, and compiles once for each kind of arguments.
 
     Args:
-        function: the jitted function, of positional pytrees of arrays on one device.
-        options: for the CPU's compiler. They change speed alone: an XLA that doesn't know one of
-            them goes without.
+        function: the jitted function, of positional pytrees of arrays.
     """
 
-    def __init__(self, function: Any, options: Mapping[str, Any]) -> None:
+    def __init__(self, function: Any) -> None:
         self._function = function
-        self._options = dict(options)
         self._compiled: dict[Any, Future[Callable[..., Any]]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
         if jax.default_backend() != "cpu":
             return self._function(*arguments)
-        return self.compiled_for(*arguments)(*arguments)
+        return self._compiled_for(arguments)(*arguments)
 
-    def compiled_for(self, *arguments: Any) -> Callable[..., Any]:
-        """The compiled function for arguments like these, be they ``jax.ShapeDtypeStruct``."""
+    def _compiled_for(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         leaves, structure = jax.tree.flatten(arguments)
         kind = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
         with self._lock:
-            compiled = self._compiled.get(kind)
-            is_first = compiled is None
-            if compiled is None:
-                compiled = self._compiled[kind] = Future()
+            is_first = kind not in self._compiled
+            compiled = self._compiled.setdefault(kind, Future())
         if is_first:
             try:
                 compiled.set_result(self._compile(arguments))
@@ -52,9 +47,9 @@ class Program:
                 compiled.set_exception(error)
         return compiled.result()
 
-    def _compile(self, arguments: Any) -> Callable[..., Any]:
+    def _compile(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         lowered = self._function.lower(*arguments)
         try:
-            return lowered.compile(compiler_options=self._options)
+            return lowered.compile(compiler_options=_OPTIONS)
         except jax.errors.JaxRuntimeError:
             return lowered.compile()

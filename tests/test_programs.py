@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdedup._programs import WIDE_VECTORS, Program
+from jaxdedup import _programs
+from jaxdedup._programs import WideProgram
 
 
 class Counting:
@@ -26,7 +27,7 @@ class Counting:
 
 def test_once_for_each_kind_and_in_one_thread() -> None:
     counting = Counting(lambda x, weights: x * weights["w"])
-    program = Program(counting, WIDE_VECTORS)
+    program = WideProgram(counting)
     start = threading.Barrier(8)
 
     def run(i: int) -> np.ndarray:
@@ -41,13 +42,14 @@ def test_once_for_each_kind_and_in_one_thread() -> None:
 
 
 def test_dtype_is_part_of_the_kind() -> None:
-    program = Program(jax.jit(lambda x: x + x), WIDE_VECTORS)
+    program = WideProgram(jax.jit(lambda x: x + x))
     assert program(np.ones(2, np.float32)).dtype == np.float32
     assert program(np.ones(2, np.int32)).dtype == np.int32
 
 
-def test_options_that_xla_does_not_know_are_left_out() -> None:
-    program = Program(jax.jit(lambda x: x + 1), {"xla_cpu_has_no_such_option": 1})
+def test_options_that_xla_does_not_know_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_programs, "_OPTIONS", {"xla_cpu_has_no_such_option": 1})
+    program = WideProgram(jax.jit(lambda x: x + 1))
     assert program(np.ones(2, np.float32)).tolist() == [2, 2]
 
 
@@ -59,7 +61,7 @@ def test_an_error_is_raised_and_not_remembered() -> None:
             raise ValueError("no program")
         return x
 
-    program = Program(jax.jit(function), WIDE_VECTORS)
+    program = WideProgram(jax.jit(function))
     with pytest.raises(ValueError, match="no program"):
         program(np.ones(2, np.float32))
     broken = False

@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from jaxdedup._cores import map_on_cores, split_for_cores
-from jaxdedup._programs import WIDE_VECTORS, Program
+from jaxdedup._programs import WideProgram
 from jaxdedup.image import (
     Profile,
     ResizeWeights,
@@ -81,8 +81,8 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
 
 
 @lru_cache(maxsize=64)
-def _wide_program(method: HashMethod, profile: Profile) -> Program:
-    return Program(_program(method, profile), WIDE_VECTORS)
+def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
+    return WideProgram(_program(method, profile))
 
 
 @partial(jax.jit, static_argnames=("method", "vertical_first", "profile"))

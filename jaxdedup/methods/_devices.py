@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxdedup._programs import WIDE_VECTORS, Program
+from jaxdedup._programs import WideProgram
 
 _BATCH: P = P("batch")  # type: ignore[no-untyped-call]
 _WHOLE: P = P()  # type: ignore[no-untyped-call]
@@ -39,10 +39,10 @@ def spread(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
         part of it; otherwise one device takes the whole.
     """
     count = jax.local_device_count()
-    on_one = Program(function, WIDE_VECTORS)
+    on_one = WideProgram(function)
     if count == 1:
         return on_one
-    on_all = Program(
+    on_all = WideProgram(
         jax.jit(
             jax.shard_map(
                 lambda shared, batched: function(shared, *batched),
@@ -51,8 +51,7 @@ def spread(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
                 out_specs=_BATCH,
                 check_vma=False,
             )
-        ),
-        WIDE_VECTORS,
+        )
     )
 
     def run(shared: Any, *batched: Any) -> jax.Array:

@@ -17,8 +17,8 @@ from jax import Array, lax
 from jax.lax import Precision
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxdedup._cores import map_on_cores, split_for_cores
-from jaxdedup._programs import WIDE_VECTORS, Program
+from jaxdedup._cores import is_on_one_cpu, map_on_cores, split_for_cores
+from jaxdedup._programs import WideProgram
 
 from . import _forms
 from .architecture import IMAGE_SIZE, LAYERS, Layer
@@ -27,7 +27,6 @@ from .params import Weights, load_params
 # The layers that `dtype` rounds. The first blocks magnify rounding: with all of the network in
 # bfloat16 the features of solid colours fell to a cosine of 0.82 with Keras'.
 _ROUNDED = {f"Conv2d_{block}_pointwise" for block in range(8, 14)}
-
 
 _LEAST_IMAGES = 4  # of a part of a batch, to be worth a call
 
@@ -88,8 +87,7 @@ def features(
     images = _checked(images)
     if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
         raise TypeError(f"expected dtype float32 or bfloat16, got {jnp.dtype(dtype)}")
-    leaves = jax.tree.leaves((params, images))
-    if jax.device_count() > 1 or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if not is_on_one_cpu((params, images)):
         return _features(params, images, dtype=dtype, precision=precision)
     program = _program(jnp.dtype(dtype).name, precision)
     least_bytes = _LEAST_IMAGES * IMAGE_SIZE**2 * 3 * images.dtype.itemsize
@@ -98,8 +96,8 @@ def features(
 
 
 @cache
-def _program(dtype: str, precision: Precision) -> Program:
-    return Program(jax.jit(partial(_features, dtype=dtype, precision=precision)), WIDE_VECTORS)
+def _program(dtype: str, precision: Precision) -> WideProgram:
+    return WideProgram(jax.jit(partial(_features, dtype=dtype, precision=precision)))
 
 
 @partial(jax.jit, static_argnames=("dtype", "precision"))
