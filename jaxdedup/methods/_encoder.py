@@ -266,9 +266,17 @@ class Encoder(ABC, Generic[E]):
             num_workers = max(1, _index("num_enc_workers", num_workers))
         total = len(names) if names is not None else operator.length_hint(sources) or None
         encodings: dict[int, E | None] = {}
-        bar = tqdm(total=total, desc=self._progress(), unit="image", disable=not self.verbose)
+        # The bar is drawn once Ctrl-C would close it; a delay keeps it from being drawn at once.
+        bar = tqdm(
+            total=total,
+            desc=self._progress(),
+            unit="image",
+            disable=not self.verbose,
+            delay=1e-6,
+        )
         stream = self._stream(sources, num_workers or self.num_workers, draft)
         with noticing_interrupts() as raise_if_interrupted, bar, closing(stream):
+            bar.refresh()
             for position, result in stream:
                 raise_if_interrupted()
                 if isinstance(result, Failure):
