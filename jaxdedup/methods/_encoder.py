@@ -277,6 +277,7 @@ class Encoder(ABC, Generic[E]):
         stream = self._stream(sources, num_workers or self.num_workers, draft)
         with noticing_interrupts() as raise_if_interrupted, bar, closing(stream):
             bar.refresh()
+            bar.delay = 0  # else it takes itself for one that was never drawn
             for position, result in stream:
                 raise_if_interrupted()
                 if isinstance(result, Failure):
