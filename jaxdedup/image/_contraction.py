@@ -1,128 +1,160 @@
-"""Exact integer contraction of uint8 pixels with planned weights: one pass of a resize.
+"""Exact integer contraction of uint8 pixels with planned weights: the two passes of a resize.
 
-A pass maps ``uint8[M, N, I]`` to ``uint8[O, M, I]``: it contracts the middle axis, and the result's
-axis comes first. So an image ``[H, W, C]`` becomes ``[w, H, C]`` and then ``[h, w, C]`` without a
-transpose. Each output is ``clip((Σ weight·pixel + 2²¹) >> 22, 0, 255)``, and the sum is exact, in
-one of two ways:
+Each output is ``clip((Σ weight·pixel + 2²¹) >> 22, 0, 255)``, and the sum is exact, in one of two
+ways:
 
 - blocks of one output (CPU): elementwise int32 products, summed, in strips that stay in cache;
 - blocks of several (GPU, TPU): matrix products of limbs, whose partial sums are all exact.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.experimental.layout import Layout, with_layout_constraint
 from jax.typing import ArrayLike, DTypeLike
 
-from ._lanczos import PRECISION_BITS, AxisWeights, group_length
+from ._lanczos import PRECISION_BITS, AxisWeights, term_count
 
 # XLA splits an operation of more than about 200,000 cycles, as it estimates them, among the cores.
 # It does so again for each step of a loop, which costs more than it gains where images are hashed
 # side by side: steps stay below that.
 _STEP_CYCLES = 185_000
-_FEWEST_LANES = 128  # fewer would not fill the vector registers
-_SHORT = 16  # the longest slice that is worth a transpose
+_STRIP_BYTES = 1 << 20  # about a core's own cache
+_VECTOR = 16  # int32 in the widest register
 
 
-def contract(
-    x: jax.Array,
-    weights: AxisWeights,
-    length: int,
-    used: tuple[ArrayLike, ArrayLike],
-    at: tuple[ArrayLike, ...] = (),
+def resize_width(
+    x: jax.Array, weights: AxisWeights, width: int, used: ArrayLike, at: tuple[ArrayLike, ...] = ()
 ) -> jax.Array:
-    """One pass over ``x[at]``: ``uint8[M, N, I]`` to ``uint8[length, M, I]``.
+    """The horizontal pass over ``x[at]``: ``uint8[H, W, C]`` to ``uint8[H, width, C]``.
 
-    Of M and I, only the first ``used[0]`` and ``used[1]`` entries need to be right.
+    Of the rows, only the first `used` need to be right.
     """
-    _, slice_length, block = weights.taps.shape
-    rows, columns, inner = x.shape[-3:]
-    missing = max(slice_length - columns, 0)  # a slice may be a little longer than a small image
-    transposed = block == 1 and rows > 1 and slice_length <= _SHORT
-    if missing or transposed or block > 1:
-        x, at = jnp.pad(x[at], ((0, 0), (0, missing), (0, 0))), ()
-    if block > 1:
-        return multiply_limbs(x, weights, FORMS.get(jax.default_backend(), FLOAT32))[:length]
-    if rows == 1:
-        used_entries = jnp.asarray(used[1])
-    elif transposed:
-        x = x.swapaxes(0, 1).reshape(1, columns + missing, rows * inner)
-        used_entries = jnp.asarray(used[0]) * inner
-    else:
-        used_entries = jnp.asarray(used[0])
-    return sum_products(x, weights, used_entries, at).reshape(length, rows, inner)
+    if _block(weights) > 1:
+        return multiply_limbs(x[at], weights, _form())[:width].swapaxes(0, 1)
+    rows, columns, channels = x.shape[-3:]
+
+    def resize_strip(strip: jax.Array) -> jax.Array:
+        # Rows become the lanes of the vectors.
+        strip = _transpose(strip.reshape(-1, columns * channels)).reshape(columns, -1)
+        strip = sum_products(strip, weights).reshape(width * channels, -1)
+        return _transpose(strip).reshape(-1, width, channels)
+
+    length = _strip_length(weights, rows, columns, channels)
+    return _map_strips(resize_strip, x, at, 0, length, used, (rows, width, channels))
 
 
-def sum_products(
-    x: jax.Array, weights: AxisWeights, used: ArrayLike, at: tuple[ArrayLike, ...] = ()
+def resize_height(
+    x: jax.Array, weights: AxisWeights, height: int, used: ArrayLike, at: tuple[ArrayLike, ...] = ()
 ) -> jax.Array:
-    """Blocks of one output, in int32, which XLA makes into loops over vector registers.
+    """The vertical pass over ``x[at]``: ``uint8[H, W, C]`` to ``uint8[height, W, C]``.
 
-    The lanes of the vectors are the inner axis where there is but one row. Otherwise it is short,
-    and the lanes are groups of neighbouring pixels: every `group`-th pixel of a slice is summed
-    first, then the group. Strips are cut along the other axis, and only as many are summed as
-    hold its first `used` entries: padding costs nothing.
+    Of the columns, only the first `used` need to be right.
+    """
+    rows, columns, channels = x.shape[-3:]
+    if _block(weights) > 1:
+        flat = x[at].reshape(1, rows, columns * channels)
+        return multiply_limbs(flat, weights, _form())[:height].reshape(height, columns, channels)
+
+    def resize_strip(strip: jax.Array) -> jax.Array:
+        return sum_products(strip.reshape(rows, -1), weights).reshape(height, -1, channels)
+
+    length = _strip_length(weights, columns, rows, channels)
+    return _map_strips(resize_strip, x, at, 1, length, used, (height, columns, channels))
+
+
+def sum_products(x: jax.Array, weights: AxisWeights) -> jax.Array:
+    """``uint8[N, L]`` to ``uint8[O, L]``, with weights in blocks of one output.
+
+    Each step adds a few of an output's products to its sums: a loop over vectors of lanes.
     """
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
-    rows, _, inner = shape = x.shape[-3:]
-    if rows == 1:
-        group, lane_weights = 1, taps[..., None]
-        strip_axis = 2
-        strip_length = max(_strip_length(slice_length, 1), _FEWEST_LANES)
-    else:
-        group = group_length(slice_length)
-        lane_weights = jnp.repeat(taps.reshape(outputs, -1, group), inner, axis=2)
-        strip_axis = 0
-        strip_length = max(_strip_length(slice_length * inner, group * inner), 1)
-    strip_length = min(strip_length, shape[strip_axis])
-    strip_shape = [rows, slice_length, inner]
-    strip_shape[strip_axis] = strip_length
-    strip_rows, _, strip_inner = strip_shape
+    lanes = x.shape[1]
+    x = _at_least(slice_length, x, axis=0)
+    terms = term_count(slice_length)
+    steps = slice_length // terms  # for each output
+    taps = taps.reshape(-1, terms)
     zero = jnp.int32(0)  # a Python integer would be 64 bits wide under jax_enable_x64
+    starts = jnp.add.outer(starts, jnp.arange(0, slice_length, terms, dtype=jnp.int32)).reshape(-1)
 
-    def sum_slice(strip_start: jax.Array, weight: jax.Array, start: jax.Array) -> jax.Array:
-        begin = (zero, start, strip_start) if rows == 1 else (strip_start, start, zero)
-        pixels = lax.dynamic_slice(x, (*at, *begin), (*(1 for _ in at), *strip_shape))
-        pixels = pixels.astype(jnp.int32).reshape(strip_rows, -1, group * strip_inner)
-        lanes = jnp.sum(pixels * weight[None], axis=1, dtype=jnp.int32)
-        return _sum_groups(lanes, group, strip_inner)
+    def add_terms(i: jax.Array, sums: jax.Array) -> jax.Array:
+        pixels = lax.dynamic_slice(x, (starts[i], zero), (terms, lanes)).astype(jnp.int32)
+        total = jnp.sum(pixels * taps[i][:, None], axis=0, dtype=jnp.int32)
+        output = i // jnp.int32(steps)
+        if steps > 1:
+            total = sums[output] + total
+        return lax.dynamic_update_index_in_dim(sums, total, output, 0)
+
+    sums = jnp.zeros_like(x, jnp.int32, shape=(outputs, lanes))  # varying over devices where x is
+    return _round(lax.fori_loop(zero, jnp.int32(outputs * steps), add_terms, sums))
+
+
+def _map_strips(
+    function: Callable[[jax.Array], jax.Array],
+    x: jax.Array,
+    at: tuple[ArrayLike, ...],
+    axis: int,
+    length: int,
+    used: ArrayLike,
+    shape: tuple[int, ...],
+) -> jax.Array:
+    """What the function makes of strips of ``x[at]``, side by side as an array of the given shape.
+
+    Strips are `length` entries of an axis long. Only as many are made as hold the first `used`
+    entries: padding costs nothing.
+    """
+    size = shape[axis]
+    length = min(length, size)
+    strip_shape = [*x.shape[len(at) :]]
+    strip_shape[axis] = length
+    zero = jnp.int32(0)
 
     def add_strip(i: jax.Array, out: jax.Array) -> jax.Array:
+        begin = [zero, zero, zero]
         # The last strip overlaps the one before it rather than being shorter.
-        strip_start = jnp.minimum(i * strip_length, shape[strip_axis] - strip_length)
-        strip = lax.map(lambda block: sum_slice(strip_start, *block), (lane_weights, starts))
-        strip = _round(strip)
-        begin = (zero, zero, strip_start) if rows == 1 else (zero, strip_start, zero)
-        return lax.dynamic_update_slice(out, strip, begin)
+        begin[axis] = jnp.minimum(i * length, size - length)
+        strip = lax.dynamic_slice(x, (*at, *begin), (*(1 for _ in at), *strip_shape))
+        return lax.dynamic_update_slice(out, function(strip.reshape(strip_shape)), begin)
 
-    strips = (jnp.asarray(used, jnp.int32) + jnp.int32(strip_length - 1)) // strip_length
-    out = jnp.zeros_like(x, shape=(outputs, rows, inner))  # varying over devices where x is
-    return lax.fori_loop(zero, strips, add_strip, out)
+    strips = (jnp.asarray(used, jnp.int32) + jnp.int32(length - 1)) // length
+    return lax.fori_loop(zero, strips, add_strip, jnp.zeros_like(x, shape=shape))
 
 
-def _strip_length(products: int, lanes: int) -> int:
-    """Entries of a strip, with so many products and results each, that make up a step.
+def _strip_length(weights: AxisWeights, length: int, contracted: int, channels: int) -> int:
+    """Into how long strips, in whole vectors, to cut an axis beside a contracted one.
 
     XLA counts 10 cycles a byte and 1 an operation: 14 for a product (a byte of pixels, four
-    operations), 40 for a result, and 40 for each weight, which all entries share.
+    operations), 80 for a sum that is read and written, and 40 for each weight.
     """
-    return (_STEP_CYCLES - 40 * products) // (14 * products + 40 * lanes)
+    terms = term_count(weights.taps.shape[1])
+    lanes = min((_STEP_CYCLES - 40 * terms) // (14 * terms + 80), _STRIP_BYTES // contracted)
+    strips = -(-length // max(lanes // channels, 1))
+    return -(-length // (strips * _VECTOR)) * _VECTOR
 
 
-def _sum_groups(lanes: jax.Array, group: int, inner: int) -> jax.Array:
-    """``int32[M, group·I]`` to ``int32[M, I]``, by halves as long as they are even.
+def _transpose(x: jax.Array) -> jax.Array:
+    """The transpose of a matrix of bytes, as a copy into the other layout.
 
-    Behind the barrier each addition is one of vectors. Without it XLA makes a loop over single
-    lanes of all of them.
+    XLA has a fast one for that, of blocks in registers. A transpose becomes a loop over bytes.
     """
-    while group % 2 == 0:
-        group //= 2
-        lanes = lax.optimization_barrier(lanes)  # type: ignore[no-untyped-call]
-        lanes = lanes[:, : group * inner] + lanes[:, group * inner :]
-    return jnp.sum(lanes.reshape(-1, group, inner), axis=1, dtype=jnp.int32)
+    for layout in (Layout((0, 1)), Layout((1, 0))):
+        x = with_layout_constraint(x, layout)  # type: ignore[no-untyped-call]
+    return x.T
+
+
+def _at_least(length: int, x: jax.Array, axis: int) -> jax.Array:
+    """Padded to the length of a slice, which may be a little longer than a small image."""
+    padding = [(0, 0)] * x.ndim
+    padding[axis] = (0, max(length - x.shape[axis], 0))
+    return jnp.pad(x, padding)
+
+
+def _block(weights: AxisWeights) -> int:
+    return int(jnp.shape(weights.taps)[-1])
 
 
 class Form(NamedTuple):
@@ -148,10 +180,18 @@ INT8 = Form(jnp.int8, jnp.int32, limbs=3, bits=8, zero_point=128)
 FORMS = {"tpu": BFLOAT16}  # elsewhere FLOAT32
 
 
+def _form() -> Form:
+    return FORMS.get(jax.default_backend(), FLOAT32)
+
+
 def multiply_limbs(x: jax.Array, weights: AxisWeights, form: Form) -> jax.Array:
-    """Blocks of several outputs, as one batched product for every `MAX_TERMS` inputs of a slice."""
+    """``uint8[M, N, I]`` to ``uint8[O, M, I]``, with weights in blocks of several outputs.
+
+    One batched product for every `MAX_TERMS` inputs of a slice.
+    """
     taps = jnp.asarray(weights.taps)
     blocks, slice_length, block = taps.shape
+    x = _at_least(slice_length, x, axis=1)
     slices = jax.vmap(lambda start: lax.dynamic_slice_in_dim(x, start, slice_length, axis=1))(
         jnp.asarray(weights.starts)
     )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ._contraction import contract
+from ._contraction import resize_height, resize_width
 from ._lanczos import ResizeWeights, plan_resize
 from ._lanczos import vertical_first as goes_vertical_first
 from ._profiles import Profile
@@ -93,16 +93,12 @@ def resize_padded(
     def resize_one(
         images: jax.Array, weights: ResizeWeights, at: tuple[ArrayLike, ...] = ()
     ) -> jax.Array:
-        *_, rows, columns, channels = images.shape
         height, width = (jnp.asarray(axis.length) for axis in weights)
         if vertical_first:
-            flat = images.reshape(*images.shape[:-3], 1, rows, columns * channels)
-            x = contract(flat, weights.vertical, size[0], (1, width * channels), at)
-            x = x.reshape(size[0], columns, channels)
-            x = contract(x, weights.horizontal, size[1], (size[0], channels))
-            return x.swapaxes(0, 1)
-        x = contract(images, weights.horizontal, size[1], (height, channels), at)
-        return contract(x, weights.vertical, size[0], (size[1], channels))
+            x = resize_height(images, weights.vertical, size[0], width, at)
+            return resize_width(x, weights.horizontal, size[1], size[0])
+        x = resize_width(images, weights.horizontal, size[1], height, at)
+        return resize_height(x, weights.vertical, size[0], size[1])
 
     pixels = images if images.ndim == 4 else images[..., None]
     shared = jnp.ndim(weights.vertical.starts) == 1
