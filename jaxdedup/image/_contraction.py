@@ -23,6 +23,7 @@ from ._lanczos import PRECISION_BITS, AxisWeights, term_count
 # side by side: steps stay below that.
 _STEP_CYCLES = 185_000
 _STRIP_BYTES = 1 << 20  # about a core's own cache
+_MOST_LANES = 480  # of a strip: a longer one would often be used in part
 _VECTOR = 16  # int32 in the widest register
 
 
@@ -69,7 +70,7 @@ def resize_height(
 def sum_products(x: jax.Array, weights: AxisWeights) -> jax.Array:
     """``uint8[N, L]`` to ``uint8[O, L]``, with weights in blocks of one output.
 
-    Each step adds a few of an output's products to its sums: a loop over vectors of lanes.
+    Each step sums a few of an output's products: a loop over vectors of lanes.
     """
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
@@ -81,16 +82,16 @@ def sum_products(x: jax.Array, weights: AxisWeights) -> jax.Array:
     zero = jnp.int32(0)  # a Python integer would be 64 bits wide under jax_enable_x64
     starts = jnp.add.outer(starts, jnp.arange(0, slice_length, terms, dtype=jnp.int32)).reshape(-1)
 
-    def add_terms(i: jax.Array, sums: jax.Array) -> jax.Array:
+    def sum_terms(i: jax.Array, sums: jax.Array) -> jax.Array:
         pixels = lax.dynamic_slice(x, (starts[i], zero), (terms, lanes)).astype(jnp.int32)
-        total = jnp.sum(pixels * taps[i][:, None], axis=0, dtype=jnp.int32)
-        output = i // jnp.int32(steps)
-        if steps > 1:
-            total = sums[output] + total
-        return lax.dynamic_update_index_in_dim(sums, total, output, 0)
+        products = pixels * taps[i][:, None]
+        total = jnp.sum(products, axis=0, dtype=jnp.int32)
+        return lax.dynamic_update_index_in_dim(sums, total, i, 0)
 
-    sums = jnp.zeros_like(x, jnp.int32, shape=(outputs, lanes))  # varying over devices where x is
-    return _round(lax.fori_loop(zero, jnp.int32(outputs * steps), add_terms, sums))
+    # Zeros like x vary over the devices where x does.
+    sums = jnp.zeros_like(x, jnp.int32, shape=(outputs * steps, lanes))
+    sums = lax.fori_loop(zero, jnp.int32(outputs * steps), sum_terms, sums)
+    return _round(jnp.sum(sums.reshape(outputs, steps, lanes), axis=1, dtype=jnp.int32))
 
 
 def _map_strips(
@@ -128,10 +129,11 @@ def _strip_length(weights: AxisWeights, length: int, contracted: int, channels: 
     """Into how long strips, in whole vectors, to cut an axis beside a contracted one.
 
     XLA counts 10 cycles a byte and 1 an operation: 14 for a product (a byte of pixels, four
-    operations), 80 for a sum that is read and written, and 40 for each weight.
+    operations), 40 for a sum, and 40 for each weight.
     """
     terms = term_count(weights.taps.shape[1])
-    lanes = min((_STEP_CYCLES - 40 * terms) // (14 * terms + 80), _STRIP_BYTES // contracted)
+    lanes = (_STEP_CYCLES - 40 * terms) // (14 * terms + 40)
+    lanes = min(lanes, _STRIP_BYTES // contracted, _MOST_LANES)
     strips = -(-length // max(lanes // channels, 1))
     return -(-length // (strips * _VECTOR)) * _VECTOR
 

@@ -16,6 +16,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -116,7 +117,7 @@ class _Loader:
     ) -> None:
         self._sources = enumerate(sources)
         self._sources_lock = threading.Lock()
-        self._layout_of = layout_of
+        self._layout_of = lru_cache(maxsize=1024)(layout_of)  # most images have few sizes
         self._decode_into = decode_into
         self._process = process
         self._buffers = _Buffers()
