@@ -13,7 +13,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.experimental.layout import Layout, with_layout_constraint
 from jax.typing import ArrayLike, DTypeLike
 
 from ._lanczos import PRECISION_BITS, AxisWeights, term_count
@@ -28,70 +27,85 @@ _VECTOR = 16  # int32 in the widest register
 
 
 def resize_width(
-    x: jax.Array, weights: AxisWeights, width: int, used: ArrayLike, at: tuple[ArrayLike, ...] = ()
+    x: jax.Array,
+    weights: AxisWeights,
+    width: int,
+    channels: int,
+    used: ArrayLike,
+    at: tuple[ArrayLike, ...] = (),
 ) -> jax.Array:
-    """The horizontal pass over ``x[at]``: ``uint8[H, W, C]`` to ``uint8[H, width, C]``.
+    """The horizontal pass over ``x[at]``: ``uint8[H, W·C]`` to ``uint8[H, width·C]``.
 
     Of the rows, only the first `used` need to be right.
     """
+    rows, row_length = x.shape[-2:]
     if _block(weights) > 1:
-        return multiply_limbs(x[at], weights, _form())[:width].swapaxes(0, 1)
-    rows, columns, channels = x.shape[-3:]
-
-    def resize_strip(strip: jax.Array) -> jax.Array:
-        # Rows become the lanes of the vectors.
-        strip = _transpose(strip.reshape(-1, columns * channels)).reshape(columns, -1)
-        strip = sum_products(strip, weights).reshape(width * channels, -1)
-        return _transpose(strip).reshape(-1, width, channels)
-
-    length = _strip_length(weights, rows, columns, channels)
-    return _map_strips(resize_strip, x, at, 0, length, used, (rows, width, channels))
+        image = x[at].reshape(rows, -1, channels)
+        resized = multiply_limbs(image, weights, _form())[:width]
+        return resized.swapaxes(0, 1).reshape(rows, width * channels)
+    # Rows become the lanes of the vectors. Both transposes stand between a matrix and a loop, where
+    # XLA makes them copies into another layout, for which it has a fast routine.
+    resized = _map_strips(
+        lambda strip: sum_products(strip.T, weights, channels),
+        x,
+        at,
+        axis=0,
+        length=_strip_length(weights, rows, row_length, channels),
+        used=used,
+        shape=(width * channels, rows),
+    )
+    return resized.T
 
 
 def resize_height(
     x: jax.Array, weights: AxisWeights, height: int, used: ArrayLike, at: tuple[ArrayLike, ...] = ()
 ) -> jax.Array:
-    """The vertical pass over ``x[at]``: ``uint8[H, W, C]`` to ``uint8[height, W, C]``.
+    """The vertical pass over ``x[at]``: ``uint8[H, L]`` to ``uint8[height, L]``.
 
     Of the columns, only the first `used` need to be right.
     """
-    rows, columns, channels = x.shape[-3:]
+    rows, columns = x.shape[-2:]
     if _block(weights) > 1:
-        flat = x[at].reshape(1, rows, columns * channels)
-        return multiply_limbs(flat, weights, _form())[:height].reshape(height, columns, channels)
+        return multiply_limbs(x[at][None], weights, _form())[:height, 0]
+    return _map_strips(
+        lambda strip: sum_products(strip, weights),
+        x,
+        at,
+        axis=1,
+        length=_strip_length(weights, columns, rows, 1),
+        used=used,
+        shape=(height, columns),
+    )
 
-    def resize_strip(strip: jax.Array) -> jax.Array:
-        return sum_products(strip.reshape(rows, -1), weights).reshape(height, -1, channels)
 
-    length = _strip_length(weights, columns, rows, channels)
-    return _map_strips(resize_strip, x, at, 1, length, used, (height, columns, channels))
-
-
-def sum_products(x: jax.Array, weights: AxisWeights) -> jax.Array:
-    """``uint8[N, L]`` to ``uint8[O, L]``, with weights in blocks of one output.
+def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.Array:
+    """``uint8[N·C, L]`` to ``uint8[O·C, L]``, with weights in blocks of one output.
 
     Each step sums a few of an output's products: a loop over vectors of lanes.
     """
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
     lanes = x.shape[1]
-    x = _at_least(slice_length, x, axis=0)
+    x = _at_least(slice_length * channels, x, axis=0)
     terms = term_count(slice_length)
     steps = slice_length // terms  # for each output
     taps = taps.reshape(-1, terms)
     zero = jnp.int32(0)  # a Python integer would be 64 bits wide under jax_enable_x64
     starts = jnp.add.outer(starts, jnp.arange(0, slice_length, terms, dtype=jnp.int32)).reshape(-1)
+    starts = starts * channels
 
     def sum_terms(i: jax.Array, sums: jax.Array) -> jax.Array:
-        pixels = lax.dynamic_slice(x, (starts[i], zero), (terms, lanes)).astype(jnp.int32)
-        products = pixels * taps[i][:, None]
+        pixels = lax.dynamic_slice(x, (starts[i], zero), (terms * channels, lanes))
+        pixels = pixels.astype(jnp.int32).reshape(terms, channels, lanes)
+        products = pixels * taps[i][:, None, None]
         total = jnp.sum(products, axis=0, dtype=jnp.int32)
         return lax.dynamic_update_index_in_dim(sums, total, i, 0)
 
     # Zeros like x vary over the devices where x does.
-    sums = jnp.zeros_like(x, jnp.int32, shape=(outputs * steps, lanes))
+    sums = jnp.zeros_like(x, jnp.int32, shape=(outputs * steps, channels, lanes))
     sums = lax.fori_loop(zero, jnp.int32(outputs * steps), sum_terms, sums)
-    return _round(jnp.sum(sums.reshape(outputs, steps, lanes), axis=1, dtype=jnp.int32))
+    sums = jnp.sum(sums.reshape(outputs, steps, channels, lanes), axis=1, dtype=jnp.int32)
+    return _round(sums).reshape(outputs * channels, lanes)
 
 
 def _map_strips(
@@ -101,57 +115,49 @@ def _map_strips(
     axis: int,
     length: int,
     used: ArrayLike,
-    shape: tuple[int, ...],
+    shape: tuple[int, int],
 ) -> jax.Array:
-    """What the function makes of strips of ``x[at]``, side by side as an array of the given shape.
+    """What the function makes of strips of ``x[at]``, as the columns of a matrix.
 
     Strips are `length` entries of an axis long. Only as many are made as hold the first `used`
     entries: padding costs nothing.
     """
-    size = shape[axis]
+    size = shape[1]
     length = min(length, size)
     strip_shape = [*x.shape[len(at) :]]
     strip_shape[axis] = length
     zero = jnp.int32(0)
 
     def add_strip(i: jax.Array, out: jax.Array) -> jax.Array:
-        begin = [zero, zero, zero]
         # The last strip overlaps the one before it rather than being shorter.
-        begin[axis] = jnp.minimum(i * length, size - length)
-        strip = lax.dynamic_slice(x, (*at, *begin), (*(1 for _ in at), *strip_shape))
-        return lax.dynamic_update_slice(out, function(strip.reshape(strip_shape)), begin)
+        start = jnp.minimum(i * length, size - length)
+        begin = (*at, start, zero) if axis == 0 else (*at, zero, start)
+        strip = lax.dynamic_slice(x, begin, (*(1 for _ in at), *strip_shape))
+        return lax.dynamic_update_slice(out, function(strip.reshape(strip_shape)), (zero, start))
 
     strips = (jnp.asarray(used, jnp.int32) + jnp.int32(length - 1)) // length
     return lax.fori_loop(zero, strips, add_strip, jnp.zeros_like(x, shape=shape))
 
 
-def _strip_length(weights: AxisWeights, length: int, contracted: int, channels: int) -> int:
+def _strip_length(weights: AxisWeights, length: int, contracted: int, lanes: int) -> int:
     """Into how long strips, in whole vectors, to cut an axis beside a contracted one.
 
     XLA counts 10 cycles a byte and 1 an operation: 14 for a product (a byte of pixels, four
-    operations), 40 for a sum, and 40 for each weight.
+    operations), 40 for a sum, and 40 for each weight. An entry of the axis makes up `lanes` sums.
     """
     terms = term_count(weights.taps.shape[1])
-    lanes = (_STEP_CYCLES - 40 * terms) // (14 * terms + 40)
-    lanes = min(lanes, _STRIP_BYTES // contracted, _MOST_LANES)
-    strips = -(-length // max(lanes // channels, 1))
+    most = (_STEP_CYCLES - 40 * terms) // (14 * terms + 40)
+    most = min(most, _MOST_LANES, _STRIP_BYTES * lanes // contracted)
+    strips = -(-length // max(most // lanes, 1))
     return -(-length // (strips * _VECTOR)) * _VECTOR
-
-
-def _transpose(x: jax.Array) -> jax.Array:
-    """The transpose of a matrix of bytes, as a copy into the other layout.
-
-    XLA has a fast one for that, of blocks in registers. A transpose becomes a loop over bytes.
-    """
-    for layout in (Layout((0, 1)), Layout((1, 0))):
-        x = with_layout_constraint(x, layout)  # type: ignore[no-untyped-call]
-    return x.T
 
 
 def _at_least(length: int, x: jax.Array, axis: int) -> jax.Array:
     """Padded to the length of a slice, which may be a little longer than a small image."""
+    if x.shape[axis] >= length:
+        return x
     padding = [(0, 0)] * x.ndim
-    padding[axis] = (0, max(length - x.shape[axis], 0))
+    padding[axis] = (0, length - x.shape[axis])
     return jnp.pad(x, padding)
 
 

@@ -90,25 +90,28 @@ def resize_padded(
         ``uint8[B, h, w, 3]`` or ``uint8[B, h, w]``.
     """
 
+    batch, rows, columns = images.shape[:3]
+    channels = images.shape[3] if images.ndim == 4 else 1
+    matrices = images.reshape(batch, rows, columns * channels)
+
     def resize_one(
-        images: jax.Array, weights: ResizeWeights, at: tuple[ArrayLike, ...] = ()
+        x: jax.Array, weights: ResizeWeights, at: tuple[ArrayLike, ...] = ()
     ) -> jax.Array:
         height, width = (jnp.asarray(axis.length) for axis in weights)
         if vertical_first:
-            x = resize_height(images, weights.vertical, size[0], width, at)
-            return resize_width(x, weights.horizontal, size[1], size[0])
-        x = resize_width(images, weights.horizontal, size[1], height, at)
-        return resize_height(x, weights.vertical, size[0], size[1])
+            x = resize_height(x, weights.vertical, size[0], width * channels, at)
+            return resize_width(x, weights.horizontal, size[1], channels, size[0])
+        x = resize_width(x, weights.horizontal, size[1], channels, height, at)
+        return resize_height(x, weights.vertical, size[0], size[1] * channels)
 
-    pixels = images if images.ndim == 4 else images[..., None]
     shared = jnp.ndim(weights.vertical.starts) == 1
     if jnp.shape(weights.vertical.taps)[-1] > 1:
-        resized = jax.vmap(resize_one, (0, None if shared else 0))(pixels, weights)
+        resized = jax.vmap(resize_one, (0, None if shared else 0))(matrices, weights)
     else:
         # The strips are read from where they are in the batch: a slice of it would be a copy.
-        places = jnp.arange(len(pixels), dtype=jnp.int32)
+        places = jnp.arange(batch, dtype=jnp.int32)
         if shared:
-            resized = lax.map(lambda i: resize_one(pixels, weights, (i,)), places)
+            resized = lax.map(lambda i: resize_one(matrices, weights, (i,)), places)
         else:
-            resized = lax.map(lambda xs: resize_one(pixels, xs[1], xs[:1]), (places, weights))
-    return resized if images.ndim == 4 else resized[..., 0]
+            resized = lax.map(lambda xs: resize_one(matrices, xs[1], xs[:1]), (places, weights))
+    return resized.reshape(batch, *size, *images.shape[3:])

@@ -47,9 +47,11 @@ def test_products_of_limbs(form, length, out):
 def test_sums_of_products(length, out):
     image = extremes(np.random.default_rng(length), length, 3)
     weights = plan_resize(length, length, (out, out), block=1).horizontal
-    ours = jax.jit(sum_products)(image.swapaxes(0, 1).reshape(length, -1), weights)
     expected = one_pass(image, out)
-    np.testing.assert_array_equal(ours, expected.reshape(out, -1))
+    rows = jax.jit(sum_products, static_argnums=2)(image.reshape(len(image), -1).T, weights, 3)
+    np.testing.assert_array_equal(rows, expected.swapaxes(1, 2).reshape(out * 3, -1))
+    columns = jax.jit(sum_products)(image.swapaxes(0, 1).reshape(length, -1), weights)
+    np.testing.assert_array_equal(columns, expected.reshape(out, -1))
 
 
 @pytest.mark.parametrize("block", [1, 8])
@@ -59,12 +61,15 @@ def test_passes_in_strips(block, used):
     image = np.random.default_rng(used).integers(0, 256, (700, 300, 3), dtype=np.uint8)
     weights = plan_resize(300, 300, (32, 32), block=block).horizontal
     expected = one_pass(image, 32)[:, :used]
-    rows = jax.jit(resize_width, static_argnums=2)(image, weights, 32, used)
-    assert rows.shape == (700, 32, 3)
-    np.testing.assert_array_equal(rows[:used], expected.swapaxes(0, 1))
-    columns = jax.jit(resize_height, static_argnums=2)(image.swapaxes(0, 1), weights, 32, used)
-    assert columns.shape == (32, 700, 3)
-    np.testing.assert_array_equal(columns[:, :used], expected)
+    rows = jax.jit(resize_width, static_argnums=(2, 3))(
+        image.reshape(700, -1), weights, 32, 3, used
+    )
+    assert rows.shape == (700, 96)
+    np.testing.assert_array_equal(rows[:used].reshape(used, 32, 3), expected.swapaxes(0, 1))
+    matrix = image.swapaxes(0, 1).reshape(300, -1)
+    columns = jax.jit(resize_height, static_argnums=2)(matrix, weights, 32, 3 * used)
+    assert columns.shape == (32, 2100)
+    np.testing.assert_array_equal(columns[:, : 3 * used].reshape(32, used, 3), expected)
 
 
 @pytest.mark.parametrize("form", [FLOAT32, BFLOAT16], ids=["float32", "bfloat16"])
