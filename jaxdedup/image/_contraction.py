@@ -43,18 +43,17 @@ def resize_width(
         image = x[at].reshape(rows, -1, channels)
         resized = multiply_limbs(image, weights, _form())[:width]
         return resized.swapaxes(0, 1).reshape(rows, width * channels)
-    # Rows become the lanes of the vectors. Both transposes stand between a matrix and a loop, where
-    # XLA makes them copies into another layout, for which it has a fast routine.
-    resized = _map_strips(
-        lambda strip: sum_products(strip.T, weights, channels),
-        x,
-        at,
-        axis=0,
-        length=_strip_length(weights, rows, row_length, channels),
-        used=used,
-        shape=(width * channels, rows),
-    )
-    return resized.T
+    length = _strip_length(weights, rows, row_length, channels)
+
+    def resize_strip(start: jax.Array) -> jax.Array:
+        # Rows become the lanes of the vectors. This transpose and the last one stand between a
+        # matrix and a loop, where XLA makes them copies, for which it has a fast routine.
+        strip = _slice(x, at, (start, 0), (length, row_length)).T
+        return sum_products(strip, weights, channels)
+
+    return _map_strips(
+        resize_strip, length, used, jnp.zeros_like(x, shape=(width * channels, rows))
+    ).T
 
 
 def resize_height(
@@ -67,15 +66,12 @@ def resize_height(
     rows, columns = x.shape[-2:]
     if _block(weights) > 1:
         return multiply_limbs(x[at][None], weights, _form())[:height, 0]
-    return _map_strips(
-        lambda strip: sum_products(strip, weights),
-        x,
-        at,
-        axis=1,
-        length=_strip_length(weights, columns, rows, 1),
-        used=used,
-        shape=(height, columns),
-    )
+    length = _strip_length(weights, columns, rows, 1)
+
+    def resize_strip(start: jax.Array) -> jax.Array:
+        return sum_products(_slice(x, at, (0, start), (rows, length)), weights)
+
+    return _map_strips(resize_strip, length, used, jnp.zeros_like(x, shape=(height, columns)))
 
 
 def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.Array:
@@ -101,7 +97,7 @@ def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.A
         total = jnp.sum(products, axis=0, dtype=jnp.int32)
         return lax.dynamic_update_index_in_dim(sums, total, i, 0)
 
-    # Zeros like x vary over the devices where x does.
+    # Zeros like x, here as above, vary over the devices where x does.
     sums = jnp.zeros_like(x, jnp.int32, shape=(outputs * steps, channels, lanes))
     sums = lax.fori_loop(zero, jnp.int32(outputs * steps), sum_terms, sums)
     sums = jnp.sum(sums.reshape(outputs, steps, channels, lanes), axis=1, dtype=jnp.int32)
@@ -109,34 +105,25 @@ def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.A
 
 
 def _map_strips(
-    function: Callable[[jax.Array], jax.Array],
-    x: jax.Array,
-    at: tuple[ArrayLike, ...],
-    axis: int,
-    length: int,
-    used: ArrayLike,
-    shape: tuple[int, int],
+    function: Callable[[jax.Array], jax.Array], length: int, used: ArrayLike, out: jax.Array
 ) -> jax.Array:
-    """What the function makes of strips of ``x[at]``, as the columns of a matrix.
+    """What the function makes of strips of an axis, side by side as the columns of a matrix.
 
-    Strips are `length` entries of an axis long. Only as many are made as hold the first `used`
-    entries: padding costs nothing.
+    Args:
+        function: from where a strip starts to its columns.
+        length: the number of a strip's columns.
+        used: only as many strips are made as hold the first `used` columns: padding costs nothing.
+        out: zeros of the matrix's shape.
     """
-    size = shape[1]
-    length = min(length, size)
-    strip_shape = [*x.shape[len(at) :]]
-    strip_shape[axis] = length
-    zero = jnp.int32(0)
+    zero = jnp.int32(0)  # a Python integer would be 64 bits wide under jax_enable_x64
 
     def add_strip(i: jax.Array, out: jax.Array) -> jax.Array:
         # The last strip overlaps the one before it rather than being shorter.
-        start = jnp.minimum(i * length, size - length)
-        begin = (*at, start, zero) if axis == 0 else (*at, zero, start)
-        strip = lax.dynamic_slice(x, begin, (*(1 for _ in at), *strip_shape))
-        return lax.dynamic_update_slice(out, function(strip.reshape(strip_shape)), (zero, start))
+        start = jnp.minimum(i * length, out.shape[1] - length)
+        return lax.dynamic_update_slice(out, function(start), (zero, start))
 
     strips = (jnp.asarray(used, jnp.int32) + jnp.int32(length - 1)) // length
-    return lax.fori_loop(zero, strips, add_strip, jnp.zeros_like(x, shape=shape))
+    return lax.fori_loop(zero, strips, add_strip, out)
 
 
 def _strip_length(weights: AxisWeights, length: int, contracted: int, lanes: int) -> int:
@@ -149,7 +136,15 @@ def _strip_length(weights: AxisWeights, length: int, contracted: int, lanes: int
     most = (_STEP_CYCLES - 40 * terms) // (14 * terms + 40)
     most = min(most, _MOST_LANES, _STRIP_BYTES * lanes // contracted)
     strips = -(-length // max(most // lanes, 1))
-    return -(-length // (strips * _VECTOR)) * _VECTOR
+    return min(-(-length // (strips * _VECTOR)) * _VECTOR, length)
+
+
+def _slice(
+    x: jax.Array, at: tuple[ArrayLike, ...], starts: tuple[ArrayLike, ...], shape: tuple[int, ...]
+) -> jax.Array:
+    """A part of ``x[at]``."""
+    starts = tuple(jnp.asarray(start, jnp.int32) for start in (*at, *starts))
+    return lax.dynamic_slice(x, starts, (*(1 for _ in at), *shape)).reshape(shape)
 
 
 def _at_least(length: int, x: jax.Array, axis: int) -> jax.Array:
