@@ -85,7 +85,7 @@ def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
     return WideProgram(_program(method, profile))
 
 
-@partial(jax.jit, static_argnames=("method", "vertical_first", "profile"))
+@partial(jax.jit, static_argnames=("method", "vertical_first", "profile", "packed"))
 def hash_padded(
     images: jax.Array,
     weights: ResizeWeights,
@@ -93,6 +93,7 @@ def hash_padded(
     method: HashMethod,
     vertical_first: bool,
     profile: Profile,
+    packed: bool = False,
 ) -> jax.Array:
     """Hash a padded batch, whose images may differ in their true sizes.
 
@@ -102,11 +103,14 @@ def hash_padded(
         method: the hash.
         vertical_first: the order of the passes, as planned.
         profile: the Pillow whose luma is reproduced.
+        packed: how the images lie in their places, as `resize_padded` says.
 
     Returns:
         ``uint8[B, 8]``.
     """
-    resized = resize_padded(images, weights, method.size, vertical_first=vertical_first)
+    resized = resize_padded(
+        images, weights, method.size, vertical_first=vertical_first, packed=packed
+    )
     return _hash_resized(resized, method, profile)
 
 

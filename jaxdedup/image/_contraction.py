@@ -3,7 +3,7 @@
 Each output is ``clip((Σ weight·pixel + 2²¹) >> 22, 0, 255)``, and the sum is exact, in one of two
 ways:
 
-- blocks of one output (CPU): elementwise int32 products, summed, in strips that stay in cache;
+- blocks of one output (CPU): elementwise int32 products, summed, in strips that are read once;
 - blocks of several (GPU, TPU): matrix products of limbs, whose partial sums are all exact.
 """
 
@@ -19,9 +19,9 @@ from ._lanczos import PRECISION_BITS, AxisWeights, term_count
 
 # XLA splits an operation of more than about 200,000 cycles, as it estimates them, among the cores.
 # It does so again for each step of a loop, which costs more than it gains where images are hashed
-# side by side: steps stay below that.
+# side by side: the steps of a sum stay below that.
 _STEP_CYCLES = 185_000
-_STRIP_BYTES = 1 << 20  # about a core's own cache
+_STRIP_BYTES = 1 << 20  # of its pixels; shorter strips of large images have too few lanes
 _MOST_LANES = 480  # of a strip: a longer one would often be used in part
 _VECTOR = 16  # int32 in the widest register
 
@@ -33,14 +33,15 @@ def resize_width(
     channels: int,
     used: ArrayLike,
     at: tuple[ArrayLike, ...] = (),
+    stride: ArrayLike | None = None,
 ) -> jax.Array:
     """The horizontal pass over ``x[at]``: ``uint8[H, W·C]`` to ``uint8[H, width·C]``.
 
-    Of the rows, only the first `used` need to be right.
+    Of the rows, only the first `used` need to be right. They are those of `read_rows`.
     """
     rows, row_length = x.shape[-2:]
     if _block(weights) > 1:
-        image = x[at].reshape(rows, -1, channels)
+        image = read_rows(x, at, jnp.int32(0), rows, stride).reshape(rows, -1, channels)
         resized = multiply_limbs(image, weights, _form())[:width]
         return resized.swapaxes(0, 1).reshape(rows, width * channels)
     length = _strip_length(weights, rows, row_length, channels)
@@ -48,7 +49,7 @@ def resize_width(
     def resize_strip(start: jax.Array) -> jax.Array:
         # Rows become the lanes of the vectors. This transpose and the last one stand between a
         # matrix and a loop, where XLA makes them copies, for which it has a fast routine.
-        strip = _slice(x, at, (start, 0), (length, row_length)).T
+        strip = read_rows(x, at, start, length, stride).T
         return sum_products(strip, weights, channels)
 
     return _map_strips(
@@ -74,6 +75,22 @@ def resize_height(
     return _map_strips(resize_strip, length, used, jnp.zeros_like(x, shape=(height, columns)))
 
 
+def read_rows(
+    x: jax.Array,
+    at: tuple[ArrayLike, ...],
+    start: jax.Array,
+    count: int,
+    stride: ArrayLike | None = None,
+) -> jax.Array:
+    """``x[at][start : start + count]``; given a stride, rows of the same length that far apart."""
+    row_length = x.shape[-1]
+    if stride is None:
+        return _slice(x, at, (start, 0), (count, row_length))
+    flat = x.reshape(*x.shape[:-2], -1)
+    rows = start + jnp.arange(count, dtype=jnp.int32)
+    return jax.vmap(lambda row: _slice(flat, at, (row * stride,), (row_length,)))(rows)
+
+
 def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.Array:
     """``uint8[N·C, L]`` to ``uint8[O·C, L]``, with weights in blocks of one output.
 
@@ -82,7 +99,7 @@ def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.A
     taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
     lanes = x.shape[1]
-    x = _at_least(slice_length * channels, x, axis=0)
+    x = _pad_to(slice_length * channels, x, axis=0)
     terms = term_count(slice_length)
     steps = slice_length // terms  # for each output
     taps = taps.reshape(-1, terms)
@@ -97,7 +114,7 @@ def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.A
         total = jnp.sum(products, axis=0, dtype=jnp.int32)
         return lax.dynamic_update_index_in_dim(sums, total, i, 0)
 
-    # Zeros like x, here as above, vary over the devices where x does.
+    # Zeros like x vary over the devices where x does.
     sums = jnp.zeros_like(x, jnp.int32, shape=(outputs * steps, channels, lanes))
     sums = lax.fori_loop(zero, jnp.int32(outputs * steps), sum_terms, sums)
     sums = jnp.sum(sums.reshape(outputs, steps, channels, lanes), axis=1, dtype=jnp.int32)
@@ -126,16 +143,16 @@ def _map_strips(
     return lax.fori_loop(zero, strips, add_strip, out)
 
 
-def _strip_length(weights: AxisWeights, length: int, contracted: int, lanes: int) -> int:
+def _strip_length(weights: AxisWeights, length: int, contracted: int, channels: int) -> int:
     """Into how long strips, in whole vectors, to cut an axis beside a contracted one.
 
     XLA counts 10 cycles a byte and 1 an operation: 14 for a product (a byte of pixels, four
-    operations), 40 for a sum, and 40 for each weight. An entry of the axis makes up `lanes` sums.
+    operations), 40 for a sum, and 40 for each weight. An entry has `channels` sums.
     """
     terms = term_count(weights.taps.shape[1])
     most = (_STEP_CYCLES - 40 * terms) // (14 * terms + 40)
-    most = min(most, _MOST_LANES, _STRIP_BYTES * lanes // contracted)
-    strips = -(-length // max(most // lanes, 1))
+    most = min(most, _MOST_LANES, _STRIP_BYTES * channels // contracted)
+    strips = -(-length // max(most // channels, 1))
     return min(-(-length // (strips * _VECTOR)) * _VECTOR, length)
 
 
@@ -147,8 +164,8 @@ def _slice(
     return lax.dynamic_slice(x, starts, (*(1 for _ in at), *shape)).reshape(shape)
 
 
-def _at_least(length: int, x: jax.Array, axis: int) -> jax.Array:
-    """Padded to the length of a slice, which may be a little longer than a small image."""
+def _pad_to(length: int, x: jax.Array, axis: int) -> jax.Array:
+    """Padded to at least the length of a slice, which may be a little longer than a small image."""
     if x.shape[axis] >= length:
         return x
     padding = [(0, 0)] * x.ndim
@@ -194,7 +211,7 @@ def multiply_limbs(x: jax.Array, weights: AxisWeights, form: Form) -> jax.Array:
     """
     taps = jnp.asarray(weights.taps)
     blocks, slice_length, block = taps.shape
-    x = _at_least(slice_length, x, axis=1)
+    x = _pad_to(slice_length, x, axis=1)
     slices = jax.vmap(lambda start: lax.dynamic_slice_in_dim(x, start, slice_length, axis=1))(
         jnp.asarray(weights.starts)
     )

@@ -45,7 +45,8 @@ def bucket_shape(height: int, width: int) -> tuple[int, int]:
     16,384 pixels. On the CPU, where padding is passed over, a bucket is square, and images of up
     to that size fall into 19 buckets at most; sides of 2,048 and more are 64 pixels longer, as
     rows that are a large power of two apart compete for the same lines of a cache. Elsewhere,
-    where padding is moved and multiplied, each side is rounded by itself, and they fall into 361.
+    where padding is moved and multiplied, and where a square would have 2³¹ bytes, each side is
+    rounded by itself, and they fall into 361.
 
     Args:
         height, width: the true size in pixels.
@@ -60,7 +61,8 @@ def bucket_shape(height: int, width: int) -> tuple[int, int]:
     if jax.default_backend() == "cpu":
         side = _round_up(max(height, width))
         side += 64 if side >= 2048 else 0
-        return side, side
+        if 3 * side**2 < 2**31:
+            return side, side
     return _round_up(height), _round_up(width)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ._contraction import resize_height, resize_width
+from ._contraction import read_rows, resize_height, resize_width
 from ._lanczos import ResizeWeights, plan_resize
 from ._lanczos import vertical_first as goes_vertical_first
 from ._profiles import Profile
@@ -70,9 +70,14 @@ def _checked(size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-@functools.partial(jax.jit, static_argnames=("size", "vertical_first"))
+@functools.partial(jax.jit, static_argnames=("size", "vertical_first", "packed"))
 def resize_padded(
-    images: jax.Array, weights: ResizeWeights, size: tuple[int, int], *, vertical_first: bool
+    images: jax.Array,
+    weights: ResizeWeights,
+    size: tuple[int, int],
+    *,
+    vertical_first: bool,
+    packed: bool = False,
 ) -> jax.Array:
     """Resize images that are padded to a common size, each with the weights of its true one.
 
@@ -85,6 +90,8 @@ def resize_padded(
             or stacked along a first axis of length B.
         size: the target ``(h, w)`` in pixels.
         vertical_first: which pass goes first, as `vertical_first` says.
+        packed: the images do not stand in a corner but at the start of their places, the rows one
+            after another without padding between them. A place has less than 2³¹ bytes then.
 
     Returns:
         ``uint8[B, h, w, 3]`` or ``uint8[B, h, w]``.
@@ -98,10 +105,13 @@ def resize_padded(
         x: jax.Array, weights: ResizeWeights, at: tuple[ArrayLike, ...] = ()
     ) -> jax.Array:
         height, width = (jnp.asarray(axis.length) for axis in weights)
+        stride = width * channels if packed else None
         if vertical_first:
+            if packed:
+                x, at = read_rows(x, at, jnp.int32(0), rows, stride), ()
             x = resize_height(x, weights.vertical, size[0], width * channels, at)
             return resize_width(x, weights.horizontal, size[1], channels, size[0])
-        x = resize_width(x, weights.horizontal, size[1], channels, height, at)
+        x = resize_width(x, weights.horizontal, size[1], channels, height, at, stride)
         return resize_height(x, weights.vertical, size[0], size[1] * channels)
 
     shared = jnp.ndim(weights.vertical.starts) == 1

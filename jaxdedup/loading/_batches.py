@@ -12,12 +12,13 @@ What bounds the memory:
 Buffers are used again, as fresh memory costs a page fault every 4 KiB.
 """
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -60,8 +61,9 @@ class Batch:
 
     Attributes:
         layout: the layout.
-        pixels: ``uint8[B, H, W(, 3)]``, ``B`` being the capacity. An image fills the upper left
-            corner of its place; the rest of the place, and places not taken, hold stale bytes.
+        pixels: ``uint8[B, H, W(, 3)]``, ``B`` being the capacity. An image is packed: it lies at
+            the start of its place, its rows one after another. The rest of the place, and places
+            not taken, hold stale bytes.
         positions: for each place taken, the position of its image among the sources; None where an
             image turned out to be damaged.
         shapes: for each place taken, the true ``(height, width)``.
@@ -74,6 +76,10 @@ class Batch:
     _pending: int = 0
     _closed: bool = False
     _buffers: "_Buffers | None" = None
+
+    def image(self, place: int, shape: tuple[int, ...]) -> Pixels:
+        """Where the image of a place lies: a view of the pixels in its true shape."""
+        return cast(Pixels, self.pixels[place].reshape(-1)[: math.prod(shape)].reshape(shape))
 
     def release(self) -> None:
         """Give the memory back for the next batch: the pixels are no longer needed."""
@@ -181,7 +187,7 @@ class _Loader:
         def allocate(shape: tuple[int, ...]) -> Pixels:
             nonlocal batch, place
             batch, place = self._reserve(position, shape)
-            return batch.pixels[place, : shape[0], : shape[1]]
+            return batch.image(place, shape)
 
         try:
             self._decode_into(source, allocate)
@@ -257,7 +263,8 @@ def load_batches(
     Args:
         sources: the images, as :func:`decode` takes them. A lazy iterable is consumed lazily, by
             the workers, one at a time.
-        layout_of: from the shape of an image, ``(H, W, 3)`` or ``(H, W)``, to its layout.
+        layout_of: from the shape of an image, ``(H, W, 3)`` or ``(H, W)``, to its layout, which is
+            remembered. It may raise `DecodeError` for a shape that can't be processed.
         num_workers: the number of threads; None for one a core.
         decode_into: :func:`decode`, or a function like it with options of its own.
         process: called with each batch in the thread that completed it, whose cache still holds

@@ -7,10 +7,8 @@ as Pillow; Pillow decodes everything else, and has the last word on a JPEG that 
 """
 
 import io
-import math
 import os
 import stat
-import threading
 from collections.abc import Callable, Collection
 from typing import Any, BinaryIO, cast
 
@@ -53,8 +51,8 @@ def decode(
     Args:
         source: a path, the bytes of a file, an open binary file, a Pillow image, or an array as
             :func:`as_image` takes it.
-        allocate: called once with the shape of the image when it is known; gives the memory that
-            the pixels are written to.
+        allocate: called once with the shape of the image when it is known; gives the C-contiguous
+            memory that the pixels are written to.
         formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
             can't; its plugin for the format has to be installed. Of a video, the first frame.
         draft_size: let the JPEG decoder scale down while it decodes, to no less than this
@@ -180,27 +178,11 @@ def _decode_jpeg(
         return _fill(allocate, pixels.reshape(*pixels.shape[:2], *channels))
 
     pixels = allocate((height, width, *channels))
-    # Rows of a padded batch may lie apart, where the decoder wants them side by side.
-    rows = pixels if pixels.flags.c_contiguous else _scratch(pixels.shape)
     try:
-        simplejpeg.decode_jpeg(content, colours, buffer=rows)
+        simplejpeg.decode_jpeg(content, colours, buffer=pixels)
     except ValueError:
-        rows = _decode_with_pillow(io.BytesIO(content))
-    if rows is not pixels:
-        pixels[...] = rows
+        pixels[...] = _decode_with_pillow(io.BytesIO(content))
     return pixels
-
-
-_thread = threading.local()
-
-
-def _scratch(shape: tuple[int, ...]) -> Pixels:
-    """Memory of this thread, for one image at a time: fresh memory costs page faults."""
-    size = math.prod(shape)
-    memory = getattr(_thread, "scratch", None)
-    if memory is None or memory.size < size:
-        memory = _thread.scratch = np.empty(size, np.uint8)
-    return cast(Pixels, memory[:size].reshape(shape))
 
 
 def _refuse_bomb(height: int, width: int) -> None:

@@ -192,7 +192,9 @@ def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:
 def _resize_program(size: tuple[int, int], program: Program) -> Callable[..., jax.Array]:
     @jax.jit
     def resize(_: Any, images: jax.Array, weights: ResizeWeights) -> jax.Array:
-        resized = resize_padded(images, weights, size, vertical_first=program.vertical_first)
+        resized = resize_padded(
+            images, weights, size, vertical_first=program.vertical_first, packed=True
+        )
         grey = images.ndim == 3
         return jnp.repeat(resized[..., None], 3, axis=-1) if grey else resized
 

@@ -6,6 +6,7 @@ device function is (``_dispatch``) and what an encoding looks like to the user (
 """
 
 import logging
+import math
 import operator
 import os
 from abc import ABC, abstractmethod
@@ -118,16 +119,15 @@ class Encoder(ABC, Generic[E]):
         if isinstance(image_file, (str, os.PathLike)) and os.path.exists(image_file):
             self.skipped = {}
             try:
-                pixels = self._decoder(self.draft)(image_file)
+                batch = self._batch_of_one(self._decoder(self.draft)(image_file))
             except DecodeError as error:
                 self._skip(os.fspath(image_file), str(error))
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
             self.skipped = {}
-            pixels = as_image(image_array)
+            batch = self._batch_of_one(as_image(image_array))
         else:
             raise ValueError("Please provide either image file path or image array!")
-        batch = self._batch_of_one(pixels)
         return self._results(self._dispatch(batch), 1)[0]
 
     def encode_images(
@@ -332,6 +332,8 @@ class Encoder(ABC, Generic[E]):
         """Which images share a batch: those padded to one shape, whose passes run in one order."""
         height, width, *channels = shape
         padded = (*bucket_shape(height, width), *channels)
+        if math.prod(padded) >= 2**31:
+            raise DecodeError(f"has {height}×{width} pixels: padded, 2³¹ bytes or more")
         program = Program(vertical_first(height, width, self.size, profile=self.profile))
         return Layout(padded, self._capacity(padded), program)
 
@@ -346,9 +348,10 @@ class Encoder(ABC, Generic[E]):
 
     def _batch_of_one(self, pixels: Pixels) -> Batch:
         layout = self._layout(pixels.shape)._replace(capacity=1)
-        padded = np.zeros((1, *layout.shape), np.uint8)
-        padded[0, : pixels.shape[0], : pixels.shape[1]] = pixels
-        return Batch(layout, padded, [0], [(pixels.shape[0], pixels.shape[1])])
+        shape = (pixels.shape[0], pixels.shape[1])
+        batch = Batch(layout, np.zeros((1, *layout.shape), np.uint8), [0], [shape])
+        batch.image(0, pixels.shape)[...] = pixels
+        return batch
 
     def _weights(self, batch: Batch) -> ResizeWeights:
         """The planned resize of each place of a batch."""

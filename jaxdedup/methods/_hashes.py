@@ -91,6 +91,7 @@ def _program(method: HashMethod, program: Program, profile: Profile) -> Callable
             method=method,
             vertical_first=program.vertical_first,
             profile=profile,
+            packed=True,
         )
 
     return spread(run)

@@ -121,6 +121,11 @@ def test_buckets():
     assert len(set(lengths.tolist())) == 19
 
 
+def test_no_bucket_needs_64_bit_offsets():
+    assert bucket_shape(24576, 10) == (24640, 24640)
+    assert bucket_shape(24577, 5000) == (32768, 5120)
+
+
 def test_buckets_of_accelerators_round_each_side(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert bucket_shape(480, 640) == (512, 640)

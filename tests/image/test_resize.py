@@ -42,11 +42,14 @@ def plans(shapes, size, bucket, **options):
     return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
 
 
-def padded_batch(rng, images, bucket):
-    """The images in the corner of a bucket full of stale bytes."""
+def padded_batch(rng, images, bucket, packed=False):
+    """The images in the corner of a bucket full of stale bytes, or packed at its start."""
     batch = rng.integers(0, 256, (len(images), *bucket, *images[0].shape[2:]), dtype=np.uint8)
     for slot, image in zip(batch, images, strict=True):
-        slot[: image.shape[0], : image.shape[1]] = image
+        if packed:
+            slot.reshape(-1)[: image.size] = image.reshape(-1)
+        else:
+            slot[: image.shape[0], : image.shape[1]] = image
     return batch
 
 
@@ -94,8 +97,9 @@ def test_there_are_two_thousand_cases():
     assert sum(images for *_, images in CASES) >= 2000
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(("bucket", "size", "channels", "number"), CASES)
-def test_padded_images_equal_pillow(bucket, size, channels, number):
+def test_padded_images_equal_pillow(bucket, size, channels, number, packed):
     rng = np.random.default_rng([*bucket, *size, channels])
     shapes = true_shapes(rng, bucket, number)
     for first in (False, True):
@@ -104,28 +108,32 @@ def test_padded_images_equal_pillow(bucket, size, channels, number):
             continue
         images = [random_image(rng, *shape, channels) for shape in chosen]
         resized = jimage.resize_padded(
-            padded_batch(rng, images, bucket),
+            padded_batch(rng, images, bucket, packed),
             plans(chosen, size, bucket),
             size,
             vertical_first=first,
+            packed=packed,
         )
         for image, ours in zip(images, np.asarray(resized), strict=True):
             np.testing.assert_array_equal(ours, pillow(image, size), str(image.shape))
 
 
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(("bucket", "size", "channels", "number"), CASES[:20:3])
-def test_matrix_products_equal_pillow(bucket, size, channels, number):
+def test_matrix_products_equal_pillow(bucket, size, channels, number, packed, first):
     rng = np.random.default_rng([*bucket, *size, channels])
     shapes = true_shapes(rng, bucket, 8)
     images = [random_image(rng, *shape, channels) for shape in shapes]
     resized = jimage.resize_padded(
-        padded_batch(rng, images, bucket),
+        padded_batch(rng, images, bucket, packed),
         plans(shapes, size, bucket, block=32),
         size,
-        vertical_first=False,
+        vertical_first=first,
+        packed=packed,
     )
     for image, ours in zip(images, np.asarray(resized), strict=True):
-        np.testing.assert_array_equal(ours, pillow_in_order(image, size, False), str(image.shape))
+        np.testing.assert_array_equal(ours, pillow_in_order(image, size, first), str(image.shape))
 
 
 # shape without the batch, target
