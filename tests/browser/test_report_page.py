@@ -166,6 +166,11 @@ def wait_for(browser: webdriver.Chrome, script: str, *arguments: Any) -> None:
     WebDriverWait(browser, 20).until(lambda b: b.execute_script(script, *arguments))
 
 
+def wait_for_focus(browser: webdriver.Chrome, expected: tuple[int, str]) -> None:
+    """A dialog hands the focus back in an event of its own, a moment after it has closed."""
+    WebDriverWait(browser, 20).until(lambda b: focused(b) == expected)
+
+
 def test_keys_move_between_groups(page: webdriver.Chrome) -> None:
     moves = [("j", 0), ("j", 1), (Keys.ARROW_DOWN, 2), ("k", 1), (Keys.ARROW_UP, 0), ("k", 0)]
     for key, group in moves:
@@ -203,14 +208,13 @@ def test_enlarge(page: webdriver.Chrome) -> None:
     press(page, Keys.ARROW_LEFT)
     assert enlarged() == "1.jpg"
     press(page, Keys.ESCAPE)
-    wait_for(page, "return !document.querySelector('dialog').open")
-    assert focused(page) == (0, "1.jpg")
+    wait_for_focus(page, (0, "1.jpg"))
     press(page, Keys.ENTER, "j")
     assert enlarged() == "a-000.jpg"
     page.find_element(By.ID, "next").click()
     assert enlarged() == "b-000.jpg"
     page.find_element(By.ID, "close").click()
-    assert focused(page) == (1, "b-000.jpg")
+    wait_for_focus(page, (1, "b-000.jpg"))
 
 
 def test_mouse_enlarges(page: webdriver.Chrome) -> None:
