@@ -40,8 +40,8 @@ def resize_width(
     Of the rows, only the first `used` need to be right. They are those of `read_rows`.
     """
     rows, row_length = x.shape[-2:]
-    if _block(weights) > 1:
-        image = read_rows(x, at, jnp.int32(0), rows, stride).reshape(rows, -1, channels)
+    if in_blocks(weights):
+        image = read_rows(x, at, 0, rows, stride).reshape(rows, -1, channels)
         resized = multiply_limbs(image, weights, _form())[:width]
         return resized.swapaxes(0, 1).reshape(rows, width * channels)
     length = _strip_length(weights, rows, row_length, channels)
@@ -65,7 +65,7 @@ def resize_height(
     Of the columns, only the first `used` need to be right.
     """
     rows, columns = x.shape[-2:]
-    if _block(weights) > 1:
+    if in_blocks(weights):
         return multiply_limbs(x[at][None], weights, _form())[:height, 0]
     length = _strip_length(weights, columns, rows, 1)
 
@@ -78,7 +78,7 @@ def resize_height(
 def read_rows(
     x: jax.Array,
     at: tuple[ArrayLike, ...],
-    start: jax.Array,
+    start: ArrayLike,
     count: int,
     stride: ArrayLike | None = None,
 ) -> jax.Array:
@@ -103,12 +103,11 @@ def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.A
     terms = term_count(slice_length)
     steps = slice_length // terms  # for each output
     taps = taps.reshape(-1, terms)
-    zero = jnp.int32(0)  # a Python integer would be 64 bits wide under jax_enable_x64
     starts = jnp.add.outer(starts, jnp.arange(0, slice_length, terms, dtype=jnp.int32)).reshape(-1)
     starts = starts * channels
 
     def sum_terms(i: jax.Array, sums: jax.Array) -> jax.Array:
-        pixels = lax.dynamic_slice(x, (starts[i], zero), (terms * channels, lanes))
+        pixels = _slice(x, (), (starts[i], 0), (terms * channels, lanes))
         pixels = pixels.astype(jnp.int32).reshape(terms, channels, lanes)
         products = pixels * taps[i][:, None, None]
         total = jnp.sum(products, axis=0, dtype=jnp.int32)
@@ -116,7 +115,7 @@ def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.A
 
     # Zeros like x vary over the devices where x does.
     sums = jnp.zeros_like(x, jnp.int32, shape=(outputs * steps, channels, lanes))
-    sums = lax.fori_loop(zero, jnp.int32(outputs * steps), sum_terms, sums)
+    sums = lax.fori_loop(jnp.int32(0), jnp.int32(outputs * steps), sum_terms, sums)
     sums = jnp.sum(sums.reshape(outputs, steps, channels, lanes), axis=1, dtype=jnp.int32)
     return _round(sums).reshape(outputs * channels, lanes)
 
@@ -173,8 +172,9 @@ def _pad_to(length: int, x: jax.Array, axis: int) -> jax.Array:
     return jnp.pad(x, padding)
 
 
-def _block(weights: AxisWeights) -> int:
-    return int(jnp.shape(weights.taps)[-1])
+def in_blocks(weights: AxisWeights) -> bool:
+    """Whether blocks are of several outputs, for matrix products."""
+    return jnp.shape(weights.taps)[-1] > 1
 
 
 class Form(NamedTuple):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ._contraction import read_rows, resize_height, resize_width
+from ._contraction import in_blocks, read_rows, resize_height, resize_width
 from ._lanczos import ResizeWeights, plan_resize
 from ._lanczos import vertical_first as goes_vertical_first
 from ._profiles import Profile
@@ -108,14 +108,14 @@ def resize_padded(
         stride = width * channels if packed else None
         if vertical_first:
             if packed:
-                x, at = read_rows(x, at, jnp.int32(0), rows, stride), ()
+                x, at = read_rows(x, at, 0, rows, stride), ()
             x = resize_height(x, weights.vertical, size[0], width * channels, at)
             return resize_width(x, weights.horizontal, size[1], channels, size[0])
         x = resize_width(x, weights.horizontal, size[1], channels, height, at, stride)
         return resize_height(x, weights.vertical, size[0], size[1] * channels)
 
     shared = jnp.ndim(weights.vertical.starts) == 1
-    if jnp.shape(weights.vertical.taps)[-1] > 1:
+    if in_blocks(weights.vertical):
         resized = jax.vmap(resize_one, (0, None if shared else 0))(matrices, weights)
     else:
         # The strips are read from where they are in the batch: a slice of it would be a copy.

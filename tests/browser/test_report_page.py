@@ -208,6 +208,7 @@ def test_enlarge(page: webdriver.Chrome) -> None:
     press(page, Keys.ARROW_LEFT)
     assert enlarged() == "1.jpg"
     press(page, Keys.ESCAPE)
+    wait_for(page, "return !document.querySelector('dialog').open")
     wait_for_focus(page, (0, "1.jpg"))
     press(page, Keys.ENTER, "j")
     assert enlarged() == "a-000.jpg"
