@@ -44,6 +44,15 @@ def test_file_wins_over_array(encoder: DHash, folder: Path) -> None:
     assert encoder.encode_image(folder / "missing.png", PICTURES[1]) == HASHES_OF_PICTURES[1]
 
 
+def test_images_of_two_gigabytes_are_refused(encoder: DHash) -> None:
+    """Offsets into a place are 32 bits wide."""
+    vast = np.broadcast_to(np.uint8(0), (27_000, 27_000, 3))  # of one byte
+    with pytest.raises(ValueError, match="has 27000×27000 pixels: padded, 2³¹ bytes or more"):
+        encoder.encode_image(image_array=vast)
+    assert encoder.encode_batch([PICTURES[0], vast]) == [HASHES_OF_PICTURES[0], None]
+    assert list(encoder.skipped) == [1]
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64, np.uint16])
 def test_other_dtypes_wrap(encoder: DHash, dtype: type) -> None:
     assert encoder.encode_image(image_array=PICTURES[0].astype(dtype)) == HASHES_OF_PICTURES[0]
