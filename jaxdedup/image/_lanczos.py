@@ -8,16 +8,32 @@ Dimensions", 1979.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from ._profiles import Profile, rules
 
 PRECISION_BITS = 22
 _SUPPORT = 3.0  # LANCZOS reaches three inputs (or, where it shrinks, outputs) to either side
 _MOST_TERMS = 25  # of a sum that the compiler of XLA's CPU back end writes out: it does 32
+
+
+_CACHED_LENGTH = 16_384  # longer axes are rare, and their weights large
+# One bound keeps int32 sums from overflowing and the limbs of matrix products exact: 1.98, where a
+# sum is 1. LANCZOS comes to 1.3 at most (the rest is negative), whatever the lengths.
+_MOST_WEIGHT = 127 << 16
+
+
+class Windows(NamedTuple):
+    """The weights of one axis: output ``o`` is the sum over t of ``taps[o, t] · input[first[o] + t]``."""
+
+    first: NDArray[np.int32]  # int32[O]
+    stop: NDArray[np.int32]  # int32[O], the end of the inputs that an output looks at
+    taps: NDArray[np.int32]  # int32[O, T], zero from `stop` on
 
 
 class AxisWeights(NamedTuple):
@@ -132,7 +148,7 @@ def term_count(slice_length: int) -> int:
 
 @functools.lru_cache(maxsize=512)
 def _plan_axis(length: int, out_length: int, padded_length: int, block: int) -> AxisWeights:
-    first, stop, fixed = _lanczos(length, out_length)
+    first, stop, fixed = windows(length, out_length)
     blocks = -(-out_length // block)
     slice_length = _slice_length(padded_length / out_length, padded_length, block)
     # A slice ends within the array, which the device pads to the length of one slice if need be.
@@ -141,10 +157,6 @@ def _plan_axis(length: int, out_length: int, padded_length: int, block: int) -> 
     output, tap = np.nonzero(np.arange(fixed.shape[1]) < (stop - first)[:, None])
     at = first[output] + tap - starts[output // block]
     taps[output // block, at, output % block] = fixed[output, tap]
-    # One bound keeps int32 sums from overflowing and the limbs of the products exact: 1.98, where
-    # a sum is 1. LANCZOS comes to 1.3 at most (the rest is negative), whatever the lengths.
-    if np.maximum(taps, 0).sum(axis=1).max() >= 127 << 16:
-        raise OverflowError(f"weights from {length} to {out_length} pixels exceed their bound")
     true_length = np.array(length, np.int32)
     for array in (taps, starts, true_length):
         array.setflags(write=False)
@@ -158,22 +170,63 @@ def _slice_length(scale: float, padded_length: int, block: int) -> int:
     return span if block > 1 else -(-span // term_count(span)) * term_count(span)
 
 
-def _lanczos(length: int, out_length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First input, end of inputs and fixed-point weights of every output, as Pillow has them."""
+def windows(length: int, out_length: int) -> Windows:
+    """The windows of LANCZOS, as Pillow has them, as NumPy arrays; they are cached.
+
+    Args:
+        length: the number of inputs.
+        out_length: the number of outputs.
+
+    Returns:
+        What each output sums, with weights times 2²².
+
+    Example:
+        >>> windows(2, 1).taps / 2**22
+        array([[0.5, 0.5]])
+    """
+    plan = _cached_windows if length <= _CACHED_LENGTH else _plan_windows
+    return plan(length, out_length)
+
+
+def _plan_windows(length: int, out_length: int) -> Windows:
     scale = length / out_length
     filter_scale = max(scale, 1.0)
     support = _SUPPORT * filter_scale
     center = (np.arange(out_length) + 0.5) * scale
     first = np.maximum((center - support + 0.5).astype(np.int64), 0)
     stop = np.minimum((center + support + 0.5).astype(np.int64), length)
-    x = first[:, None] + np.arange((stop - first).max())
+    taps = np.zeros((out_length, (stop - first).max()), np.int32)
+    # As many outputs at once as stay in the cache: an axis may have ten million inputs.
+    together = max(1, _CACHED_LENGTH // taps.shape[1])
+    for o in range(0, out_length, together):
+        some = slice(o, o + together)
+        taps[some] = _fixed(first[some], stop[some], center[some], filter_scale, taps.shape[1])
+    if np.maximum(taps, 0).sum(axis=1).max() >= _MOST_WEIGHT:
+        raise OverflowError(f"weights from {length} to {out_length} pixels exceed their bound")
+    planned = Windows(first.astype(np.int32), stop.astype(np.int32), taps)
+    for array in planned:
+        array.setflags(write=False)
+    return planned
+
+
+_cached_windows: Callable[[int, int], Windows] = functools.lru_cache(maxsize=256)(_plan_windows)
+
+
+def _fixed(
+    first: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    center: NDArray[np.float64],
+    filter_scale: float,
+    count: int,
+) -> NDArray[np.int32]:
+    """Fixed-point weights of a few outputs."""
+    x = first[:, None] + np.arange(count)
     weights = _kernel((x - center[:, None] + 0.5) * (1.0 / filter_scale))
     weights[x >= stop[:, None]] = 0.0
     weights /= np.cumsum(weights, axis=1)[:, -1:]  # cumsum adds from left to right, as Pillow does
-    fixed = np.trunc(weights * 2**PRECISION_BITS + np.copysign(0.5, weights)).astype(np.int32)
-    return first, stop, fixed
+    return np.trunc(weights * 2**PRECISION_BITS + np.copysign(0.5, weights)).astype(np.int32)
 
 
-def _kernel(x: np.ndarray) -> np.ndarray:
+def _kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
     window = np.sinc(x) * np.sinc(x / _SUPPORT)  # np.sinc(x) is sin(πx) / (πx)
     return np.where((x >= -_SUPPORT) & (x < _SUPPORT), window, 0.0)
