@@ -18,10 +18,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import pairwise
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +27,11 @@ from numpy.typing import NDArray
 from jaxdedup.runtime import Path, refuse_unless_writable, write_whole
 
 from ._encodings import Encodings, refuse_twice
-from ._method import METHODS, method_named
-from ._recipe import Origin, Recipe
+from ._method import METHODS
+from ._names import PackedNames
+from ._recipe import Origin
 
-_DRAFT_SUFFIX = "-draft"  # of the profile, in files of version 0.1.0
 _UTF8 = ("utf-8", "surrogatepass")  # a file name that is not UTF-8 has surrogates
-
-
-class _Columns(NamedTuple):
-    """What the formats of arrays hold: texts by name, and two arrays beside the rows."""
-
-    texts: dict[str, str]
-    names: bytes  # one after the other
-    lengths: NDArray[np.int32]  # in characters
-    rows: NDArray[Any]
 
 
 def save(path: Path, encodings: Encodings) -> None:
@@ -62,6 +51,7 @@ def save(path: Path, encodings: Encodings) -> None:
 
     Example:
         >>> import pathlib, tempfile
+        >>> from jaxdedup.encoding import Recipe
         >>> origin = Recipe(METHODS["phash"]).origin
         >>> encodings = Encodings.from_map({"a.png": "00000000000000ff"}, origin)
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -76,10 +66,11 @@ def save(path: Path, encodings: Encodings) -> None:
     for name in encodings.names:
         if not isinstance(name, str):
             raise ValueError(f"expected file names as keys, got {name!r:.200}")
-    if _suffix(path) == ".csv" and not encodings:
+    suffix = _suffix(path)
+    if suffix == ".csv" and not encodings:
         raise ValueError("expected .json, .npz or .parquet for no encodings, got '.csv'")
     refuse_twice(encodings.names)
-    write = _WRITERS[_suffix(path)]
+    write, _ = _FORMATS[suffix]
     write_whole(path, lambda file: write(file, encodings))
 
 
@@ -97,10 +88,10 @@ def load(path: Path) -> Encodings:
             with names of which none is there twice.
         OSError: the file can't be read.
     """
-    suffix = _suffix(path)
+    _, read = _FORMATS[_suffix(path)]
     with open(path, "rb") as file:
         try:
-            return _READERS[suffix](file)
+            return read(file)
         except Exception as error:  # damage of any kind
             raise ValueError(f"expected encodings in {os.fspath(path)!r}: {error}") from error
 
@@ -125,11 +116,19 @@ def refuse_unsavable(path: Path, method: str) -> None:
 
 def _suffix(path: Path) -> str:
     suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if suffix not in _WRITERS:
+    if suffix not in _FORMATS:
         raise ValueError(
-            f"expected a file name that ends in {', '.join(_WRITERS)}, got {os.fspath(path)!r}"
+            f"expected a file name that ends in {', '.join(_FORMATS)}, got {os.fspath(path)!r}"
         )
     return suffix
+
+
+def _origin(texts: Mapping[str, Any]) -> Origin:
+    if "origin" not in texts:
+        early = "version" in texts and "method" in texts
+        told = ": it is of an early version; encode the images again" if early else ""
+        raise ValueError(f"it does not say what made them{told}")
+    return Origin.from_dict(json.loads(texts["origin"]))
 
 
 def _from_hex(encodings: Mapping[str, Any], origin: Origin) -> Encodings:
@@ -138,17 +137,9 @@ def _from_hex(encodings: Mapping[str, Any], origin: Origin) -> Encodings:
     return Encodings.from_map(encodings, origin)
 
 
-def _early_origin(texts: Mapping[str, str]) -> Origin:
-    """What version 0.1.0 wrote down: for hashes it was enough."""
-    method = method_named(texts["method"])
-    if method.load is not None:
-        raise ValueError(
-            f"version {texts['version']} did not write down the weights of {method.name}: "
-            "encode the images again"
-        )
-    draft = texts["profile"].endswith(_DRAFT_SUFFIX)
-    profile: Any = texts["profile"].removesuffix(_DRAFT_SUFFIX)
-    return replace(Recipe(method, profile, draft).origin, version=texts["version"])
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    refuse_twice([name for name, _ in pairs])
+    return dict(pairs)
 
 
 def _write_json(file: BinaryIO, encodings: Encodings) -> None:
@@ -158,14 +149,8 @@ def _write_json(file: BinaryIO, encodings: Encodings) -> None:
 
 def _read_json(file: BinaryIO) -> Encodings:
     document = json.load(file, object_pairs_hook=_each_once)
-    if "origin" in document:
-        return _from_hex(document["encodings"], Origin.from_dict(document["origin"]))
-    return _from_hex(document["encodings"], _early_origin(document))
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    refuse_twice([name for name, _ in pairs])
-    return dict(pairs)
+    texts = {name: json.dumps(value) for name, value in document.items() if name != "encodings"}
+    return _from_hex(document["encodings"], _origin(texts))
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
@@ -181,66 +166,49 @@ def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
 def _read_csv(file: BinaryIO) -> Encodings:
     with io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="") as text:
         rows = list(csv.DictReader(text))
-    origins = {tuple(value for key, value in row.items() if key in _ORIGIN_COLUMNS) for row in rows}
     if not rows:
         raise ValueError("it has no rows, and so doesn't say what its method is")
-    if len(origins) != 1:
-        raise ValueError(f"it has rows of {len(origins)} methods, profiles or versions")
-    first = rows[0]
-    is_early = "origin" not in first
-    origin = _early_origin(first) if is_early else Origin.from_dict(json.loads(first["origin"]))
-    return _from_hex(_each_once([(row["name"], row["encoding"]) for row in rows]), origin)
+    if len({row.get("origin") for row in rows}) != 1:
+        raise ValueError("it has rows that were made in several ways")
+    encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
+    return _from_hex(encodings, _origin(rows[0]))
 
 
-_ORIGIN_COLUMNS = ("origin", "method", "profile", "version")
-
-
-def _columns(encodings: Encodings) -> _Columns:
-    names = "".join(encodings.names).encode(*_UTF8)
-    lengths = np.fromiter(map(len, encodings.names), np.int32, len(encodings))
-    texts = {"origin": json.dumps(encodings.origin.to_dict())}
-    columns = _Columns(texts, names, lengths, np.ascontiguousarray(encodings.rows))
-    return columns._replace(texts=texts | {"checksum": _checksum(columns)})
-
-
-def _from_columns(columns: _Columns) -> Encodings:
-    origin = Origin.from_dict(json.loads(columns.texts["origin"]))
-    checksum = columns.texts.get("checksum")
-    if checksum is not None and checksum != _checksum(columns):
-        raise ValueError("it is damaged: its checksum is another one")
-    names = _split(columns.names, columns.lengths)
-    return Encodings(names, columns.rows, origin, vouched_for=checksum is not None)
-
-
-def _checksum(columns: _Columns) -> str:
-    digest = hashlib.sha256(columns.texts["origin"].encode())
-    for part in (columns.names, columns.lengths.tobytes(), columns.rows.tobytes()):
+def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
+    digest = hashlib.sha256(origin.encode())
+    for part in (names.text.encode(*_UTF8), names.lengths.tobytes(), rows.tobytes()):
         digest.update(part)
     return digest.hexdigest()
 
 
-def _split(names: bytes, lengths: NDArray[np.int32]) -> list[str]:
-    text = names.decode(*_UTF8)
-    ends = np.cumsum(lengths, dtype=np.int64).tolist()
-    if (ends[-1] if ends else 0) != len(text):
-        raise ValueError("its names and their lengths do not go together")
-    return [text[start:end] for start, end in pairwise([0, *ends])]
+def _sealed(encodings: Encodings) -> dict[str, Any]:
+    """What the formats of arrays hold beside names and rows."""
+    origin = json.dumps(encodings.origin.to_dict())
+    names = PackedNames.of(encodings.names)
+    return {"origin": origin, "checksum": _checksum(names, encodings.rows, origin)}
+
+
+def _unsealed(texts: Mapping[str, str], names: PackedNames, rows: NDArray[Any]) -> Encodings:
+    origin, checksum = _origin(texts), texts.get("checksum")
+    if checksum is not None and checksum != _checksum(names, rows, texts["origin"]):
+        raise ValueError("it is damaged: its checksum is another one")
+    return Encodings(names, rows, origin, vouched_for=checksum is not None)
 
 
 def _write_npz(file: BinaryIO, encodings: Encodings) -> None:
-    columns = _columns(encodings)
-    names = np.frombuffer(columns.names, np.uint8)
-    arrays: dict[str, Any] = {"names": names, "lengths": columns.lengths, **columns.texts}
-    np.savez(file, encodings=columns.rows, **arrays)
+    names = PackedNames.of(encodings.names)
+    text = np.frombuffer(names.text.encode(*_UTF8), np.uint8)
+    arrays = {"names": text, "lengths": names.lengths, **_sealed(encodings)}
+    np.savez(file, encodings=encodings.rows, **arrays)
 
 
 def _read_npz(file: BinaryIO) -> Encodings:
     with np.load(file, allow_pickle=False) as arrays:
-        texts = {name: str(arrays[name]) for name in arrays if arrays[name].ndim == 0}
-        rows = arrays["encodings"]
-        if "origin" not in texts:
-            return Encodings(arrays["names"].tolist(), rows, _early_origin(texts))
-        return _from_columns(_Columns(texts, arrays["names"].tobytes(), arrays["lengths"], rows))
+        texts = {name: str(arrays[name]) for name in ("origin", "checksum") if name in arrays}
+        early = {name: "" for name in ("method", "version") if name in arrays}
+        _origin(texts | early)
+        names = PackedNames(arrays["names"].tobytes().decode(*_UTF8), arrays["lengths"])
+        return _unsealed(texts, names, arrays["encodings"])
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -254,41 +222,29 @@ def _pyarrow() -> tuple[Any, Any]:
 
 def _write_parquet(file: BinaryIO, encodings: Encodings) -> None:
     pyarrow, parquet = _pyarrow()
-    columns = _columns(encodings)
-    flat = pyarrow.array(columns.rows.reshape(-1))
-    rows = pyarrow.FixedSizeListArray.from_arrays(flat, columns.rows.shape[1])
+    flat = pyarrow.array(encodings.rows.reshape(-1))
+    rows = pyarrow.FixedSizeListArray.from_arrays(flat, encodings.rows.shape[1])
     try:
         names = pyarrow.array(encodings.names, pyarrow.string())
     except UnicodeEncodeError:  # names that are not text keep their bytes
         names = pyarrow.array([os.fsencode(name) for name in encodings.names], pyarrow.binary())
     table = pyarrow.table({"name": names, "encoding": rows})
-    parquet.write_table(table.replace_schema_metadata(columns.texts), file)
+    parquet.write_table(table.replace_schema_metadata(_sealed(encodings)), file)
 
 
 def _read_parquet(file: BinaryIO) -> Encodings:
     _, parquet = _pyarrow()
     table = parquet.read_table(file)
     column = table["encoding"].combine_chunks()
-    width = column.type.list_size
-    rows = column.flatten().to_numpy().reshape(-1, width)
-    texts = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    rows = column.flatten().to_numpy().reshape(-1, column.type.list_size)
+    texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     names = [os.fsdecode(name) for name in table["name"].to_pylist()]
-    if "origin" not in texts:
-        return Encodings(names, rows, _early_origin(texts))
-    joined: Sequence[str] = names
-    lengths = np.fromiter(map(len, joined), np.int32, len(names))
-    return _from_columns(_Columns(texts, "".join(names).encode(*_UTF8), lengths, rows))
+    return _unsealed(texts, PackedNames.of(names), rows)
 
 
-_WRITERS = {
-    ".json": _write_json,
-    ".csv": _write_csv,
-    ".npz": _write_npz,
-    ".parquet": _write_parquet,
-}
-_READERS = {
-    ".json": _read_json,
-    ".csv": _read_csv,
-    ".npz": _read_npz,
-    ".parquet": _read_parquet,
+_FORMATS = {
+    ".json": (_write_json, _read_json),
+    ".csv": (_write_csv, _read_csv),
+    ".npz": (_write_npz, _read_npz),
+    ".parquet": (_write_parquet, _read_parquet),
 }
