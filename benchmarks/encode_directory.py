@@ -32,20 +32,16 @@ def jaxdedup(method: str, folder: str, *, draft: bool = False) -> Callable[[], i
 
 
 def decode(method: str, folder: str) -> Callable[[], int]:
-    from jaxdedup import loading, methods
-    from jaxdedup._cores import core_count
-    from jaxdedup.methods._encoder import _WAITING
+    from jaxdedup import loading
+    from jaxdedup.encoding import METHODS, Recipe, decode_batches
 
-    encoder = getattr(methods, NAMES[method])(verbose=False)
-    names, _ = loading.find_files(folder)
+    recipe, source = Recipe(METHODS[method]), loading.Folder(folder)
 
     def run() -> int:
-        paths = (f"{folder}/{name}" for name in names)
-        threads = core_count() + _WAITING  # as many as the encoder has
-        for item in loading.load_batches(paths, encoder._layout, num_workers=threads):
+        for item in decode_batches((item for _, item in source), recipe):
             if isinstance(item, loading.Batch):
                 item.release()
-        return len(names)
+        return len(source)
 
     return run
 

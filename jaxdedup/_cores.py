@@ -4,7 +4,6 @@ XLA runs a loop on one core, and an operation of its body, where it is large, on
 forks and joins for every single one. Parts of the batch, in a thread for each core, need one join.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,12 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-
-def core_count() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from jaxdedup.runtime import core_count as core_count
 
 
 def is_on_one_cpu(tree: Any) -> bool:

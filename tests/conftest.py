@@ -1,12 +1,13 @@
 """Strict JAX for every test: four fake CPU devices, no silent dtype or rank promotion."""
 
 import json
-import logging
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+from PIL import Image
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -27,10 +28,18 @@ def reference_hashes() -> dict[str, dict[str, dict[str, str | None]]]:
     return json.loads((_REFERENCE / "hashes.json").read_text())["hashes"]
 
 
-@pytest.fixture(autouse=True)
-def _log_level() -> Iterator[None]:
-    """The command line quietens the log; the next test hears it again."""
-    logger = logging.getLogger("jaxdedup")
-    level = logger.level
-    yield
-    logger.setLevel(level)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Six pictures of 40 by 40, three of them alike, a copy in a sub-folder, and no picture."""
+    directory = tmp_path / "folder"
+    (directory / "sub").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (40, 40, 3), np.uint8)
+    for name in ("a.png", "b.bmp", "c.png"):
+        Image.fromarray(noise).save(directory / name)
+        noise = noise // 2 * 2  # nearly the same
+    for name in ("d.png", "e.png", "f.png"):
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(directory / name)
+    shutil.copy(directory / "d.png", directory / "sub" / "d.png")
+    (directory / "bad.png").touch()
+    return directory

@@ -1,29 +1,34 @@
-"""From files to padded batches of uint8 pixels, on the host: find, decode, read ahead, batch.
+"""Images on the host: sources of them, their decoding, and padded batches of uint8 pixels.
 
-An image is ``uint8[H, W, 3]`` (RGB) or ``uint8[H, W]`` (grey). Nothing here imports JAX: which
-images may share a batch, and how it is padded, is told by the caller as a :class:`Layout`.
+An image is ``uint8[H, W, 3]`` (RGB) or ``uint8[H, W]`` (grey). A source yields ``(key, item)``
+pairs; an item is whatever :func:`decode` takes. Importing this does not import JAX: which images
+may share a batch, and how it is padded, is told by the caller as a :class:`Layout`.
 """
 
-from ._batches import Batch as Batch
-from ._batches import Failure as Failure
-from ._batches import Layout as Layout
-from ._batches import load_batches as load_batches
-from ._decode import DecodeError as DecodeError
-from ._decode import Pixels as Pixels
-from ._decode import Source as Source
-from ._decode import as_image as as_image
-from ._decode import decode as decode
-from ._files import find_files as find_files
+from ._archive import Archive
+from ._batches import Batch, Failure, Layout, load_batches
+from ._decode import DecodeError, Item, Pixels, Unreadable, as_image, decode, image_size, own
+from ._folder import Folder
+from ._open import is_source, open_source
+from ._sources import ImageSource, Stamp
 
 __all__ = [
+    "Archive",
     "Batch",
     "DecodeError",
     "Failure",
+    "Folder",
+    "ImageSource",
+    "Item",
     "Layout",
     "Pixels",
-    "Source",
+    "Stamp",
+    "Unreadable",
     "as_image",
     "decode",
-    "find_files",
+    "image_size",
+    "is_source",
     "load_batches",
+    "open_source",
+    "own",
 ]

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from jaxdedup._cores import core_count
+from jaxdedup.runtime import core_count
 
-from ._decode import Allocate, DecodeError, Pixels, Source, decode
+from ._decode import Allocate, DecodeError, Item, Pixels, decode
 
 T = TypeVar("T")
 
@@ -116,9 +116,9 @@ class _Loader:
 
     def __init__(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Item],
         layout_of: Callable[[tuple[int, ...]], Layout],
-        decode_into: Callable[[Source, Allocate], Pixels],
+        decode_into: Callable[[Item, Allocate], Pixels],
         process: Callable[[Batch], Any],
     ) -> None:
         self._sources = enumerate(sources)
@@ -180,7 +180,7 @@ class _Loader:
         finally:
             self._output.put(_WORKER_ENDED)
 
-    def _load(self, position: int, source: Source) -> None:
+    def _load(self, position: int, source: Item) -> None:
         batch: Batch | None = None
         place = -1
 
@@ -251,11 +251,11 @@ def _as_it_is(batch: Batch) -> Any:
 
 
 def load_batches(
-    sources: Iterable[Source],
+    sources: Iterable[Item],
     layout_of: Callable[[tuple[int, ...]], Layout],
     *,
     num_workers: int | None = None,
-    decode_into: Callable[[Source, Allocate], Pixels] = decode,
+    decode_into: Callable[[Item, Allocate], Pixels] = decode,
     process: Callable[[Batch], T] = _as_it_is,
 ) -> Generator[T | Failure]:
     """Decode images in threads, into batches of equal layout.

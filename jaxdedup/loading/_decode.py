@@ -10,7 +10,7 @@ import io
 import os
 import stat
 from collections.abc import Callable, Collection
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ except ImportError:  # a platform without its wheels: Pillow alone gives the sam
     simplejpeg = None
 
 Pixels = NDArray[np.uint8]
-Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any]
 Allocate = Callable[[tuple[int, ...]], Pixels]
 
 _PILLOW_FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP")  # JPEG finds MPO
@@ -35,12 +34,21 @@ class DecodeError(ValueError):
     """An image can't be loaded; the message says why."""
 
 
+class Unreadable(NamedTuple):
+    """An item that its source could not read, in the place of an image: why."""
+
+    reason: str
+
+
+Item = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any] | Unreadable
+
+
 def _new_buffer(shape: tuple[int, ...]) -> Pixels:
     return np.empty(shape, np.uint8)
 
 
 def decode(
-    source: Source,
+    item: Item,
     allocate: Allocate = _new_buffer,
     *,
     formats: Collection[str] = (),
@@ -49,7 +57,7 @@ def decode(
     """Decode one image.
 
     Args:
-        source: a path, the bytes of a file, an open binary file, a Pillow image, or an array as
+        item: a path, the bytes of a file, an open binary file, a Pillow image, or an array as
             :func:`as_image` takes it.
         allocate: called once with the shape of the image when it is known; gives the C-contiguous
             memory that the pixels are written to.
@@ -69,7 +77,7 @@ def decode(
         (2, 4, 3)
     """
     try:
-        return _decode(source, allocate, formats, draft_size)
+        return _decode(item, allocate, formats, draft_size)
     except DecodeError:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
@@ -104,25 +112,75 @@ def as_image(array: Any) -> Pixels:
         return image.astype(np.uint8, copy=False)
 
 
+def own(item: Any) -> Item:
+    """An item that nobody else can change, or touch at the same time, while it is decoded.
+
+    Paths and bytes are so already. Files are read, what has pixels is copied: their owner may fill
+    a buffer again, close a file, or give one image twice.
+
+    Args:
+        item: as :func:`decode` takes it.
+
+    Returns:
+        The item as a path, bytes or an array; :class:`Unreadable` where reading fails.
+
+    Example:
+        >>> buffer = np.zeros((2, 2), np.uint8)
+        >>> owned = own(buffer)
+        >>> buffer[...] = 9
+        >>> owned.max()
+        np.uint8(0)
+    """
+    if isinstance(item, (str, bytes, os.PathLike, Unreadable)):
+        return item
+    try:
+        if isinstance(item, (bytearray, memoryview)):
+            return bytes(item)
+        return item.read() if hasattr(item, "read") else decode(item)
+    except DecodeError as error:
+        return Unreadable(str(error))
+    except Exception as error:
+        return Unreadable(_reason(error))
+
+
+def image_size(item: Item) -> tuple[int, int] | None:
+    """The ``(width, height)`` that an image's header tells, without decoding it.
+
+    Returns:
+        None where Pillow can't open the item.
+
+    Example:
+        >>> image_size(b"no image")
+    """
+    file = io.BytesIO(item) if isinstance(item, bytes) else item
+    try:
+        with Image.open(cast(Any, file)) as image:
+            return image.size
+    except Exception:  # decoders raise anything at all on damaged files
+        return None
+
+
 def _decode(
-    source: Source,
+    item: Item,
     allocate: Allocate,
     formats: Collection[str],
     draft_size: tuple[int, int] | None,
 ) -> Pixels:
-    if isinstance(source, Image.Image):
-        return _fill(allocate, _pillow_pixels(source))
-    if isinstance(source, (str, os.PathLike)):
-        return _decode_path(os.fspath(source), allocate, formats, draft_size)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return _decode_file(io.BytesIO(source), allocate, draft_size)
-    if hasattr(source, "read"):  # perhaps a pipe: not every file can be rewound
-        return _decode_file(io.BytesIO(cast(BinaryIO, source).read()), allocate, draft_size)
-    if hasattr(source, "__array__"):
-        return _fill(allocate, as_image(source))
+    if isinstance(item, Unreadable):
+        raise DecodeError(item.reason)
+    if isinstance(item, Image.Image):
+        return _fill(allocate, _pillow_pixels(item))
+    if isinstance(item, (str, os.PathLike)):
+        return _decode_path(os.fspath(item), allocate, formats, draft_size)
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return _decode_file(io.BytesIO(item), allocate, draft_size)
+    if hasattr(item, "read"):  # perhaps a pipe: not every file can be rewound
+        return _decode_file(io.BytesIO(cast(BinaryIO, item).read()), allocate, draft_size)
+    if hasattr(item, "__array__"):
+        return _fill(allocate, as_image(item))
     raise DecodeError(
         "expected a path, bytes, a binary file, a Pillow image or an array, "
-        f"got {type(source).__name__}"
+        f"got {type(item).__name__}"
     )
 
 

@@ -1,30 +1,26 @@
 """The encoder of CNN features: MobileNet V1 with ImageNet weights, or the user's own network."""
 
-import hashlib
-import operator
 import os
-from collections.abc import Callable, Collection, Sequence
-from functools import cache, partial
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from flax import nnx
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxdedup import mobilenet
-from jaxdedup.image import Profile, ResizeWeights, resize_padded
-from jaxdedup.loading import Batch
+from jaxdedup.duplicates import COSINE, DEFAULT_MAX_PAIRS
+from jaxdedup.encoding import Recipe, mobilenet_method, network_method
+from jaxdedup.image import Profile
+from jaxdedup.runtime import Path
 
-from ._cosine_finder import CosineFinder, Features
-from ._devices import replicate, spread
-from ._encoder import Program
+from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
+
+if TYPE_CHECKING:
+    from flax import nnx
 
 Network = Callable[[jax.Array], ArrayLike]
 
 
-class CNN(CosineFinder):
+class CNN(Encoder):
     """Encodes images as the features of a convolutional network.
 
     The default is that of imagededup's ``CNN``, versions 0.1 and 0.2: MobileNet V1 with Google's
@@ -51,8 +47,7 @@ class CNN(CosineFinder):
             size that the network takes. Faster on large photographs, but **not exact**.
 
     Attributes:
-        skipped: what the last call could not load: file name, or position in a batch → reason.
-        reused: how many encodings the last call took from its cache.
+        recipe: what is made of an image: the method and the settings.
 
     Raises:
         ValueError: a setting is out of range, contradicts another, or the file of weights does
@@ -62,6 +57,7 @@ class CNN(CosineFinder):
     Vision Applications", 2017.
 
     Example:
+        >>> import numpy as np
         >>> encoder = CNN(verbose=False)
         >>> encoder.encode_image(image_array=np.zeros((60, 80, 3), np.uint8)).shape
         (1, 1024)
@@ -70,13 +66,15 @@ class CNN(CosineFinder):
         array([[1., 1., 1.]], dtype=float32)
     """
 
+    metric = COSINE
+
     def __init__(
         self,
         verbose: bool = True,
-        weights: str | os.PathLike[str] | None = None,
+        weights: Path | None = None,
         dtype: DTypeLike = "float32",
         *,
-        model: Network | nnx.Module | None = None,
+        model: "Network | nnx.Module | None" = None,
         preprocess: Network | None = None,
         image_size: int | tuple[int, int] | None = None,
         profile: Profile = "pillow13",
@@ -85,138 +83,165 @@ class CNN(CosineFinder):
         formats: Collection[str] = (),
         draft: bool = False,
     ) -> None:
-        super().__init__(
-            verbose,
-            profile=profile,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            formats=formats,
-            draft=draft,
-        )
         self.weights = weights
-        self.dtype = _float_name(dtype)
         self.model = model
         self.preprocess = preprocess
-        self._size = _size(mobilenet.IMAGE_SIZE if image_size is None else image_size)
         if model is None:
             if preprocess is not None or image_size is not None:
                 raise ValueError("preprocess and image_size go with a model of your own")
-            self._params = replicate(mobilenet.load_params(weights))
-            self._features: Network = partial(_mobilenet_program(self.dtype), self._params)
+            method = mobilenet_method(None if weights is None else os.fspath(weights), dtype)
         else:
-            if weights is not None or self.dtype != "float32":
+            if weights is not None or dtype != "float32":
                 raise ValueError("weights and dtype go with MobileNet; a model brings its own")
-            self._features = _custom(model, preprocess or mobilenet.preprocess)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """``(h, w)``, what images are resized to."""
-        return self._size
-
-    @property
-    def method_name(self) -> str:
-        """What files of encodings call the method: ``"cnn"``."""
-        return "cnn"
+            method = network_method(
+                model, preprocess=preprocess, image_size=224 if image_size is None else image_size
+            )
+        recipe = Recipe(method, profile, draft, formats)
+        _ = recipe.origin  # loads the weights: what is wrong with them is told now
+        super().__init__(recipe, verbose, batch_size, num_workers)
 
     def _settings(self) -> dict[str, Any]:
-        own: dict[str, Any] = {"weights": self.weights, "dtype": self.dtype}
-        if self.model is not None:
-            own = {
-                "model": self.model,
-                "preprocess": self.preprocess,
-                "image_size": self.size,
-            }
+        method = self.recipe.method
+        own: dict[str, Any]
+        if self.model is None:
+            own = {"weights": self.weights, "dtype": method.dtype}
+        else:
+            own = {"model": self.model, "preprocess": self.preprocess, "image_size": method.size}
         return super()._settings() | own
 
-    def _dispatch(self, batch: Batch) -> jax.Array:
-        resize = _resize_program(self.size, batch.layout.program)
-        resized = resize((), batch.pixels, self._weights(batch))
-        # A batch may have left before it was full. The network is not run on the free places, but
-        # on a power of two, so that it is compiled for few sizes.
-        taken = 1 << (len(batch.shapes) - 1).bit_length()
-        rows = jnp.asarray(self._features(resized[:taken]))
-        if rows.ndim != 2 or rows.shape[0] != min(taken, len(resized)):
-            raise ValueError(
-                f"expected feature rows of shape ({taken}, D) from the model, got {rows.shape}"
-            )
-        return rows
+    def find_duplicates(
+        self,
+        image_dir: Path | None = None,
+        encoding_map: EncodingMap | None = None,
+        min_similarity_threshold: float = 0.9,
+        scores: bool = False,
+        outfile: Path | None = None,
+        recursive: bool = False,
+        num_enc_workers: int | None = None,
+        num_sim_workers: int | None = None,
+        *,
+        cache: Path | None = None,
+        max_pairs: int = DEFAULT_MAX_PAIRS,
+    ) -> dict[Any, Any]:
+        """Find the duplicates of each image: those whose features point nearly the same way.
 
-    def _results(self, encoded: jax.Array, count: int) -> Sequence[Features]:
-        rows = np.array(encoded, np.float32)[:count]  # a copy, that can be written to
-        return list(rows[:, None])
+        Equals imagededup's ``find_duplicates``, but for the rounding of its similarities, which
+        are float16 above 10,000 images. Here copies have the similarity 1 exactly.
 
-    def _to_bytes(self, encoding: Features) -> bytes:
-        return encoding.astype("<f4").tobytes()
+        Args:
+            image_dir: a folder, encoded as :meth:`encode_images` does.
+            encoding_map: features instead, by any keys, ``(D,)`` or ``(1, D)`` each; or what
+                :func:`jaxdedup.encoding.load` gave.
+            min_similarity_threshold: −1.0 to 1.0, inclusive.
+            scores: whether to tell the similarities.
+            outfile: a JSON file for the result, written whole or not at all.
+            recursive: whether to take the images of sub-folders too.
+            num_enc_workers: number of threads that decode.
+            num_sim_workers: has no effect; for code written for imagededup.
+            cache: with ``image_dir``, as in :meth:`encode_images`.
+            max_pairs: the most pairs of duplicates to hold; more are an error that says how many.
 
-    def _from_bytes(self, stored: bytes) -> Features:
-        return np.frombuffer(stored, "<f4").astype(np.float32)[None]
+        Returns:
+            For each image, also for one without any, the list of its duplicates in the order of
+            the images: names, or with ``scores`` tuples (name, float). No image is its own
+            duplicate.
 
-    def _origin(self, draft: bool) -> dict[str, str]:
-        if self.model is not None:
-            raise ValueError("expected no cache for a model of your own: its weights have no name")
-        own = {"dtype": self.dtype, "weights": _digest(self._params)}
-        return super()._origin(draft) | own
+        Raises:
+            TypeError: the threshold is not a real number (bool is none).
+            ValueError: neither input is given, an encoding is no row of finite numbers or not as
+                long as the first (the message names its key), an argument is out of range, or
+                there are too many pairs.
 
+        Example:
+            >>> from jaxdedup.methods import CNN
+            >>> features = {"a.png": [1, 0], "b.png": [0, 1], "c.png": [2, 0]}
+            >>> CNN(verbose=False).find_duplicates(encoding_map=features, scores=True)
+            {'a.png': [('c.png', 1.0)], 'b.png': [], 'c.png': [('a.png', 1.0)]}
+        """
+        check_workers(num_sim_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._find_duplicates(inputs, min_similarity_threshold, scores, outfile, max_pairs)
 
-def _digest(params: Any) -> str:
-    """The start of the SHA-256 of all parameters and their places."""
-    digest = hashlib.sha256()
-    for place, leaf in jax.tree_util.tree_leaves_with_path(params):
-        array = np.asarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(place)} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
+    def find_duplicates_to_remove(
+        self,
+        image_dir: Path | None = None,
+        encoding_map: EncodingMap | None = None,
+        min_similarity_threshold: float = 0.9,
+        outfile: Path | None = None,
+        recursive: bool = False,
+        num_enc_workers: int | None = None,
+        num_sim_workers: int | None = None,
+        *,
+        keep: Choice = "first",
+        cache: Path | None = None,
+        max_pairs: int = DEFAULT_MAX_PAIRS,
+    ) -> list[Any]:
+        """List images that can go, as each has a duplicate that stays. Removes nothing.
 
+        Equals imagededup's ``find_duplicates_to_remove`` as a set; its order was random.
 
-@cache
-def _mobilenet_program(dtype: str) -> Callable[..., jax.Array]:
-    # Traced, it is not divided among the cores: they have a batch each.
-    return spread(jax.jit(partial(mobilenet.features, dtype=dtype)))
+        Args:
+            image_dir: as in :meth:`find_duplicates`.
+            encoding_map: as in :meth:`find_duplicates`.
+            min_similarity_threshold: −1.0 to 1.0, inclusive.
+            outfile: a JSON file for the list.
+            recursive: whether to take the images of sub-folders too.
+            num_enc_workers: number of threads that decode.
+            num_sim_workers: has no effect.
+            keep: which of several duplicates stays: the ``"first"``, or, with ``image_dir``, the
+                ``"largest"`` (in pixels), ``"newest"`` or ``"oldest"`` (by modification time), the
+                first among equals; or a function from a list of names to one of them.
+            cache: with ``image_dir``, as in :meth:`encode_images`.
+            max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
 
+        Returns:
+            Names, in the order of the images. No two of the images that stay are duplicates.
 
-def _custom(model: Network | nnx.Module, preprocess: Network) -> Network:
-    if not callable(model):
-        raise TypeError(f"expected a function or a Flax module, got {type(model).__name__}")
-    if not isinstance(model, nnx.Module):
-        return lambda images: model(jnp.asarray(preprocess(images)))
-    graph, state = nnx.split(model)
+        Raises:
+            TypeError: as in :meth:`find_duplicates`.
+            ValueError: as in :meth:`find_duplicates`, or ``keep`` is unknown, needs files where
+                there are none, or returned something else than a name of its list.
 
-    @jax.jit  # the weights are an argument, not a constant of the program
-    def run(state: Any, images: ArrayLike) -> ArrayLike:
-        return nnx.merge(graph, state)(images)
+        Example:
+            >>> from jaxdedup.methods import CNN
+            >>> features = {"a.png": [1, 0], "b.png": [0, 1], "c.png": [2, 0]}
+            >>> CNN(verbose=False).find_duplicates_to_remove(encoding_map=features)
+            ['c.png']
+        """
+        check_workers(num_sim_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._find_removable(inputs, min_similarity_threshold, keep, outfile, max_pairs)
 
-    return lambda images: run(state, preprocess(images))
+    def search(
+        self,
+        queries: EncodingMap,
+        corpus: EncodingMap,
+        min_similarity_threshold: float = 0.9,
+        scores: bool = False,
+        *,
+        max_pairs: int = DEFAULT_MAX_PAIRS,
+    ) -> dict[Any, Any]:
+        """Search other features, the corpus, for duplicates of some.
 
+        Args:
+            queries: features by any keys, as in :meth:`find_duplicates`.
+            corpus: likewise. A name may be in both: nothing is left out.
+            min_similarity_threshold: −1.0 to 1.0, inclusive.
+            scores: whether to tell the similarities.
+            max_pairs: as in :meth:`find_duplicates`.
 
-@cache
-def _resize_program(size: tuple[int, int], program: Program) -> Callable[..., jax.Array]:
-    @jax.jit
-    def resize(_: Any, images: jax.Array, weights: ResizeWeights) -> jax.Array:
-        resized = resize_padded(
-            images, weights, size, vertical_first=program.vertical_first, packed=True
-        )
-        grey = images.ndim == 3
-        return jnp.repeat(resized[..., None], 3, axis=-1) if grey else resized
+        Returns:
+            For each query the list of its duplicates in the corpus, the nearest first.
 
-    return spread(resize)
+        Raises:
+            TypeError: as in :meth:`find_duplicates`.
+            ValueError: as in :meth:`find_duplicates`, or loaded encodings were made in another way
+                than the encoder's.
 
-
-def _size(size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = size if isinstance(size, tuple) else (size, size)
-    try:
-        height, width = map(operator.index, sides)
-    except (TypeError, ValueError):
-        raise ValueError(f"expected image_size as a side or (h, w), got {size!r}") from None
-    if height < 1 or width < 1:
-        raise ValueError(f"expected image_size of at least 1, got {size!r}")
-    return height, width
-
-
-def _float_name(dtype: DTypeLike) -> str:
-    try:
-        name = jnp.dtype(dtype).name
-    except TypeError:
-        name = str(dtype)
-    if name not in ("float32", "bfloat16"):
-        raise ValueError(f"expected dtype float32 or bfloat16, got {name!r}")
-    return name
+        Example:
+            >>> from jaxdedup.methods import CNN
+            >>> corpus = {"a.png": [1, 0], "b.png": [0, 1]}
+            >>> CNN(verbose=False).search({"new.png": [9, 1]}, corpus)
+            {'new.png': ['a.png']}
+        """
+        return self._search(queries, corpus, min_similarity_threshold, scores, max_pairs)

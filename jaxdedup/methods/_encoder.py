@@ -1,90 +1,104 @@
-"""What all encoders share: from files, folders and iterables to encodings, in padded batches.
+"""What the encoders share: imagededup's calls, onto the stream and the search.
 
-The data flow: sources → threads that decode into batches of one layout (:mod:`jaxdedup.loading`)
-and run the layout's device function on each → results by position. A method says only what its
-device function is (``_dispatch``) and what an encoding looks like to the user (``_results``).
+Results go to the caller. What a thread's last call could not load, took from its cache and found is
+kept beside, for code written for imagededup; nothing here reads it.
 """
 
 import logging
-import math
 import operator
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from functools import lru_cache, partial
-from threading import Semaphore
-from typing import Any, Generic, NamedTuple, TypeVar, get_args
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
-from tqdm.auto import tqdm
 
-from jaxdedup._cores import core_count
-from jaxdedup.image import Profile, ResizeWeights, bucket_shape, plan_resize, vertical_first
-from jaxdedup.loading import (
-    Batch,
-    DecodeError,
-    Failure,
-    Layout,
-    Pixels,
-    Source,
-    as_image,
-    decode,
-    find_files,
-    load_batches,
+from jaxdedup.duplicates import Keep, Matches, Metric, check_keep, find_matches, text_names
+from jaxdedup.encoding import (
+    Encodings,
+    Recipe,
+    commonest,
+    decoder,
+    encode,
+    encode_pixels,
+    encode_source,
 )
-from jaxdedup.storage import DRAFT_SUFFIX
+from jaxdedup.loading import DecodeError, Folder, Item, as_image
+from jaxdedup.runtime import (
+    Path,
+    integer,
+    positive,
+    refuse_unless_writable,
+    watched,
+    write_json,
+)
 
-from ._cache import EncodingCache
-from ._interrupt import noticing_interrupts
-
-E = TypeVar("E")
-Path = str | os.PathLike[str]
+EncodingMap = Mapping[Any, Any]
+Choice = Keep | Callable[[list[Any]], Any]
 
 logger = logging.getLogger("jaxdedup")
 
-# On the CPU a batch that stays in the cache is fastest, and only spares the cost of the call; an
-# accelerator wants to be filled.
-_CPU_BATCH_BYTES = 12 * 2**20
-_DEVICE_BATCH_BYTES = 512 * 2**20
-_MAX_BATCH_SIZE = 256
-_WAITING = 2  # workers that the device keeps waiting, while the others decode
+# Stack frames: _given, _matches, _find_duplicates or _find_removable, the public call, its caller.
+_TO_CALLER = 5
 
 
-class Program(NamedTuple):
-    """What, beside the padded shape, a device function is compiled for."""
+class Inputs(NamedTuple):
+    """Where the encodings come from: a folder, and how to encode it, or a map."""
 
-    vertical_first: bool
+    image_dir: Path | None
+    encoding_map: EncodingMap | None
+    recursive: bool
+    num_enc_workers: int | None
+    cache: Path | None
 
 
-class Encoder(ABC, Generic[E]):
-    """Base of the encoders."""
+class _Last(threading.local):
+    """What the last call in this thread left."""
+
+    def __init__(self) -> None:
+        self.skipped: dict[Any, str] = {}
+        self.reused = 0
+        self.results: Any = None
+
+
+class Encoder:
+    """Base of the encoders: files, folders and arrays to encodings.
+
+    Attributes:
+        recipe: what is made of an image.
+        verbose: whether to show progress.
+        batch_size, num_workers: as of :func:`jaxdedup.encoding.encode`.
+    """
+
+    metric: ClassVar[Metric]
 
     def __init__(
-        self,
-        verbose: bool = True,
-        *,
-        profile: Profile = "pillow13",
-        batch_size: int | None = None,
-        num_workers: int | None = None,
-        formats: Collection[str] = (),
-        draft: bool = False,
+        self, recipe: Recipe, verbose: bool, batch_size: int | None, num_workers: int | None
     ) -> None:
-        if profile not in get_args(Profile):
-            raise ValueError(
-                f"expected a profile among {', '.join(get_args(Profile))}, got {profile!r}"
-            )
-        if isinstance(formats, str):
-            raise TypeError(f"expected formats as a collection of suffixes, got {formats!r}")
+        self.recipe = recipe
         self.verbose = verbose
-        self.profile: Profile = profile
-        self.batch_size = _positive("batch_size", batch_size)
-        self.num_workers = _positive("num_workers", num_workers)
-        self.formats = tuple(formats)
-        self.draft = draft
-        self.skipped: dict[str | int, str] = {}
-        self.reused = 0
+        self.batch_size = None if batch_size is None else positive("batch_size", batch_size)
+        self.num_workers = None if num_workers is None else positive("num_workers", num_workers)
+        self._last = _Last()
+
+    @property
+    def skipped(self) -> dict[Any, str]:
+        """What this thread's last call could not load: file name, or position → reason."""
+        return self._last.skipped
+
+    @property
+    def reused(self) -> int:
+        """How many encodings this thread's last call took from its cache."""
+        return self._last.reused
+
+    @property
+    def results(self) -> Any:
+        """What this thread's last search found."""
+        return self._last.results
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
@@ -93,14 +107,20 @@ class Encoder(ABC, Generic[E]):
     def _settings(self) -> dict[str, Any]:
         return {
             "verbose": self.verbose,
-            "profile": self.profile,
+            "profile": self.recipe.profile,
             "batch_size": self.batch_size,
             "num_workers": self.num_workers,
-            "formats": self.formats,
-            "draft": self.draft,
+            "formats": self.recipe.formats,
+            "draft": self.recipe.draft,
         }
 
-    def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> E | None:
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_last"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _last=_Last())
+
+    def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> Any:
         """Encode one image.
 
         Args:
@@ -116,19 +136,23 @@ class Encoder(ABC, Generic[E]):
             ValueError: neither an existing file nor an array is given, or the array has the wrong
                 number of axes or channels.
         """
-        if isinstance(image_file, (str, os.PathLike)) and os.path.exists(image_file):
-            self.skipped = {}
+        self._remember({})
+        path = image_file if isinstance(image_file, (str, os.PathLike)) else None
+        if path is not None and os.path.exists(path):
             try:
-                batch = self._batch_of_one(self._decoder(self.draft)(image_file))
+                pixels = decoder(self.recipe)(path)
             except DecodeError as error:
-                self._skip(os.fspath(image_file), str(error))
+                name = os.fspath(path)
+                self._last.skipped = {name: str(error)}
+                logger.warning("skipped %s: %s", name, error)
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
-            self.skipped = {}
-            batch = self._batch_of_one(as_image(image_array))
+            pixels = as_image(image_array)
         else:
-            raise ValueError("Please provide either image file path or image array!")
-        return self._results(self._dispatch(batch), 1)[0]
+            got = "" if path is None else f" Got {os.fspath(path)!r:.300}, which does not exist"
+            raise ValueError(f"Please provide either image file path or image array!{got}")
+        row = encode_pixels(pixels, self.recipe)
+        return Encodings([0], row[None], self.recipe.origin)[0]
 
     def encode_images(
         self,
@@ -138,7 +162,7 @@ class Encoder(ABC, Generic[E]):
         *,
         draft: bool | None = None,
         cache: Path | None = None,
-    ) -> dict[str, E]:
+    ) -> dict[str, Any]:
         """Encode the images of a folder.
 
         Args:
@@ -161,32 +185,17 @@ class Encoder(ABC, Generic[E]):
                 profile or network.
             OSError: the cache can't be opened, or another process uses it.
         """
-        if not isinstance(image_dir, (str, os.PathLike)):
-            raise ValueError(f"Please provide a valid directory path! Got {image_dir!r}")
-        names, unreadable = find_files(image_dir, recursive=recursive)
-        self.skipped = {}
-        self.reused = 0
-        for name, reason in unreadable.items():
-            self._skip(name, reason)
-        draft = self.draft if draft is None else draft
-        if cache is None:
-            return self._encode_files(image_dir, names, num_enc_workers, draft)
-        with EncodingCache(cache, self._origin(draft)) as store:
-            known = store.reuse(image_dir, names, recursive=recursive)
-            encodings = {name: self._from_bytes(stored) for name, stored in known.items()}
-            self.reused = len(encodings)
-            logger.info("%d of %d encodings reused from %s", len(known), len(names), cache)
-            new = [name for name in names if name not in known]
-            encodings |= self._encode_files(image_dir, new, num_enc_workers, draft, store)
-        return {name: encodings[name] for name in names if name in encodings}
+        inputs = Inputs(image_dir, None, recursive, num_enc_workers, cache)
+        recipe = self.recipe if draft is None else replace(self.recipe, draft=draft)
+        return self._encode_folder(inputs, recipe).to_dict()
 
-    def encode_batch(self, images: Iterable[Source]) -> list[E | None]:
+    def encode_batch(self, images: Iterable[Item]) -> list[Any]:
         """Encode images from anywhere.
 
         Args:
             images: paths, bytes of files, open binary files, Pillow images or arrays, in any
                 mixture and any sizes. A lazy iterable is consumed lazily, from other threads but
-                never by two at once.
+                never by two at once; what it yields may change as soon as the next is asked for.
 
         Returns:
             The encodings in the order of the images; None where an image can't be loaded, and
@@ -197,199 +206,146 @@ class Encoder(ABC, Generic[E]):
         """
         if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
             raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
-        self.skipped = {}
-        self.reused = 0
-        return self._encode(images, None, None, self.draft)
-
-    @property
-    @abstractmethod
-    def method_name(self) -> str:
-        """What files of encodings call the method: ``"phash"``, …, ``"cnn"``."""
-
-    def profile_name(self, draft: bool) -> str:
-        """What files of encodings call the profile."""
-        return self.profile + DRAFT_SUFFIX if draft else self.profile
-
-    @property
-    @abstractmethod
-    def size(self) -> tuple[int, int]:
-        """``(h, w)``, what images are resized to."""
-
-    @abstractmethod
-    def _dispatch(self, batch: Batch) -> jax.Array:
-        """Start the device function on a batch: an array whose leading axis is the batch's."""
-
-    @abstractmethod
-    def _results(self, encoded: jax.Array, count: int) -> Sequence[E]:
-        """Wait for the device; the first ``count`` encodings in the user's form."""
-
-    @abstractmethod
-    def _to_bytes(self, encoding: E) -> bytes:
-        """An encoding as a cache keeps it."""
-
-    @abstractmethod
-    def _from_bytes(self, stored: bytes) -> E:
-        """The inverse of ``_to_bytes``."""
-
-    def _origin(self, draft: bool) -> dict[str, str]:
-        """All that an encoding depends on beside its image."""
-        return {"method": self.method_name, "profile": self.profile_name(draft)}
-
-    def _encode_files(
-        self,
-        directory: Path,
-        names: Sequence[str],
-        num_workers: int | None,
-        draft: bool,
-        cache: EncodingCache | None = None,
-    ) -> dict[str, E]:
-        """Encode files of a folder, by name, and put each encoding into the cache at once."""
-        paths = (os.path.join(directory, name) for name in names)
-
-        def put(position: int, encoding: E) -> None:
-            if cache is not None:
-                cache.put(names[position], self._to_bytes(encoding))
-
-        encodings = self._encode(paths, names, num_workers, draft, put)
-        return {name: e for name, e in zip(names, encodings, strict=True) if e is not None}
-
-    def _encode(
-        self,
-        sources: Iterable[Source],
-        names: Sequence[str] | None,
-        num_workers: int | None,
-        draft: bool,
-        encoded: Callable[[int, E], None] = lambda position, encoding: None,
-    ) -> list[E | None]:
-        """Encode each source, with progress; None where one can't be loaded."""
-        if num_workers is not None:
-            num_workers = max(1, _index("num_enc_workers", num_workers))
-        total = len(names) if names is not None else operator.length_hint(sources) or None
-        encodings: dict[int, E | None] = {}
-        # The bar is drawn once Ctrl-C would close it; a delay keeps it from being drawn at once.
-        bar = tqdm(
-            total=total,
-            desc=self._progress(),
-            unit="image",
-            disable=not self.verbose,
-            delay=1e-6,
+        self._remember({})
+        stream = encode(
+            enumerate(images),
+            self.recipe,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
         )
-        stream = self._stream(sources, num_workers or self.num_workers, draft)
-        with noticing_interrupts() as raise_if_interrupted, bar, closing(stream):
-            bar.refresh()
-            bar.delay = 0  # else it takes itself for one that was never drawn
-            for position, result in stream:
-                raise_if_interrupted()
-                if isinstance(result, Failure):
-                    self._skip(names[position] if names else position, result.reason)
-                    encodings[position] = None
-                else:
-                    encodings[position] = result
-                    encoded(position, result)
-                bar.update()
-        if self.skipped:
-            logger.warning("%d images skipped, see the encoder's .skipped", len(self.skipped))
-            self.skipped = dict(sorted(self.skipped.items()))
-        return [encodings[position] for position in range(len(encodings))]
+        total = operator.length_hint(images) or None
+        with closing(watched(stream, self._progress(), total)) as results:
+            encodings = Encodings.collect(results, self.recipe)
+        self._remember(encodings.failures)
+        by_position = encodings.to_dict()
+        return [by_position.get(place) for place in range(len(by_position) + len(self.skipped))]
 
-    def _progress(self) -> str:
-        name = type(self).__name__
-        return f"{name}, {self.reused} reused" if self.reused else name
+    def _find_duplicates(
+        self, inputs: Inputs, threshold: Any, scores: bool, outfile: Path | None, max_pairs: int
+    ) -> dict[Any, Any]:
+        matches = self._matches(inputs, threshold, outfile, max_pairs)
+        found = matches.to_dict(scores=scores)
+        if outfile:
+            write_json(outfile, matches.with_text_names().to_dict(scores=scores))
+        self._last.results = found
+        return found
 
-    def _stream(
-        self, sources: Iterable[Source], num_workers: int | None, draft: bool
-    ) -> Generator[tuple[int, E | Failure]]:
-        """Results and failures, each with its source's position, as they come."""
-        # A core has a batch; an accelerator one that it works on, and one on its way.
-        in_flight = Semaphore(core_count() if jax.default_backend() == "cpu" else 2)
+    def _find_removable(
+        self, inputs: Inputs, threshold: Any, keep: Choice, outfile: Path | None, max_pairs: int
+    ) -> list[Any]:
+        check_keep(keep, inputs.image_dir is not None)
+        matches = self._matches(inputs, threshold, outfile, max_pairs)
+        source = None if inputs.image_dir is None else Folder(inputs.image_dir)
+        removed = matches.removable(keep, source, decoder(replace(self.recipe, draft=False)))
+        if outfile:
+            texts = dict(zip(matches.names, text_names(matches.names), strict=True))
+            write_json(outfile, [texts[name] for name in removed])
+        return removed
 
-        def encode(batch: Batch) -> Sequence[tuple[int, E]]:
-            with in_flight:
-                results = self._results(self._dispatch(batch), len(batch.positions))
-            batch.release()
-            return list(_by_position(batch, results))
-
-        loaded = load_batches(
-            sources,
-            self._layout,
-            num_workers=num_workers or core_count() + _WAITING,
-            decode_into=self._decoder(draft),
-            process=encode,
+    def _search(
+        self,
+        queries: EncodingMap,
+        corpus: EncodingMap,
+        threshold: Any,
+        scores: bool,
+        max_pairs: int,
+    ) -> dict[Any, Any]:
+        self._remember({})
+        matches = find_matches(
+            self._own(queries, "queries"),
+            self._own(corpus, "corpus"),
+            threshold=self._check(threshold),
+            max_pairs=max_pairs,
+            order="score",
         )
-        with closing(loaded):
-            for item in loaded:
-                if isinstance(item, Failure):
-                    yield item.position, item
-                else:
-                    yield from item
+        self._last.results = matches.to_dict(scores=scores)
+        return self.results
 
-    def _decoder(self, draft: bool) -> Callable[..., Pixels]:
-        # At twice the target size the resize still averages over several pixels.
-        draft_size = (2 * self.size[0], 2 * self.size[1]) if draft else None
-        return partial(decode, formats=self.formats, draft_size=draft_size)
+    def _matches(
+        self, inputs: Inputs, threshold: Any, outfile: Path | None, max_pairs: int
+    ) -> Matches:
+        # All that can be wrong is found out before the work begins.
+        self._remember({})
+        threshold = self._check(threshold)
+        max_pairs = positive("max_pairs", max_pairs)
+        if outfile:
+            refuse_unless_writable(outfile)
+        return find_matches(self._given(inputs), threshold=threshold, max_pairs=max_pairs)
 
-    def _layout(self, shape: tuple[int, ...]) -> Layout:
-        """Which images share a batch: those padded to one shape, whose passes run in one order."""
-        height, width, *channels = shape
-        padded = (*bucket_shape(height, width), *channels)
-        if math.prod(padded) >= 2**31:
-            raise DecodeError(f"has {height}×{width} pixels: padded, 2³¹ bytes or more")
-        program = Program(vertical_first(height, width, self.size, profile=self.profile))
-        return Layout(padded, self._capacity(padded), program)
+    def _check(self, threshold: Any) -> int | float:
+        return self.metric.check(threshold, self.recipe.method.row.count or 0)
 
-    def _capacity(self, padded: tuple[int, ...]) -> int:
-        """The size of a batch: a power of two for each device, so that programs are few."""
-        on_cpu = jax.default_backend() == "cpu"
-        budget = _CPU_BATCH_BYTES if on_cpu else _DEVICE_BATCH_BYTES
-        devices = jax.local_device_count()
-        most = self.batch_size // devices if self.batch_size else _MAX_BATCH_SIZE
-        fitting = min(budget // int(np.prod(padded)), most)
-        return devices << max(0, fitting.bit_length() - 1)
+    def _given(self, inputs: Inputs) -> Encodings:
+        if inputs.image_dir is not None:
+            if inputs.encoding_map is not None:
+                warnings.warn(
+                    "encoding_map has no effect where image_dir is given", stacklevel=_TO_CALLER
+                )
+            return self._encode_folder(inputs, self.recipe)
+        if inputs.encoding_map is None:
+            raise ValueError("Provide either an image directory or encodings!")
+        encodings = self._own(inputs.encoding_map, "encoding_map")
+        if not encodings:
+            raise ValueError(
+                "Provide either an image directory or encodings! Got an empty encoding_map"
+            )
+        if inputs.cache is not None:
+            raise ValueError("expected image_dir where cache is given")
+        if inputs.recursive:
+            warnings.warn(
+                "recursive parameter is irrelevant when using encodings.",
+                SyntaxWarning,
+                stacklevel=_TO_CALLER,
+            )
+        if inputs.num_enc_workers is not None:
+            warnings.warn(
+                "Parameter num_enc_workers has no effect since encodings are already provided",
+                RuntimeWarning,
+                stacklevel=_TO_CALLER,
+            )
+        return encodings
 
-    def _batch_of_one(self, pixels: Pixels) -> Batch:
-        layout = self._layout(pixels.shape)._replace(capacity=1)
-        shape = (pixels.shape[0], pixels.shape[1])
-        batch = Batch(layout, np.zeros((1, *layout.shape), np.uint8), [0], [shape])
-        batch.image(0, pixels.shape)[...] = pixels
-        return batch
+    def _own(self, encodings: EncodingMap, name: str) -> Encodings:
+        """The encodings, once it is clear that this encoder could have made them."""
+        if not isinstance(encodings, Mapping):
+            raise TypeError(
+                f"expected {name} to be a dict of encodings, got {type(encodings).__name__}"
+            )
+        if not isinstance(encodings, Encodings):
+            return Encodings.from_map(encodings, self.recipe.origin)
+        if different := self.recipe.origin.differences(encodings.origin):
+            raise ValueError(f"{name} was made in another way than by {self!r}: {different}")
+        return encodings
 
-    def _weights(self, batch: Batch) -> ResizeWeights:
-        """The planned resize of each place of a batch."""
-        free = batch.layout.capacity - len(batch.shapes)
-        return _batched_weights(tuple(batch.shapes), free, self.size, batch.layout.shape[:2])
+    def _encode_folder(self, inputs: Inputs, recipe: Recipe) -> Encodings:
+        if not isinstance(inputs.image_dir, (str, os.PathLike)):
+            raise ValueError(f"Please provide a valid directory path! Got {inputs.image_dir!r:.80}")
+        num_workers = self.num_workers
+        if inputs.num_enc_workers is not None:
+            num_workers = max(1, integer("num_enc_workers", inputs.num_enc_workers))
+        encodings, reused = encode_source(
+            Folder(inputs.image_dir, recursive=inputs.recursive),
+            recipe,
+            cache=inputs.cache,
+            batch_size=self.batch_size,
+            num_workers=num_workers,
+            progress=self._progress(),
+        )
+        if inputs.cache is not None:
+            logger.info("%d encodings reused from %s", reused, inputs.cache)
+        self._remember(encodings.failures, reused)
+        return encodings
 
-    def _skip(self, name: str | int, reason: str) -> None:
-        self.skipped[name] = reason
-        logger.warning("skipped %s: %s", name, reason)
+    def _progress(self) -> str | None:
+        return type(self).__name__ if self.verbose else None
 
-
-@lru_cache(maxsize=64)  # most folders hold images of few sizes
-def _batched_weights(
-    shapes: tuple[tuple[int, int], ...],
-    free: int,
-    size: tuple[int, int],
-    bucket: tuple[int, int],
-) -> ResizeWeights:
-    plans = [plan_resize(*shape, size, bucket=bucket) for shape in shapes]
-    nothing = jax.tree.map(np.zeros_like, plans[0])  # of length 0: a free place takes no time
-    plans += [nothing] * free
-    return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *plans))
-
-
-def _by_position(batch: Batch, results: Sequence[E]) -> Iterator[tuple[int, E]]:
-    for position, result in zip(batch.positions, results, strict=True):
-        if position is not None:
-            yield position, result
-
-
-def _index(name: str, value: int) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"expected {name} to be an integer, got {value!r}") from None
+    def _remember(self, skipped: dict[Any, str], reused: int = 0) -> None:
+        self._last.skipped, self._last.reused, self._last.results = skipped, reused, None
+        if skipped:
+            logger.warning("%d images skipped: %s; see .skipped", len(skipped), commonest(skipped))
 
 
-def _positive(name: str, value: int | None) -> int | None:
-    if value is not None and _index(name, value) < 1:
-        raise ValueError(f"expected {name} to be at least 1, got {value}")
-    return value
+def check_workers(count: int | None) -> None:
+    """For num_dist_workers and num_sim_workers, which change nothing here."""
+    if count is not None:
+        integer("a number of workers", count)

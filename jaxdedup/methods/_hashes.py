@@ -1,32 +1,21 @@
-"""The encoders of the four perceptual hashes."""
+"""The encoders of the four perceptual hashes, with imagededup's calls."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Collection
 from typing import Any, ClassVar
 
-import jax
-import numpy as np
+from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, HAMMING
+from jaxdedup.encoding import METHODS, Method, Recipe
+from jaxdedup.hashing import hamming_distance
+from jaxdedup.image import Profile
+from jaxdedup.runtime import Path
 
-from jaxdedup.hashing import (
-    AHASH,
-    DHASH,
-    PHASH,
-    WHASH,
-    HashMethod,
-    hamming_distance,
-    hash_padded,
-    to_hex,
-)
-from jaxdedup.image import Profile, ResizeWeights
-from jaxdedup.loading import Batch
+from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
 
-from ._devices import spread
-from ._encoder import Program
-from ._hamming_finder import HammingFinder
+_SEARCH_METHODS = ("bktree", "brute_force", "brute_force_cython")
 
 
-class HashEncoder(HammingFinder):
-    """Encodes images as perceptual hashes: 64 bits, as 16 lower-case hex digits.
+class HashEncoder(Encoder):
+    """Encodes images as perceptual hashes, as lower-case hex digits.
 
     Args:
         verbose: whether to show progress.
@@ -43,101 +32,224 @@ class HashEncoder(HammingFinder):
             differ from those of the whole image.
 
     Attributes:
-        skipped: what the last call could not load: file name, or position in a batch → reason.
-        reused: how many encodings the last call took from its cache.
+        recipe: what is made of an image: the method and the settings.
 
     Raises:
         ValueError: an unknown profile, or a size below 1.
     """
 
-    method: ClassVar[HashMethod]
+    method: ClassVar[Method]
+    metric = HAMMING
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """``(h, w)``, what images are resized to."""
-        return self.method.size
-
-    @property
-    def method_name(self) -> str:
-        """What files of encodings call the method: ``"phash"``, …."""
-        return self.method.name
+    def __init__(
+        self,
+        verbose: bool = True,
+        *,
+        profile: Profile = "pillow13",
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+        formats: Collection[str] = (),
+        draft: bool = False,
+    ) -> None:
+        recipe = Recipe(self.method, profile, draft, formats)
+        super().__init__(recipe, verbose, batch_size, num_workers)
 
     @staticmethod
     def hamming_distance(hash1: str, hash2: str) -> int:
         """How many bits differ between two hashes; see :func:`jaxdedup.hamming_distance`."""
         return int(hamming_distance(hash1, hash2))
 
-    def _dispatch(self, batch: Batch) -> jax.Array:
-        program = _program(self.method, batch.layout.program, self.profile)
-        return program((), batch.pixels, self._weights(batch))
+    def find_duplicates(
+        self,
+        image_dir: Path | None = None,
+        encoding_map: EncodingMap | None = None,
+        max_distance_threshold: int = 10,
+        scores: bool = False,
+        outfile: Path | None = None,
+        search_method: str | None = None,
+        recursive: bool = False,
+        num_enc_workers: int | None = None,
+        num_dist_workers: int | None = None,
+        *,
+        cache: Path | None = None,
+        max_pairs: int = DEFAULT_MAX_PAIRS,
+    ) -> dict[Any, Any]:
+        """Find the duplicates of each image: those whose hashes differ in few bits.
 
-    def _results(self, encoded: jax.Array, count: int) -> Sequence[str]:
-        return [str(digits) for digits in to_hex(np.asarray(encoded)[:count])]
+        Equals imagededup's ``find_duplicates``, the order of the lists included.
 
-    def _to_bytes(self, encoding: str) -> bytes:
-        return bytes.fromhex(encoding)
+        Args:
+            image_dir: a folder, encoded as :meth:`encode_images` does.
+            encoding_map: hashes instead, by any keys: hex strings, 8 bytes or 8 numbers each; or
+                what :func:`jaxdedup.encoding.load` gave.
+            max_distance_threshold: 0 to 64 bits, inclusive.
+            scores: whether to tell the distances.
+            outfile: a JSON file for the result, written whole or not at all.
+            search_method: ``"bktree"``, ``"brute_force"`` or ``"brute_force_cython"``, for code
+                written for imagededup: the result is the same, and so is the way to it here.
+            recursive: whether to take the images of sub-folders too.
+            num_enc_workers: number of threads that decode.
+            num_dist_workers: has no effect, as ``search_method``.
+            cache: with ``image_dir``, as in :meth:`encode_images`.
+            max_pairs: the most pairs of duplicates to hold; more are an error that says how many.
 
-    def _from_bytes(self, stored: bytes) -> str:
-        return stored.hex()
+        Returns:
+            For each image, also for one without any, the list of its duplicates, the nearest
+            first, equally near ones in the order of the images: names, or with ``scores`` tuples
+            (name, int). No image is its own duplicate.
 
+        Raises:
+            TypeError: the threshold is not an integer (bool is none).
+            ValueError: neither input is given, an encoding is not a hash (the message names its
+                key), an argument is out of range, or there are too many pairs.
 
-@cache
-def _program(method: HashMethod, program: Program, profile: Profile) -> Callable[..., jax.Array]:
-    @jax.jit
-    def run(_: Any, images: jax.Array, weights: ResizeWeights) -> jax.Array:
-        return hash_padded(
-            images,
-            weights,
-            method=method,
-            vertical_first=program.vertical_first,
-            profile=profile,
-            packed=True,
-        )
+        Example:
+            >>> from jaxdedup.methods import PHash
+            >>> hashes = {"a.png": "00" * 8, "b.png": "ff" * 8, "c.png": "00" * 7 + "03"}
+            >>> PHash(verbose=False).find_duplicates(encoding_map=hashes, scores=True)
+            {'a.png': [('c.png', 2)], 'b.png': [], 'c.png': [('a.png', 2)]}
+        """
+        if search_method not in (None, *_SEARCH_METHODS):
+            raise ValueError(
+                f"expected search_method among {', '.join(_SEARCH_METHODS)}, got {search_method!r}"
+            )
+        check_workers(num_dist_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._find_duplicates(inputs, max_distance_threshold, scores, outfile, max_pairs)
 
-    return spread(run)
+    def find_duplicates_to_remove(
+        self,
+        image_dir: Path | None = None,
+        encoding_map: EncodingMap | None = None,
+        max_distance_threshold: int = 10,
+        outfile: Path | None = None,
+        recursive: bool = False,
+        num_enc_workers: int | None = None,
+        num_dist_workers: int | None = None,
+        *,
+        keep: Choice = "first",
+        cache: Path | None = None,
+        max_pairs: int = DEFAULT_MAX_PAIRS,
+    ) -> list[Any]:
+        """List images that can go, as each has a duplicate that stays. Removes nothing.
+
+        Equals imagededup's ``find_duplicates_to_remove`` as a set; its order was random.
+
+        Args:
+            image_dir: as in :meth:`find_duplicates`.
+            encoding_map: as in :meth:`find_duplicates`.
+            max_distance_threshold: 0 to 64 bits, inclusive.
+            outfile: a JSON file for the list.
+            recursive: whether to take the images of sub-folders too.
+            num_enc_workers: number of threads that decode.
+            num_dist_workers: has no effect.
+            keep: which of several duplicates stays: the ``"first"``, or, with ``image_dir``, the
+                ``"largest"`` (in pixels), ``"newest"`` or ``"oldest"`` (by modification time), the
+                first among equals; or a function from a list of names to one of them.
+            cache: with ``image_dir``, as in :meth:`encode_images`.
+            max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
+
+        Returns:
+            Names, in the order of the images. No two of the images that stay are duplicates.
+
+        Raises:
+            TypeError: as in :meth:`find_duplicates`.
+            ValueError: as in :meth:`find_duplicates`, or ``keep`` is unknown, needs files where
+                there are none, or returned something else than a name of its list.
+
+        Example:
+            >>> from jaxdedup.methods import PHash
+            >>> hashes = {"a.png": "00" * 8, "b.png": "ff" * 8, "c.png": "00" * 7 + "03"}
+            >>> PHash(verbose=False).find_duplicates_to_remove(encoding_map=hashes)
+            ['c.png']
+            >>> PHash(verbose=False).find_duplicates_to_remove(encoding_map=hashes, keep=max)
+            ['a.png']
+        """
+        check_workers(num_dist_workers)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        return self._find_removable(inputs, max_distance_threshold, keep, outfile, max_pairs)
+
+    def search(
+        self,
+        queries: EncodingMap,
+        corpus: EncodingMap,
+        max_distance_threshold: int = 10,
+        scores: bool = False,
+        *,
+        max_pairs: int = DEFAULT_MAX_PAIRS,
+    ) -> dict[Any, Any]:
+        """Search other hashes, the corpus, for duplicates of some.
+
+        Args:
+            queries: hashes by any keys, as in :meth:`find_duplicates`.
+            corpus: likewise. A name may be in both: nothing is left out.
+            max_distance_threshold: 0 to 64 bits, inclusive.
+            scores: whether to tell the distances.
+            max_pairs: as in :meth:`find_duplicates`.
+
+        Returns:
+            For each query the list of its duplicates in the corpus, the nearest first, as in
+            :meth:`find_duplicates`.
+
+        Raises:
+            TypeError: as in :meth:`find_duplicates`.
+            ValueError: as in :meth:`find_duplicates`, or loaded encodings were made in another way
+                than the encoder's.
+
+        Example:
+            >>> from jaxdedup.methods import PHash
+            >>> corpus = {"a.png": "00" * 8, "b.png": "ff" * 8}
+            >>> PHash(verbose=False).search({"new.png": "00" * 7 + "01"}, corpus)
+            {'new.png': ['a.png']}
+        """
+        return self._search(queries, corpus, max_distance_threshold, scores, max_pairs)
 
 
 class AHash(HashEncoder):
     """Average hash: imagededup's ``AHash``, bit for bit. Arguments as :class:`HashEncoder`.
 
     Example:
+        >>> import numpy as np
         >>> AHash(verbose=False).encode_image(image_array=np.eye(8, dtype=np.uint8))
         '8040201008040201'
     """
 
-    method = AHASH
+    method = METHODS["ahash"]
 
 
 class DHash(HashEncoder):
     """Difference hash: imagededup's ``DHash``, bit for bit. Arguments as :class:`HashEncoder`.
 
     Example:
+        >>> import numpy as np
         >>> slope = np.tile(np.arange(9), (8, 1))
         >>> DHash(verbose=False).encode_image(image_array=slope)
         'ffffffffffffffff'
     """
 
-    method = DHASH
+    method = METHODS["dhash"]
 
 
 class PHash(HashEncoder):
     """Perceptual hash: imagededup's ``PHash``, bit for bit. Arguments as :class:`HashEncoder`.
 
     Example:
+        >>> import numpy as np
         >>> PHash(verbose=False).encode_image(image_array=np.full((32, 32), 9))
         'ffffffffffffffff'
     """
 
-    method = PHASH
+    method = METHODS["phash"]
 
 
 class WHash(HashEncoder):
     """Wavelet hash: imagededup's ``WHash``, bit for bit. Arguments as :class:`HashEncoder`.
 
     Example:
+        >>> import numpy as np
         >>> left_bright = np.repeat([[255, 0]], 128, axis=1).repeat(256, axis=0)
         >>> WHash(verbose=False).encode_image(image_array=left_bright)
         'f0f0f0f0f0f0f0f0'
     """
 
-    method = WHASH
+    method = METHODS["whash"]

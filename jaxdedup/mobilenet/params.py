@@ -7,8 +7,6 @@ moved features of solid colours by 1e-4 against Keras, twice as far as they move
 """
 
 import os
-from contextlib import AbstractContextManager
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ from jax import Array
 from .architecture import LAYERS
 from .sources import GOOGLE, PARTS, Tensor, load_tensors
 
+_SHIPPED = "mobilenet_v1_1.0_224.safetensors"
 _EPSILON = 1e-3  # of every BatchNorm
 
 
@@ -33,9 +32,14 @@ class Weights(NamedTuple):
 Params = tuple[Weights, ...]
 
 
-def shipped_weights() -> AbstractContextManager[Path]:
-    """Gives the path of the weights that come with the package, for as long as it is open."""
-    return as_file(files("jaxdedup.weights") / "mobilenet_v1_1.0_224.safetensors")
+def shipped_weights() -> Path:
+    """The weights that come with the package: inside it where it is installed, or beside it."""
+    package = Path(__file__).parents[1]
+    places = [folder / "weights" / _SHIPPED for folder in (package, package.parent)]
+    for place in places:
+        if place.exists():
+            return place
+    raise FileNotFoundError(f"expected the weights of MobileNet V1 at {places[0]}")
 
 
 def load_params(weights: str | os.PathLike[str] | None = None) -> Params:
@@ -55,10 +59,7 @@ def load_params(weights: str | os.PathLike[str] | None = None) -> Params:
         >>> [w.kernel.shape for w in load_params()[:3]]
         [(3, 3, 3, 32), (3, 3, 32, 1), (1, 1, 32, 64)]
     """
-    if weights is None:
-        with shipped_weights() as path:
-            return load_params(path)
-    tensors = load_tensors(weights)
+    tensors = load_tensors(shipped_weights() if weights is None else weights)
     return tuple(_weights(*(tensors[GOOGLE.name(n, p)] for p in PARTS)) for n in range(len(LAYERS)))
 
 

@@ -52,8 +52,7 @@ def load_tensors(path: str | os.PathLike[str]) -> Tensors:
 
     Example:
         >>> from jaxdedup.mobilenet.params import shipped_weights
-        >>> with shipped_weights() as path:
-        ...     load_tensors(path)["MobilenetV1/Conv2d_0/weights"].shape
+        >>> load_tensors(shipped_weights())["MobilenetV1/Conv2d_0/weights"].shape
         (3, 3, 3, 32)
     """
     path = Path(path)

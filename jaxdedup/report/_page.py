@@ -19,7 +19,7 @@ from importlib.resources import files
 
 from jaxdedup import __version__
 
-from ._groups import Member
+from ._members import Member
 from ._thumbnails import Thumbnail
 
 _PLAIN_GROUPS = 100

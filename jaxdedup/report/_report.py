@@ -6,13 +6,12 @@ from html import escape
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from jaxdedup.storage import write_whole
+from jaxdedup.loading import Folder, ImageSource, open_source
+from jaxdedup.runtime import Path, positive, write_whole
 
-from ._groups import DuplicateMap, Member, duplicate_groups
+from ._members import DuplicateMap, Member, duplicate_groups
 from ._page import page
 from ._thumbnails import Thumbnail, make_thumbnails
-
-Path = str | os.PathLike[str]
 
 # A browser shows these as pictures. A file with another suffix may be a page with a script in it.
 _LINKED = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
@@ -46,7 +45,7 @@ class _Plan(NamedTuple):
 def save_report(
     path: Path,
     duplicate_map: DuplicateMap,
-    image_dir: Path,
+    image_dir: Path | ImageSource,
     *,
     title: str | None = None,
     max_groups: int = 10_000,
@@ -68,7 +67,7 @@ def save_report(
     Args:
         path: the file to write.
         duplicate_map: what ``find_duplicates`` returned, with or without scores.
-        image_dir: the folder of the files that the map names.
+        image_dir: the folder, or the zip file, of the images that the map names; or any source.
         title: of the page; None for "Duplicates in" and the name of the folder.
         max_groups: the groups to show, the largest.
         images_per_group: the thumbnails to show of a group.
@@ -104,7 +103,8 @@ def save_report(
         formats=formats,
         num_workers=num_workers,
     )
-    directory = _relative_address(image_dir, path)
+    source = report.source
+    directory = _relative_address(source.path, path) if isinstance(source, Folder) else None
 
     def write(file: BinaryIO) -> None:
         for piece in report.pieces(directory):
@@ -137,7 +137,7 @@ class Gallery:
 
 def show_duplicates(
     duplicate_map: DuplicateMap,
-    image_dir: Path,
+    image_dir: Path | ImageSource,
     *,
     title: str | None = None,
     max_groups: int = 100,
@@ -150,7 +150,7 @@ def show_duplicates(
 
     Args:
         duplicate_map: what ``find_duplicates`` returned, with or without scores.
-        image_dir: the folder of the files that the map names.
+        image_dir: the folder, or the zip file, of the images that the map names; or any source.
         title: above the groups; None for "Duplicates in" and the name of the folder.
         max_groups: the groups to show, the largest.
         images_per_group: the thumbnails to show of a group.
@@ -187,7 +187,7 @@ class _Report:
     def __init__(
         self,
         duplicate_map: DuplicateMap,
-        image_dir: Path,
+        image_dir: Path | ImageSource,
         *,
         title: str | None,
         max_groups: int,
@@ -201,16 +201,13 @@ class _Report:
             ("images_per_group", images_per_group),
             ("max_bytes", max_bytes),
         ):
-            if value < 1:
-                raise ValueError(f"expected {name} of at least 1, got {value}")
-        if not os.path.isdir(image_dir):
-            raise ValueError(f"expected an existing folder, got {os.fspath(image_dir)!r}")
+            positive(name, value)
+        self.source = open_source(image_dir)
         groups = duplicate_groups(duplicate_map)
         self.groups = groups[:max_groups]
         self.summary = _summary(groups, len(self.groups), len(duplicate_map))
         self.plan = _plan([len(group) for group in self.groups], images_per_group, max_bytes)
-        self.image_dir = image_dir
-        self.title = title or f"Duplicates in {os.path.basename(os.path.abspath(image_dir))}"
+        self.title = title or f"Duplicates in {self.source.name}"
         self.max_bytes = max_bytes
         self.formats = formats
         self.num_workers = num_workers
@@ -234,14 +231,13 @@ class _Report:
         )
 
     def _thumbnails(self) -> Iterator[Thumbnail | None]:
-        paths = [
-            os.path.join(self.image_dir, member.name)
-            for group in self.groups
-            for member in group[: self.plan.images_per_group]
+        names = [
+            member.name for group in self.groups for member in group[: self.plan.images_per_group]
         ]
         left = self.max_bytes
         for thumbnail in make_thumbnails(
-            paths,
+            self.source,
+            names,
             self.plan.size.side,
             quality=self.plan.size.quality,
             formats=self.formats,
@@ -277,10 +273,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _relative_address(image_dir: Path, page_path: Path) -> str | None:
+def _relative_address(folder: str, page_path: Path) -> str | None:
     """The folder as seen from the page; None where no relative path leads there."""
     try:
-        relative = os.path.relpath(image_dir, os.path.dirname(os.path.abspath(page_path)))
+        relative = os.path.relpath(folder, os.path.dirname(os.path.abspath(page_path)))
     except ValueError:  # another drive of Windows
         return None
     return "./" + _quote(relative.replace(os.sep, "/"))

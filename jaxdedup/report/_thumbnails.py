@@ -1,7 +1,6 @@
 """Thumbnails: small JPEGs of image files, made in threads."""
 
 import io
-import os
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from jaxdedup.loading import DecodeError, decode
+from jaxdedup.loading import DecodeError, ImageSource, decode, image_size
+from jaxdedup.runtime import core_count
 
 _READ_AHEAD = 64  # files
 
@@ -36,7 +36,8 @@ class Thumbnail(NamedTuple):
 
 
 def make_thumbnails(
-    paths: Sequence[str],
+    source: ImageSource,
+    names: Sequence[str],
     side: int,
     *,
     quality: int,
@@ -46,27 +47,32 @@ def make_thumbnails(
     """A thumbnail of each file, in order; a file that can't be loaded gives its reason.
 
     Args:
-        paths: the files.
+        source: of the files.
+        names: their keys.
         side: the longest side of a thumbnail, in pixels.
         quality: of the JPEG.
         formats: suffixes that imageio may open, see :func:`jaxdedup.loading.decode`.
         num_workers: the number of threads; None for one a core.
     """
-    make = partial(_make, side=side, quality=quality, formats=formats)
-    with ThreadPoolExecutor(num_workers or os.cpu_count()) as threads:
-        for start in range(0, len(paths), _READ_AHEAD):
-            yield from threads.map(make, paths[start : start + _READ_AHEAD])
+    make = partial(_make, source=source, side=side, quality=quality, formats=formats)
+    with ThreadPoolExecutor(num_workers or core_count()) as threads:
+        for start in range(0, len(names), _READ_AHEAD):
+            yield from threads.map(make, names[start : start + _READ_AHEAD])
 
 
-def _make(path: str, *, side: int, quality: int, formats: Collection[str]) -> Thumbnail:
+def _make(
+    name: str, *, source: ImageSource, side: int, quality: int, formats: Collection[str]
+) -> Thumbnail:
+    item = source.open(name)
     try:
         # The JPEG decoder may scale down as it decodes: a thumbnail need not be exact.
-        pixels = decode(path, formats=formats, draft_size=(side, side))
-        file_bytes = os.path.getsize(path)
-    except (DecodeError, OSError) as error:
+        pixels = decode(item, formats=formats, draft_size=(side, side))
+    except DecodeError as error:
         return Thumbnail(failure=str(error))
+    stamp = source.stamp(name)
+    file_bytes = 0 if stamp is None else stamp.size
     height, width = pixels.shape[:2]
-    full_width, full_height = _size(path) or (width, height)
+    full_width, full_height = image_size(item) or (width, height)
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     jpeg = io.BytesIO()
@@ -74,12 +80,3 @@ def _make(path: str, *, side: int, quality: int, formats: Collection[str]) -> Th
     return Thumbnail(
         jpeg.getvalue(), image.width, image.height, full_width, full_height, file_bytes
     )
-
-
-def _size(path: str) -> tuple[int, int] | None:
-    """The size in the file's header; None where Pillow doesn't know the format."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError):
-        return None

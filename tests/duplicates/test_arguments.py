@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxdedup.methods import CNN, PHash
-from jaxdedup.storage import StoredEncodings
+from tests.stored import hashes_of
 
 HASHES = {"a.jpg": "00" * 8, "b.jpg": "00" * 7 + "01", "c.jpg": "ff" * 8}
 FEATURES = {"a.jpg": [1.0, 0.0], "b.jpg": [2.0, 0.0], "c.jpg": [0.0, 1.0]}
@@ -171,9 +171,9 @@ def test_search_methods_of_imagededup_change_nothing(phash: PHash, name: str | N
 def test_unknown_arguments_are_refused(phash: PHash, cnn: CNN) -> None:
     with pytest.raises(ValueError, match=r"search_method among bktree, .* got 'faiss'"):
         phash.find_duplicates(encoding_map=HASHES, search_method="faiss")
-    with pytest.raises(TypeError, match="number of workers"):
+    with pytest.raises(TypeError, match="a number of workers to be an integer"):
         phash.find_duplicates(encoding_map=HASHES, num_dist_workers="all")
-    with pytest.raises(TypeError, match="number of workers"):
+    with pytest.raises(TypeError, match="a number of workers to be an integer"):
         cnn.find_duplicates(encoding_map=FEATURES, num_sim_workers=1.5)
     with pytest.raises(TypeError, match="search_method"):
         cnn.find_duplicates(encoding_map=FEATURES, search_method="bktree")
@@ -250,15 +250,15 @@ def test_a_bad_outfile_is_told_before_the_work(phash: PHash, tmp_path: Path) -> 
 
 
 def test_stored_encodings_know_what_made_them(phash: PHash) -> None:
-    stored = StoredEncodings(dict(HASHES), "phash", "pillow13")
+    stored = hashes_of(HASHES)
     assert phash.find_duplicates(encoding_map=stored) == phash.find_duplicates(encoding_map=HASHES)
-    for other in (
-        StoredEncodings(dict(HASHES), "dhash", "pillow13"),
-        StoredEncodings(dict(HASHES), "phash", "pillow9"),
-        StoredEncodings(dict(HASHES), "phash", "pillow13-draft"),
+    for other, message in (
+        (hashes_of(HASHES, "dhash"), "expected method phash, got dhash; size"),
+        (hashes_of(HASHES, profile="pillow9"), "expected profile pillow13, got pillow9"),
+        (hashes_of(HASHES, draft=True), "expected draft False, got True"),
     ):
-        with pytest.raises(ValueError, match=r"made by phash with profile pillow13, got \w+ with"):
+        with pytest.raises(ValueError, match=rf"encoding_map was made .*PHash.*: {message}"):
             phash.find_duplicates(encoding_map=other)
     draft = PHash(verbose=False, draft=True)
-    stored = StoredEncodings(dict(HASHES), "phash", "pillow13-draft")
+    stored = hashes_of(HASHES, draft=True)
     assert draft.find_duplicates(encoding_map=stored)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
+from jaxdedup.encoding import load, save
 from jaxdedup.methods import CNN, DHash, PHash
-from jaxdedup.storage import StoredEncodings, load_encodings, save_encodings
+from tests.stored import hashes_of
 
 
 def random_hashes(count: int, seed: int) -> dict[str, str]:
@@ -54,25 +55,28 @@ def test_stored_hashes_are_a_corpus(tmp_path: Path, folder: Path, suffix: str) -
     encoder = DHash(verbose=False)
     hashes = encoder.encode_images(folder)
     path = tmp_path / f"hashes.{suffix}"
-    save_encodings(path, StoredEncodings(hashes, "dhash", "pillow13"))
-    found = encoder.search({"new": hashes["e.png"]}, load_encodings(path))
+    save(path, hashes_of(hashes, "dhash"))
+    found = encoder.search({"new": hashes["e.png"]}, load(path))
     assert found == {"new": ["e.png"]}
     assert found == encoder.search({"new": hashes["e.png"]}, hashes)
 
 
 def test_methods_and_profiles_are_not_mixed() -> None:
     encoder, hashes = PHash(verbose=False), {"a": "0" * 16}
-    for origin in [("ahash", "pillow13"), ("phash", "pillow6"), ("phash", "pillow13-draft")]:
-        stored = StoredEncodings(dict(hashes), *origin)
-        with pytest.raises(ValueError, match="expected corpus made by phash with profile pillow13"):
+    for stored, message in [
+        (hashes_of(hashes, "ahash"), "expected method phash, got ahash"),
+        (hashes_of(hashes, profile="pillow6"), "expected profile pillow13, got pillow6"),
+        (hashes_of(hashes, draft=True), "expected draft False, got True"),
+    ]:
+        with pytest.raises(ValueError, match=f"corpus was made in another way.*{message}"):
             encoder.search(hashes, stored)
-        with pytest.raises(ValueError, match="expected queries made by phash"):
+        with pytest.raises(ValueError, match="queries was made in another way"):
             encoder.search(stored, hashes)
 
 
 def test_sides_that_do_not_go_together() -> None:
     encoder = CNN(verbose=False, model=lambda images: images.mean((1, 2)), image_size=8)
-    with pytest.raises(ValueError, match="rows of one length"):
+    with pytest.raises(ValueError, match="expected count 2, got 1"):
         encoder.search({"a": [1.0, 2.0]}, {"b": [1.0]})
     with pytest.raises(ValueError, match="16 hex digits, got 'x' for 'b'"):
         PHash(verbose=False).search({"a": "0" * 16}, {"b": "x"})

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from flax import nnx
 from PIL import Image
 
+from jaxdedup.encoding import network_method
 from jaxdedup.methods import CNN
 from jaxdedup.mobilenet import load_tensors
 from jaxdedup.mobilenet.params import shipped_weights
@@ -132,15 +134,15 @@ def test_flax_module() -> None:
 
 def test_weights_of_a_module_are_arguments_of_its_program() -> None:
     model = Linear()
-    encoder = CNN(model=model, image_size=(12, 16), verbose=False)
+    method = network_method(model, image_size=(12, 16))
     images = np.zeros((2, 12, 16, 3), np.uint8)
     calls = {
         call.params["name"]: sum(argument.aval.size for argument in call.invars)
-        for call in jax.make_jaxpr(encoder._features)(images).eqns
+        for call in jax.make_jaxpr(partial(method.compute, method.load()))(images).eqns
         if "name" in call.params
     }
     weights = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model)))
-    assert calls["run"] == weights + images.size
+    assert calls["_run_module"] == weights + images.size
 
 
 # --- settings
@@ -265,6 +267,7 @@ def test_every_image_is_bad(content: bytes, mobilenet: CNN, tmp_path: Path) -> N
 ONE_DEVICE = """
 import json, sys
 import numpy as np
+from jaxdedup.encoding import network_method
 from jaxdedup.methods import CNN
 folder, names = sys.argv[1], json.loads(sys.argv[2])
 for batch_size in (1, 2, 7, 64):
@@ -295,8 +298,7 @@ def test_batch_size_does_not_matter(mobilenet: CNN, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("write", [keras_h5, hugging_face])
 def test_weights_of_a_file(write: Callable, mobilenet: CNN, tmp_path: Path) -> None:
-    with shipped_weights() as path:
-        tensors = load_tensors(path)
+    tensors = load_tensors(shipped_weights())
     write(tmp_path / "same", tensors)
     encoder = CNN(verbose=False, weights=tmp_path / "same")
     np.testing.assert_array_equal(

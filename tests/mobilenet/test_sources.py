@@ -18,8 +18,7 @@ from tests.weight_files import FORMATS, frozen_graph, keras_h5, ours
 
 @pytest.fixture(scope="session")
 def tensors():
-    with shipped_weights() as path:
-        return load_tensors(path)
+    return load_tensors(shipped_weights())
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -148,5 +147,4 @@ def test_the_script_converts(tensors, tmp_path):
     frozen_graph(tmp_path / "graph.pb", tensors)
     target = tmp_path / "weights.safetensors"
     subprocess.run([sys.executable, script, tmp_path / "graph.pb", target], check=True)
-    with shipped_weights() as shipped:
-        assert target.read_bytes() == shipped.read_bytes()
+    assert target.read_bytes() == shipped_weights().read_bytes()

@@ -4,21 +4,19 @@ import argparse
 from collections.abc import Callable
 from typing import get_args
 
-from . import __version__
-from .image import Profile
-from .methods._duplicates import COSINE, HAMMING
-from .methods._finder import MAX_PAIRS
-from .methods._keep import Keep
+from jaxdedup import __version__
+from jaxdedup.duplicates import COSINE, DEFAULT_MAX_PAIRS, HAMMING, Keep
+from jaxdedup.encoding import METHODS
+from jaxdedup.image import Profile
+from jaxdedup.runtime import positive
 
-METHODS = {"phash": "PHash", "ahash": "AHash", "dhash": "DHash", "whash": "WHash", "cnn": "CNN"}
-DEFAULT_METHOD = "phash"
-DEFAULT_PROFILE = "pillow13"
-
-Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
+Prepare = Callable[[argparse.Namespace], Callable[[], int]]
 
 
-def make_parser(*, encode: Run, find: Run, query: Run, report: Run) -> argparse.ArgumentParser:
-    """The parser, which sets ``run`` to what is to be done."""
+def make_parser(
+    *, encode: Prepare, find: Prepare, query: Prepare, report: Prepare
+) -> argparse.ArgumentParser:
+    """The parser, which sets ``prepare``: it finds out whether all is right, and gives the work."""
     parser = argparse.ArgumentParser(
         prog="jaxdedup", description="Image fingerprints: perceptual hashes and CNN encodings."
     )
@@ -31,7 +29,9 @@ def make_parser(*, encode: Run, find: Run, query: Run, report: Run) -> argparse.
     return parser
 
 
-def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+def _add_encode(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
+) -> None:
     command = commands.add_parser(
         "encode",
         help="encode the images of a folder",
@@ -39,8 +39,8 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
         "image: the hash, two spaces, the file name.",
         epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
     )
-    command.set_defaults(run=run)
-    command.add_argument("directory", metavar="DIR", help="the folder")
+    command.set_defaults(prepare=prepare)
+    command.add_argument("directory", metavar="DIR|ZIP", help="the folder, or zip file")
     command.add_argument(
         "--output",
         metavar="FILE",
@@ -50,7 +50,9 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     _add_cache_argument(command)
 
 
-def _add_find(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+def _add_find(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
+) -> None:
     command = commands.add_parser(
         "find",
         help="find the duplicates in a folder",
@@ -59,8 +61,10 @@ def _add_find(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", r
         "before each name, how far its nearest duplicate is. Never deletes anything.",
         epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
     )
-    command.set_defaults(run=run)
-    command.add_argument("target", metavar="DIR|ENCODINGS", help="a folder, or what encode wrote")
+    command.set_defaults(prepare=prepare)
+    command.add_argument(
+        "target", metavar="DIR|ZIP|ENCODINGS", help="a folder, a zip file, or what encode wrote"
+    )
     command.add_argument(
         "--to-remove",
         action="store_true",
@@ -76,7 +80,9 @@ def _add_find(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", r
     _add_cache_argument(command)
 
 
-def _add_query(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+def _add_query(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
+) -> None:
     command = commands.add_parser(
         "query",
         help="search a folder for duplicates of new images",
@@ -85,14 +91,16 @@ def _add_query(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         "that has duplicates, and below it how far they are and their names, the nearest first.",
         epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
     )
-    command.set_defaults(run=run)
-    command.add_argument("new", metavar="NEW", help="a folder, or what encode wrote")
-    command.add_argument("corpus", metavar="CORPUS", help="a folder, or what encode wrote")
+    command.set_defaults(prepare=prepare)
+    command.add_argument("new", metavar="NEW", help="a folder, a zip file, or what encode wrote")
+    command.add_argument("corpus", metavar="CORPUS", help="likewise")
     _add_search_arguments(command)
     _add_encoding_arguments(command)
 
 
-def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Run) -> None:
+def _add_report(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
+) -> None:
     command = commands.add_parser(
         "report",
         help="show the duplicates in a folder as a page",
@@ -100,8 +108,8 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
         "largest first. The page is one file, thumbnails included. Never deletes anything.",
         epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
     )
-    command.set_defaults(run=run)
-    command.add_argument("directory", metavar="DIR", help="the folder")
+    command.set_defaults(prepare=prepare)
+    command.add_argument("directory", metavar="DIR|ZIP", help="the folder, or zip file")
     command.add_argument(
         "--output", metavar="FILE.html", required=True, help="write to FILE, whole or not at all"
     )
@@ -133,6 +141,9 @@ def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="faster and not exact: the JPEG decoder scales large images down",
     )
+    command.add_argument(
+        "--list-skipped", action="store_true", help="name each image that could not be loaded"
+    )
     command.add_argument("--quiet", action="store_true", help="no progress, no summary")
 
 
@@ -161,17 +172,14 @@ def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--max-pairs",
         type=_positive,
-        default=MAX_PAIRS,
+        default=DEFAULT_MAX_PAIRS,
         metavar="N",
-        help=f"refuse results with more pairs than N (default: {MAX_PAIRS:,})",
+        help=f"refuse results with more pairs than N (default: {DEFAULT_MAX_PAIRS:,})",
     )
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    return positive("the number", int(text))
 
 
 def _number(text: str) -> int | float:

@@ -8,7 +8,7 @@ import pytest
 
 from jaxdedup.evaluation import evaluate
 
-CASES = json.loads((Path(__file__).parent / "data" / "evaluation.json").read_text())["cases"]
+CASES = json.loads((Path(__file__).parents[1] / "data" / "evaluation.json").read_text())["cases"]
 BY_CLASS = ("precision", "recall", "f1_score", "support")
 
 

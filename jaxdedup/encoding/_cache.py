@@ -6,26 +6,22 @@ else. SQLite's journal makes every commit whole or void, so the process may die 
 loses what it encoded in the last second.
 """
 
+import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-Path = str | os.PathLike[str]
+from jaxdedup.loading import ImageSource, Stamp
+from jaxdedup.runtime import Path
+
+from ._recipe import Origin
 
 _COMMIT_SECONDS = 1.0
 # In SQLite's header, to tell our files from other people's. The last digit is to be raised when the
 # tables, or the encodings of the same image, change.
-_APPLICATION_ID = 0x6A6464_01
-
-
-class Stamp(NamedTuple):
-    """What tells that a file has changed: its size in bytes, and its modification time in ns."""
-
-    size: int
-    mtime_ns: int
+_APPLICATION_ID = 0x6A6464_02
 
 
 class EncodingCache:
@@ -33,14 +29,17 @@ class EncodingCache:
 
     Args:
         path: the file, which is made where it doesn't exist. Its folder must exist.
-        origin: what the encodings depend on beside the files: the method, the profile, …
+        origin: what the encodings depend on beside the files.
 
     Raises:
-        ValueError: the file is something else, or a cache of another origin.
+        ValueError: the file is something else, or a cache of another origin, or the weights of the
+            network can't be seen.
         OSError: the file can't be opened or made, or another process uses it.
     """
 
-    def __init__(self, path: Path, origin: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, origin: Origin) -> None:
+        if origin.weights is None:
+            raise ValueError("expected no cache for a model of your own: its weights have no name")
         self._path = os.fspath(path)
         self._stamps: dict[str, Stamp] = {}
         folder = os.path.dirname(os.path.abspath(self._path))
@@ -48,7 +47,7 @@ class EncodingCache:
             raise FileNotFoundError(f"expected the folder of the cache to exist, got {folder!r}")
         self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
         try:
-            self._open(dict(origin))
+            self._open(origin)
         except sqlite3.Error as error:
             self._connection.close()
             raise self._translated(error) from error
@@ -57,7 +56,7 @@ class EncodingCache:
             raise
         self._committed = time.monotonic()
 
-    def _open(self, origin: dict[str, str]) -> None:
+    def _open(self, origin: Origin) -> None:
         execute = self._connection.execute
         execute("PRAGMA locking_mode = EXCLUSIVE")  # for as long as it is open
         execute("BEGIN IMMEDIATE")
@@ -70,27 +69,26 @@ class EncodingCache:
                 "CREATE TABLE encodings (name BLOB PRIMARY KEY, size INTEGER NOT NULL, "
                 "mtime_ns INTEGER NOT NULL, encoding BLOB NOT NULL) WITHOUT ROWID"
             )
-            self._connection.executemany("INSERT INTO origin VALUES (?, ?)", origin.items())
+            items = [(key, json.dumps(value)) for key, value in origin.to_dict().items()]
+            self._connection.executemany("INSERT INTO origin VALUES (?, ?)", items)
         elif application != _APPLICATION_ID:
             raise ValueError(
-                f"expected a cache of encodings that this version can read, got {self._path!r}"
+                f"expected a cache of encodings that this version can read, got {self._path!r}: "
+                "choose another file, or delete it if it is a cache of an earlier version"
             )
-        found = dict(execute("SELECT key, value FROM origin"))
-        if found != origin:
+        found = {key: json.loads(value) for key, value in execute("SELECT key, value FROM origin")}
+        if different := origin.differences(Origin.from_dict(found)):
             raise ValueError(
-                f"the cache {self._path!r} holds encodings of {_described(found)}, "
-                f"expected {_described(origin)}: choose another file for these"
+                f"the cache {self._path!r} holds other encodings, {different}: choose another file"
             )
         execute("COMMIT")
         execute("BEGIN IMMEDIATE")
 
-    def reuse(self, directory: Path, names: Sequence[str], *, recursive: bool) -> dict[str, bytes]:
-        """The encodings of the files that have not changed; those of vanished files are dropped.
+    def reuse(self, source: ImageSource) -> dict[str, bytes]:
+        """The rows of the files that have not changed; those of vanished files are dropped.
 
         Args:
-            directory: the folder.
-            names: the files that are there, relative to it.
-            recursive: whether the files of sub-folders are among them. Otherwise nothing is known
+            source: the files that are there. Where it leaves out sub-folders, nothing is known
                 about those, and what the cache has of them stays.
 
         Returns:
@@ -98,10 +96,9 @@ class EncodingCache:
         """
         # From before the files are read: one that changes meanwhile will not match.
         self._stamps = {
-            name: stamp
-            for name in names
-            if (stamp := _stamp(os.path.join(directory, name))) is not None
+            name: stamp for name in source.names if (stamp := source.stamp(name)) is not None
         }
+        recursive = getattr(source, "recursive", True)
         fresh: dict[str, bytes] = {}
         vanished: list[tuple[bytes]] = []
         try:
@@ -157,15 +154,3 @@ class EncodingCache:
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             return ValueError(f"expected a cache of encodings, got {self._path!r}: {error}")
         return OSError(f"the cache {self._path!r}: {error}")
-
-
-def _stamp(path: str) -> Stamp | None:
-    try:
-        status = os.stat(path)
-    except OSError:  # a broken link, or a file that has just gone: decoding it will tell
-        return None
-    return Stamp(status.st_size, status.st_mtime_ns)
-
-
-def _described(origin: Mapping[str, str]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in origin.items())

@@ -1,7 +1,7 @@
 """From a map of encodings, as users have them, to one array; what is wrong is told by its key.
 
-A hash may be 16 hex digits, 8 bytes, or 8 numbers from 0 to 255; features may be an array or a
-list of shape ``(D,)`` or ``(1, D)``.
+A hash of 64 bits may be 16 hex digits, 8 bytes, or 8 numbers from 0 to 255; features may be an
+array or a list of shape ``(D,)`` or ``(1, D)``.
 """
 
 from binascii import unhexlify
@@ -11,54 +11,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.hashing import from_hex
-
-_BYTES = 8
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
-def packed_hashes(encodings: Mapping[Any, Any]) -> NDArray[np.uint8]:
+def packed_hashes(encodings: Mapping[Any, Any], width: int) -> NDArray[np.uint8]:
     """The hashes of a map.
 
     Args:
         encodings: N of them, by any keys.
+        width: b, the bytes of a hash.
 
     Returns:
-        ``uint8[N, 8]``, in the order of the map.
+        ``uint8[N, b]``, in the order of the map.
 
     Raises:
-        ValueError: an encoding is not a hash of 64 bits.
+        ValueError: an encoding is not a hash of that width.
 
     Example:
-        >>> packed_hashes({"a.png": "00000000000000ff", "b.png": bytes(8)}).tolist()
+        >>> packed_hashes({"a.png": "00000000000000ff", "b.png": bytes(8)}, 8).tolist()
         [[0, 0, 0, 0, 0, 0, 0, 255], [0, 0, 0, 0, 0, 0, 0, 0]]
     """
     values = list(encodings.values())
-    if all(isinstance(value, str) and len(value) == 2 * _BYTES for value in values):
+    if all(isinstance(value, str) and len(value) == 2 * width for value in values):
         try:
             packed = np.frombuffer(unhexlify("".join(values)), np.uint8)
-            return packed.reshape(-1, _BYTES)
+            return packed.reshape(-1, width)
         except ValueError:
             pass  # one by one, to find out which
-    return np.stack([_hash(key, value) for key, value in encodings.items()])
+    return np.stack([_hash(key, value, width) for key, value in encodings.items()])
 
 
-def _hash(key: Hashable, value: Any) -> NDArray[np.uint8]:
+def _hash(key: Hashable, value: Any, width: int) -> NDArray[np.uint8]:
     if isinstance(value, str):
-        try:
-            return from_hex(value)
-        except ValueError as error:
-            raise ValueError(f"{error} for {key!r}") from None
+        if len(value) != 2 * width or not set(value) <= _HEX_DIGITS:
+            raise ValueError(
+                f"expected a hash of {2 * width} hex digits, got {value!r:.60} for {key!r:.200}"
+            )
+        return np.frombuffer(unhexlify(value), np.uint8)
     if isinstance(value, (bytes, bytearray)):
         value = np.frombuffer(value, np.uint8)
     numbers = _array(key, value)
-    if numbers.dtype.kind not in "iu" or numbers.shape not in ((_BYTES,), (1, _BYTES)):
+    if numbers.dtype.kind not in "iu" or numbers.shape not in ((width,), (1, width)):
         raise ValueError(
-            f"expected a hash of 16 hex digits or {_BYTES} bytes for {key!r}, "
+            f"expected a hash of {2 * width} hex digits or {width} bytes for {key!r:.200}, "
             f"got {_described(value)}"
         )
     if numbers.min() < 0 or numbers.max() > 255:
-        raise ValueError(f"expected bytes from 0 to 255 for {key!r}, got {numbers.tolist()}")
-    return numbers.reshape(_BYTES).astype(np.uint8)
+        raise ValueError(f"expected bytes from 0 to 255 for {key!r:.200}, got {numbers.tolist()}")
+    return numbers.reshape(width).astype(np.uint8)
 
 
 def feature_rows(encodings: Mapping[Any, Any]) -> NDArray[np.float32]:
@@ -90,7 +90,7 @@ def feature_rows(encodings: Mapping[Any, Any]) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
             rows[number] = row
     if rows is None:
-        raise ValueError("expected encodings, got an empty map")
+        return np.zeros((0, 0), np.float32)
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         key = list(encodings)[int(finite.argmin())]

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from jaxdedup import __version__, cli
-from jaxdedup.storage import load_encodings
+from jaxdedup.encoding import load
 from tests.pictures import crops
 from tests.pillow_hashes import HASHES
+from tests.stored import origin_of
 
 PICTURES = {f"{i}.png": picture for i, picture in enumerate(crops(3, 41, 57, 3))}
 EXPECTED = {name: HASHES["dhash"](picture) for name, picture in PICTURES.items()}
@@ -41,7 +42,10 @@ def test_lines(folder: Path, capfd: pytest.CaptureFixture) -> None:
     assert output.out == "".join(f"{digits}  {name}\n" for name, digits in EXPECTED.items())
     assert "3 images encoded in" in output.err
     assert " a second" in output.err
-    assert "1 skipped:\n  bad.jpg: is not an image of a known format\n" in output.err
+    assert "1 skipped: 1 is not an image of a known format; --list-skipped" in output.err
+    assert "bad.jpg" not in output.err
+    assert encode(folder, "--list-skipped") == 0
+    assert "  bad.jpg: is not an image of a known format\n" in capfd.readouterr().err
 
 
 def test_quiet(folder: Path, capfd: pytest.CaptureFixture) -> None:
@@ -54,8 +58,8 @@ def test_output_file(suffix: str, folder: Path, capfd: pytest.CaptureFixture) ->
     path = folder.parent / f"hashes{suffix}"
     assert encode(folder, "--output", path, "--profile", "pillow9") == 0
     assert capfd.readouterr().out == ""
-    encodings, *origin = load_encodings(path)
-    assert origin == ["dhash", "pillow9", __version__]
+    encodings = load(path)
+    assert encodings.origin == origin_of("dhash", profile="pillow9")
     assert encodings == EXPECTED
 
 
@@ -120,8 +124,8 @@ def test_help(arguments: list[str], capfd: pytest.CaptureFixture) -> None:
 def test_cnn(folder: Path, capfd: pytest.CaptureFixture) -> None:
     path = folder.parent / "features.npz"
     assert cli.main(["encode", str(folder), "--method", "cnn", "--output", str(path)]) == 0
-    encodings, method, *_ = load_encodings(path)
-    assert method == "cnn"
+    encodings = load(path)
+    assert encodings.origin == origin_of("cnn")
     assert {name: row.shape for name, row in encodings.items()} == dict.fromkeys(
         EXPECTED, (1, 1024)
     )

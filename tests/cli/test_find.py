@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from jaxdedup.cli import main
+from jaxdedup.encoding import load, save
 from jaxdedup.methods import AHash
-from jaxdedup.storage import StoredEncodings, load_encodings, save_encodings
+from tests.stored import features_of, hashes_of
 
 HASHES = {
     "a.jpg": "00" * 8,
@@ -30,14 +31,14 @@ FEATURES = {
 @pytest.fixture
 def hashes(tmp_path: Path) -> str:
     path = tmp_path / "hashes.npz"
-    save_encodings(path, StoredEncodings(dict(HASHES), "phash", "pillow13"))
+    save(path, hashes_of(HASHES))
     return str(path)
 
 
 @pytest.fixture
 def features(tmp_path: Path) -> str:
     path = tmp_path / "features.npz"
-    save_encodings(path, StoredEncodings(dict(FEATURES), "cnn", "pillow13"))
+    save(path, features_of(FEATURES))
     return str(path)
 
 
@@ -90,7 +91,7 @@ def test_find_in_a_folder_equals_the_encoder(
     assert main(["find", str(folder), "--method", "ahash", "--output", str(output)]) == 0
     encoder = AHash(verbose=False)
     assert json.loads(output.read_text()) == encoder.find_duplicates(folder)
-    assert "bad.png: is empty" in capsys.readouterr().err
+    assert "1 skipped: 1 is empty; --list-skipped" in capsys.readouterr().err
 
     for keep in ("first", "largest", "newest", "oldest"):
         words = ["find", str(folder), "--method", "ahash", "--to-remove", "--keep", keep, "--quiet"]
@@ -115,7 +116,7 @@ def test_the_cache_is_told_of(
     assert main(["find", *words]) == 0
     assert f"{count} reused from the cache" in capsys.readouterr().err
     words[2] = "ahash"
-    assert "holds encodings of method dhash" in usage_error(capsys, "find", *words)
+    assert "expected method ahash, got dhash" in usage_error(capsys, "find", *words)
 
 
 def test_query_prints_what_is_near(
@@ -123,7 +124,7 @@ def test_query_prints_what_is_near(
 ) -> None:
     new = tmp_path / "new.json"
     queries = {"new.jpg": "00" * 7 + "03", "other.jpg": "0f" * 4 + "f0" * 4}
-    save_encodings(new, StoredEncodings(dict(queries), "phash", "pillow13"))
+    save(new, hashes_of(queries))
     assert main(["query", str(new), hashes]) == 0
     captured = capsys.readouterr()
     assert captured.out == "new.jpg\n   1  c.jpg\n   1  e.jpg\n   2  a.jpg\n"
@@ -144,16 +145,16 @@ def test_a_folder_is_encoded_as_the_file_was(
     words = ["--method", "ahash", "--profile", "pillow9", "--output", corpus]
     assert main(["encode", photos, *words]) == 0
     output = tmp_path / "found.json"
-    stored = load_encodings(corpus)
+    stored = load(corpus)
     encoder = AHash(verbose=False, profile="pillow9")
     for new, old in [(photos, corpus), (corpus, photos), (photos, photos)]:
         asked = words[:4] if new == old else []
         assert main(["query", new, old, *asked, "--output", str(output)]) == 0
         assert json.loads(output.read_text()) == encoder.search(stored, stored)
     capsys.readouterr()
-    wanted = "expected encodings of phash with profile pillow9"
+    wanted = "holds other encodings: expected method phash, got ahash"
     assert wanted in usage_error(capsys, "query", photos, corpus, "--method", "phash")
-    wanted = "expected encodings of ahash with profile pillow9-draft"
+    wanted = "holds other encodings: expected draft True, got False"
     words = ["--draft", "--profile", "pillow9"]
     assert wanted in usage_error(capsys, "query", photos, corpus, *words)
 
@@ -162,11 +163,14 @@ def test_files_of_two_origins_are_not_mixed(
     hashes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tmp_path / "other.npz"
-    for origin in [("dhash", "pillow13"), ("phash", "pillow9"), ("phash", "pillow13-draft")]:
-        save_encodings(other, StoredEncodings(dict(HASHES), *origin))
-        message = f"got {origin[0]} with profile {origin[1]}"
+    for encodings, message in [
+        (hashes_of(HASHES, "dhash"), "expected method phash, got dhash"),
+        (hashes_of(HASHES, profile="pillow9"), "expected profile pillow13, got pillow9"),
+        (hashes_of(HASHES, draft=True), "expected draft False, got True"),
+    ]:
+        save(other, encodings)
         assert message in usage_error(capsys, "query", hashes, other)
-        assert "expected encodings of" in usage_error(capsys, "query", other, hashes)
+        assert "not made in one way" in usage_error(capsys, "query", other, hashes)
         assert main(["find", str(other), "--quiet"]) == 0
         capsys.readouterr()
 
@@ -192,7 +196,7 @@ def test_wrong_usage_is_exit_code_2(
         ("find", hashes, "--threshold", "0.9"): "an integer from 0 to 64, got 0.9",
         ("find", hashes, "--threshold", "x"): "invalid number value: 'x'",
         ("find", features, "--threshold", "nan"): "from -1.0 to 1.0, got nan",
-        ("find", features, "--method", "phash"): "expected encodings of phash",
+        ("find", features, "--method", "phash"): "expected method phash, got cnn",
         ("find", hashes, "--recursive"): "--recursive goes with a folder",
         ("find", hashes, "--cache", "c"): "--cache goes with a folder",
         ("find", hashes, "--num-workers", "2"): "--num-workers goes with a folder",
@@ -204,7 +208,7 @@ def test_wrong_usage_is_exit_code_2(
         ("find", hashes, "--max-pairs", "0"): "invalid positive integer value: '0'",
         ("find", hashes, "--max-pairs", "3", "--threshold", "64"): "exactly 15 pairs",
         ("query", hashes): "CORPUS",
-        ("query", hashes, features): "got cnn with profile pillow13",
+        ("query", hashes, features): "expected method phash, got cnn",
     }
     for words, message in cases.items():
         assert message in usage_error(capsys, *words), words
@@ -213,9 +217,12 @@ def test_wrong_usage_is_exit_code_2(
 def test_too_many_pairs_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "equal.npz"
     equal = {f"{n}.jpg": "00" * 8 for n in range(6_000)}
-    save_encodings(path, StoredEncodings(dict(equal), "phash", "pillow13"))
-    message = usage_error(capsys, "find", path)
+    save(path, hashes_of(equal))
+    message = usage_error(capsys, "find", path, "--output", tmp_path / "found.json")
     assert "17,997,000 pairs" in message
     assert "raise max_pairs" in message
+    # Groups, and what can go, need no pairs of equal encodings.
+    assert main(["find", str(path), "--quiet"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 6_000
     assert main(["find", str(path), "--to-remove", "--quiet"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5_999

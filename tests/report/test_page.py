@@ -345,7 +345,7 @@ def test_bad_maps(duplicates: Any, error: type[Exception], message: str, tmp_pat
 
 @pytest.mark.parametrize("name", ["max_groups", "images_per_group", "max_bytes"])
 def test_bad_numbers(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"expected {name} of at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"expected {name} to be at least 1, got 0"):
         save_report(tmp_path / "page.html", {}, tmp_path, **{name: 0})
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxdedup.loading import find_files
+from jaxdedup.loading import Folder, Unreadable
 
 NOT_UTF8 = os.fsdecode(b"\xff\xfe caf\xe9.png")
 LONG = "x" * 251 + ".png"
@@ -22,16 +22,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def listed(path: Path | str, *, recursive: bool = False) -> list[str]:
+    source = Folder(path, recursive=recursive)
+    assert list(source) == [(name, os.path.join(path, name)) for name in source.names]
+    return list(source.names)
+
+
 TOP = ["b.png", "a.jpg", "Z.png", "no suffix", "ä 日本.png", NOT_UTF8, LONG, "line\nend"]
 BELOW = ["sub/c.png", "sub/deep/d.png"]
 
 
 def test_top_only(folder: Path) -> None:
-    assert find_files(folder) == (sorted(TOP), {})
+    assert listed(folder) == sorted(TOP)
 
 
 def test_recursive(folder: Path) -> None:
-    assert find_files(str(folder), recursive=True) == (sorted(TOP + BELOW), {})
+    assert listed(str(folder), recursive=True) == sorted(TOP + BELOW)
 
 
 @pytest.mark.parametrize("recursive", [False, True])
@@ -44,17 +50,17 @@ def test_links(tmp_path: Path, recursive: bool) -> None:
     (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)
     # A link to a file is a file, and so is, until it is opened, one to nothing.
-    assert find_files(tmp_path, recursive=recursive) == (sorted(["file", *links]), {})
+    assert listed(tmp_path, recursive=recursive) == sorted(["file", *links])
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    assert find_files(tmp_path) == ([], {})
+    assert listed(tmp_path) == []
 
 
 @pytest.mark.parametrize("path", ["missing", "a.jpg"])
 def test_not_a_folder(folder: Path, path: str) -> None:
     with pytest.raises(ValueError, match=f"expected an existing folder, got .*{path}"):
-        find_files(folder / path)
+        Folder(folder / path)
 
 
 def test_unreadable_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +72,10 @@ def test_unreadable_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    files, unreadable = find_files(folder, recursive=True)
-    assert files == sorted([*TOP, "sub/c.png"])
-    assert unreadable == {"sub/deep": "Permission denied"}
+    source = Folder(folder, recursive=True)
+    assert list(source.names) == sorted([*TOP, "sub/c.png"])
+    *_, last = source
+    assert last == ("sub/deep", Unreadable("Permission denied"))
+    assert len(source) == len(list(source)) == len(TOP) + 2
     with pytest.raises(PermissionError):
-        find_files(folder / "sub" / "deep")
+        list(Folder(folder / "sub" / "deep"))

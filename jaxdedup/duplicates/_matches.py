@@ -1,0 +1,287 @@
+"""Which encodings are near which: the one door to all searches of encodings.
+
+Equal rows have the same neighbours. So only distinct ones, the kinds, are searched, and thousands
+of copies of one placeholder are one group without their millions of pairs, which are made only
+where somebody asks for a list of them.
+"""
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxdedup.encoding import Encodings, Key
+from jaxdedup.loading import ImageSource
+from jaxdedup.runtime import positive
+from jaxdedup.search import HammingPairs, Neighbours, connected_components, neighbours
+
+from ._keep import Keep, removable
+from ._metric import Metric, Order, Pairs, check_threshold, metric_of
+
+DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, repr=False)
+class Matches:
+    """What a search found.
+
+    Attributes:
+        names: the keys of what was searched for.
+        others: the keys of the corpus; those of ``names`` where there was none.
+        kinds: int64[N]: equal rows of ``names`` are of one kind.
+        other_kinds: int64[M], likewise of ``others``.
+        pairs: of kinds that are near each other.
+        metric: how they are compared.
+        order: of the matches of a name: the nearest first, or as in ``others``.
+        max_pairs: the most pairs of names to list.
+        is_self_join: whether there was no corpus.
+    """
+
+    names: Sequence[Key]
+    others: Sequence[Key]
+    kinds: Indices
+    other_kinds: Indices
+    pairs: Pairs
+    metric: Metric
+    order: Order
+    max_pairs: int
+    is_self_join: bool
+
+    def __repr__(self) -> str:
+        among = "" if self.is_self_join else f" in {len(self.others):,}"
+        return f"<Matches of {len(self.names):,} images{among}>"
+
+    def to_dict(self, *, scores: bool = False) -> dict[Key, list[Any]]:
+        """By name the list of its matches; with scores, of tuples (name, score).
+
+        Raises:
+            ValueError: there are more pairs than ``max_pairs``.
+        """
+        near = self.neighbours()
+        others = self.others
+        matched: list[Any] = [others[index] for index in near.indices.tolist()]
+        if scores:
+            matched = list(zip(matched, near.score.tolist(), strict=True))
+        ends = pairwise(near.starts.tolist())
+        return {name: matched[a:b] for name, (a, b) in zip(self.names, ends, strict=True)}
+
+    def with_text_names(self) -> "Matches":
+        """The same with names that JSON can hold as keys."""
+        texts = text_names(self.names)
+        others = texts if self.is_self_join else text_names(self.others)
+        return replace(self, names=texts, others=others)
+
+    def neighbours(self) -> Neighbours:
+        """The matches of each name, as places in ``others``.
+
+        Raises:
+            ValueError: there are more pairs than ``max_pairs``.
+        """
+        pairs = self.pairs
+        if not self._has_copies:  # kinds are names
+            return neighbours(pairs, len(self.names), order=self.order, both_ways=self.is_self_join)
+        i, j, score = self._directed()
+        of_names, of_others = _Members(self.kinds), _Members(self.other_kinds)
+        counts = of_names.counts[i] * of_others.counts[j]
+        self._refuse_too_many(int(counts.sum()))
+        entry = np.repeat(np.arange(len(i)), counts)
+        place = np.arange(len(entry)) - np.repeat(np.cumsum(counts) - counts, counts)
+        row, column = np.divmod(place, of_others.counts[j[entry]])
+        a = of_names.items[of_names.starts[i[entry]] + row]
+        b = of_others.items[of_others.starts[j[entry]] + column]
+        if self.is_self_join:
+            a, b, entry = (part[distinct] for distinct in [a != b] for part in (a, b, entry))
+        found = type(pairs)(a.astype(np.int32), b.astype(np.int32), score[entry])
+        return neighbours(found, len(self.names), order=self.order, both_ways=False)
+
+    def groups(self) -> list[list[int]]:
+        """The items of each group, directly or indirectly near each other, largest group first."""
+        count = int(self.kinds.max(initial=-1)) + 1
+        label = connected_components(self.pairs, count)[self.kinds]
+        items = np.argsort(label, kind="stable")
+        groups = np.split(items, np.flatnonzero(np.diff(label[items])) + 1)
+        return sorted((g.tolist() for g in groups if len(g) > 1), key=len, reverse=True)
+
+    def nearest(self) -> NDArray[Any]:
+        """The score of the nearest match of each name; where there is none, nothing of meaning."""
+        kind, _, score = self._directed()
+        best = np.zeros(int(self.kinds.max(initial=-1)) + 1, score.dtype)
+        farness = np.abs(score.astype(np.float32) - self.metric.copy_score)
+        farthest_first = np.argsort(-farness)  # so that the nearest is written last
+        best[kind[farthest_first]] = score[farthest_first]
+        return best[self.kinds]
+
+    def removable(
+        self,
+        keep: Keep | Callable[[list[Key]], Key] = "first",
+        source: ImageSource | None = None,
+        decode: Callable[[Any], Any] | None = None,
+    ) -> list[Key]:
+        """Names that can go, as each has a duplicate that stays; in order.
+
+        No two of the names that stay are duplicates. With the first to stay, these are the files
+        that imagededup's ``find_duplicates_to_remove`` names.
+
+        Args:
+            keep: which of several duplicates stays: the ``"first"``, or of the files the
+                ``"largest"`` (in pixels), ``"newest"`` or ``"oldest"`` (by modification time), the
+                first among equals; or a function that takes a group's names, in order, and gives
+                the one that stays.
+            source: of the files.
+            decode: decodes a file that Pillow can't open.
+
+        Raises:
+            ValueError: ``keep`` is unknown, needs a source where there is none, or returned
+                something else than a name of its list.
+        """
+        i, j, _ = self._directed()
+        members = [items.tolist() for items in _Members(self.kinds).split()]
+        near: list[list[int]] = [[] for _ in members]
+        for kind, other in zip(i.tolist(), j.tolist(), strict=True):
+            if kind != other:
+                near[kind].append(other)
+        removed = removable(members, near, self.names, keep, source, decode)
+        return [self.names[item] for item in removed]
+
+    @property
+    def _has_copies(self) -> bool:
+        return any(
+            int(kinds.max(initial=-1)) + 1 < len(kinds) for kinds in (self.kinds, self.other_kinds)
+        )
+
+    def _directed(self) -> tuple[Indices, Indices, NDArray[Any]]:
+        """The kinds near each kind, itself included where it has copies; ordered by kind."""
+        i, j, score = (np.asarray(column) for column in self.pairs)
+        if self.is_self_join:
+            own = np.flatnonzero(_Members(self.kinds).counts > 1)
+            copies = np.full(len(own), self.metric.copy_score, score.dtype)
+            i, j = np.concatenate([i, j, own]), np.concatenate([j, i, own])
+            score = np.concatenate([score, score, copies])
+        order = np.lexsort((j, i))
+        return i[order].astype(np.int64), j[order].astype(np.int64), score[order]
+
+    def _refuse_too_many(self, directed: int) -> None:
+        total = directed
+        if self.is_self_join:  # each pair both ways, and each of a copied kind with itself
+            counts = _Members(self.kinds).counts
+            total = (directed - int(counts[counts > 1].sum())) // 2
+        if total > self.max_pairs:
+            raise ValueError(
+                f"the result would be exactly {total:,} pairs, expected at most "
+                f"max_pairs={self.max_pairs:,}. Ask for groups (find_matches(…).groups(), jaxdedup "
+                "find) or for what can be removed, which need no pairs of equal encodings, for a "
+                "nearer threshold, or raise max_pairs"
+            )
+
+
+class _Members:
+    """The items of each kind, one kind after the other."""
+
+    def __init__(self, kinds: Indices) -> None:
+        self.counts = np.bincount(kinds)
+        self.items = np.argsort(kinds, kind="stable")
+        self.starts = np.cumsum(self.counts) - self.counts
+
+    def split(self) -> list[Indices]:
+        return np.split(self.items, self.starts[1:]) if len(self.counts) else []
+
+
+def find_matches(
+    encodings: Encodings,
+    corpus: Encodings | None = None,
+    *,
+    threshold: int | float | None = None,
+    max_pairs: int = DEFAULT_MAX_PAIRS,
+    order: Order | None = None,
+) -> Matches:
+    """The encodings that are near each other, or near those of a corpus.
+
+    Args:
+        encodings: what is searched for.
+        corpus: where it is searched; None for the encodings themselves, where none matches itself.
+        threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
+            similarity; None for imagededup's, 10 and 0.9.
+        max_pairs: the most pairs to hold; those of equal encodings count where they are listed.
+        order: of the matches of each: the nearest first (``"score"``), or as in the corpus
+            (``"index"``); None for imagededup's, the former for hashes, the latter for features.
+
+    Raises:
+        TypeError: the threshold is no number.
+        ValueError: the threshold is out of range, the two were not made in one way, or there are
+            more pairs than ``max_pairs``.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> hashes = {"a.png": "00" * 8, "b.png": "ff" * 8, "c.png": "00" * 7 + "03"}
+        >>> encodings = Encodings.from_map(hashes, Recipe(METHODS["phash"]).origin)
+        >>> find_matches(encodings).to_dict(scores=True)
+        {'a.png': [('c.png', 2)], 'b.png': [], 'c.png': [('a.png', 2)]}
+    """
+    metric = metric_of(encodings.origin)
+    limit = check_threshold(encodings.origin, threshold)
+    max_pairs = positive("max_pairs", max_pairs)
+    if corpus is not None and (different := encodings.origin.differences(corpus.origin)):
+        raise ValueError(f"the two sides were not made in one way: {different}")
+    distinct, kinds = _kinds(encodings.rows)
+    others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
+    if len(distinct) and (others is None or len(others)):
+        pairs = metric.pairs(distinct, others, limit, max_pairs)
+    else:
+        nothing = np.zeros(0, np.int32)
+        pairs = HammingPairs(nothing, nothing, nothing.astype(np.uint8))
+    return Matches(
+        encodings.names,
+        (encodings if corpus is None else corpus).names,
+        kinds,
+        other_kinds,
+        pairs,
+        metric,
+        order or metric.order,
+        max_pairs,
+        is_self_join=corpus is None,
+    )
+
+
+def _kinds(rows: NDArray[Any]) -> tuple[NDArray[Any], Indices]:
+    """The distinct rows, in the order in which they come first, and which of them each row is."""
+    content, width = rows.tobytes(), rows.itemsize * rows.shape[1]
+    number: dict[bytes | int, int] = {}
+    # Features that are all zero have no direction, and so are not near their copies.
+    alone: NDArray[np.bool_] = np.zeros(len(rows), bool)
+    if rows.dtype == np.float32:
+        alone = np.logical_not(rows.any(axis=1))
+    kinds = np.fromiter(
+        (
+            number.setdefault(
+                place if is_alone else content[place * width : (place + 1) * width], len(number)
+            )
+            for place, is_alone in enumerate(alone.tolist())
+        ),
+        np.int64,
+        len(rows),
+    )
+    if len(number) == len(rows):
+        return rows, kinds
+    first = np.zeros(len(number), np.int64)
+    first[kinds[::-1]] = np.arange(len(rows))[::-1]
+    return rows[first], kinds
+
+
+def text_names(names: Iterable[Hashable]) -> list[str]:
+    """Names as JSON can hold them; ValueError where two become one."""
+    texts = [_text(name) for name in names]
+    if len(set(texts)) < len(texts):
+        raise ValueError("two names have the same text, so they can't both be keys in JSON")
+    return texts
+
+
+def _text(name: Hashable) -> str:
+    if isinstance(name, (str, bytes, os.PathLike)):
+        return os.fsdecode(name)
+    return str(name)

@@ -1,0 +1,88 @@
+"""How the rows of a method are compared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from jaxdedup.encoding import Origin
+from jaxdedup.runtime import integer, number_within
+from jaxdedup.search import CosinePairs, HammingPairs, cosine_pairs, hamming_pairs
+
+Order = Literal["score", "index"]
+Pairs = HammingPairs | CosinePairs
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How rows of one kind are compared.
+
+    Attributes:
+        pairs: the pairs of rows, within one array or between two, that reach a threshold.
+        check: from a threshold and the bits of a row to the threshold as a number.
+        default: the threshold of imagededup.
+        order: of the duplicates of an image, as in imagededup: the nearest first, or as in the
+            map. Among equally near ones the order is the map's.
+        copy_score: how near equal rows are.
+    """
+
+    pairs: Callable[[NDArray[Any], NDArray[Any] | None, Any, int], Pairs]
+    check: Callable[[Any, int], int | float]
+    default: int | float
+    order: Order
+    copy_score: int | float
+
+
+def metric_of(origin: Origin) -> Metric:
+    """How rows of an origin are compared: bits by distance, features by similarity."""
+    return HAMMING if origin.dtype == "uint8" else COSINE
+
+
+def check_threshold(origin: Origin, threshold: Any = None) -> int | float:
+    """A threshold for rows of an origin, imagededup's for None.
+
+    Raises:
+        TypeError: it is no number; of hashes, no integer.
+        ValueError: it is out of range: of hashes from 0 to their bits, of features from −1 to 1.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> check_threshold(Recipe(METHODS["phash"]).origin)
+        10
+    """
+    metric = metric_of(origin)
+    return metric.check(metric.default if threshold is None else threshold, origin.count or 0)
+
+
+def _hamming(
+    rows: NDArray[Any], corpus: NDArray[Any] | None, distance: int, max_pairs: int
+) -> HammingPairs:
+    return hamming_pairs(rows, corpus, max_distance=distance, max_pairs=max_pairs)
+
+
+def _cosine(
+    rows: NDArray[Any], corpus: NDArray[Any] | None, similarity: float, max_pairs: int
+) -> CosinePairs:
+    return cosine_pairs(rows, corpus, min_similarity=similarity, max_pairs=max_pairs)
+
+
+def _check_distance(value: Any, bits: int) -> int:
+    """A Hamming distance from 0 to ``bits``; TypeError or ValueError where it is none."""
+    expected = f"expected max_distance_threshold to be an integer from 0 to {bits}, got {value!r}"
+    try:
+        distance = integer("max_distance_threshold", value)
+    except TypeError:
+        raise TypeError(expected) from None
+    if not 0 <= distance <= bits:
+        raise ValueError(expected)
+    return distance
+
+
+def _check_similarity(value: Any, _: int = 0) -> float:
+    """A cosine similarity from −1 to 1; TypeError or ValueError where it is none."""
+    return number_within("min_similarity_threshold", value, -1.0, 1.0)
+
+
+HAMMING = Metric(_hamming, _check_distance, default=10, order="score", copy_score=0)
+COSINE = Metric(_cosine, _check_similarity, default=0.9, order="index", copy_score=1.0)

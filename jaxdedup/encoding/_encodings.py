@@ -1,0 +1,203 @@
+"""Encodings as columns: keys, rows, what made them, and what could not be loaded."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._method import Bits
+from ._recipe import Origin, Recipe
+from ._rows import feature_rows, packed_hashes
+from ._stream import Encoded, Key
+
+_SHOWN = 5  # encodings, in a notebook
+_REASONS = 3  # in a summary
+
+
+class Encodings(Mapping[Key, Any]):
+    """Encodings of N images, as columns.
+
+    As a mapping, its values are what people look at: hex digits of a hash, or features
+    ``float32[1, D]``. They are made when they are asked for; the rows stay arrays.
+
+    Args:
+        names: N keys, each once.
+        rows: ``uint8[N, b]`` or ``float32[N, D]``.
+        origin: what made them.
+        failures: by key, why an image could not be loaded.
+        vouched_for: whether it is known that no name is there twice, so that nobody need look.
+
+    Raises:
+        TypeError: the rows are of another dtype.
+        ValueError: another number of rows than of names, rows of another width than their origin
+            says, or two rows of one name.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe, encode
+        >>> recipe = Recipe(METHODS["ahash"])
+        >>> encodings = Encodings.collect(
+        ...     encode([("a", np.eye(8, dtype=np.uint8)), ("b", b"")], recipe), recipe
+        ... )
+        >>> encodings
+        <Encodings: 1 of ahash, 1 failure>
+        >>> encodings["a"], encodings.rows.shape, encodings.failures
+        ('8040201008040201', (1, 8), {'b': 'is empty'})
+    """
+
+    def __init__(
+        self,
+        names: Sequence[Key],
+        rows: NDArray[Any],
+        origin: Origin,
+        failures: Mapping[Key, str] | None = None,
+        *,
+        vouched_for: bool = False,
+    ) -> None:
+        _check_rows(rows, len(names), origin)
+        if not vouched_for:
+            refuse_twice(names)
+        self.names = names
+        self.rows = rows
+        # A network of the user's own tells how many features it has by giving them.
+        self.origin = origin if origin.count else replace(origin, count=rows.shape[1] or None)
+        self.failures = dict(failures or {})
+        self._places: dict[Key, int] | None = None
+
+    @classmethod
+    def collect(cls, stream: Iterable[Encoded], recipe: Recipe) -> "Encodings":
+        """All of a stream, in sorted order where the keys have one.
+
+        Args:
+            stream: what :func:`encode` yields.
+            recipe: by which it encodes.
+
+        Raises:
+            ValueError: two results of one key.
+        """
+        names: list[Key] = []
+        failures: dict[Key, str] = {}
+        content = bytearray()  # grows in place: rows one by one would take 100 bytes more each
+        for key, row, failure in stream:
+            if row is None:
+                failures[key] = failure or ""
+            else:
+                names.append(key)
+                content += np.ascontiguousarray(row).data
+        kind = recipe.method.row
+        rows: NDArray[Any] = np.frombuffer(content, kind.dtype)
+        rows = rows.reshape(len(names), -1 if names else kind.width or 0)
+        order, failed = _order(names), list(failures)
+        return cls(
+            [names[place] for place in order],
+            rows if order == list(range(len(names))) else rows[order],
+            recipe.origin,
+            {failed[place]: failures[failed[place]] for place in _order(failed)},
+        )
+
+    @classmethod
+    def from_map(cls, encodings: Mapping[Key, Any], origin: Origin) -> "Encodings":
+        """Encodings as users have them: those of a dict, say, that was written as JSON.
+
+        Args:
+            encodings: by any keys: hashes as hex digits, bytes or numbers from 0 to 255; or
+                features ``(D,)`` or ``(1, D)``.
+            origin: what made them, of which ``count`` is not asked of features.
+
+        Raises:
+            ValueError: an encoding is malformed; the message names its key.
+
+        Example:
+            >>> from jaxdedup.encoding import METHODS, Recipe
+            >>> origin = Recipe(METHODS["phash"]).origin
+            >>> Encodings.from_map({"a.png": "00000000000000ff"}, origin).rows
+            array([[  0,   0,   0,   0,   0,   0,   0, 255]], dtype=uint8)
+        """
+        if origin.dtype == "uint8":
+            return cls(
+                list(encodings), packed_hashes(encodings, Bits(origin.count or 0).width), origin
+            )
+        return cls(list(encodings), feature_rows(encodings), replace(origin, count=None))
+
+    def __getitem__(self, name: Key) -> Any:
+        if self._places is None:
+            self._places = {key: place for place, key in enumerate(self.names)}
+        place = self._places[name]
+        return self._shown(self.rows[place : place + 1])[0]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def to_dict(self) -> dict[Key, Any]:
+        """All encodings as people look at them, at once."""
+        return dict(zip(self.names, self._shown(self.rows), strict=True))
+
+    def __repr__(self) -> str:
+        failures = f", {_count(len(self.failures), 'failure')}" if self.failures else ""
+        return f"<Encodings: {len(self):,} of {self.origin.method}{failures}>"
+
+    def _repr_html_(self) -> str:
+        some = zip(self.names[:_SHOWN], self._shown(self.rows[:_SHOWN]), strict=True)
+        lines = [(str(name), f"{value!s:.60}") for name, value in some]
+        lines += [("…", "…")] if len(self) > _SHOWN else []
+        cells = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in lines)
+        return f"<p>{escape(repr(self))}</p><table>{cells}</table>"
+
+    def _shown(self, rows: NDArray[Any]) -> list[Any]:
+        if rows.dtype == np.uint8:
+            digits = rows.tobytes().hex()
+            width = 2 * rows.shape[1]
+            return [digits[start : start + width] for start in range(0, len(digits), width)]
+        return list(rows[:, None])
+
+
+def _check_rows(rows: NDArray[Any], count: int, origin: Origin) -> None:
+    if rows.dtype not in (np.uint8, np.float32):
+        raise TypeError(f"expected rows of uint8 or float32, got {rows.dtype}")
+    width = rows.shape[1] if rows.ndim == 2 and len(rows) == count else None
+    wanted = Bits(origin.count).width if origin.count and rows.dtype == np.uint8 else origin.count
+    if width is None or wanted not in (None, width):
+        raise ValueError(
+            f"expected rows [{count}, {wanted or 'width'}] of {origin.method}, "
+            f"got {list(rows.shape)}"
+        )
+
+
+def refuse_twice(names: Sequence[Key]) -> None:
+    """ValueError if a name is there twice, which it tells."""
+    if len(set(names)) == len(names):
+        return
+    seen: set[Key] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"expected each name once, got {name!r:.200} twice")
+        seen.add(name)
+
+
+def commonest(failures: Mapping[Key, str]) -> str:
+    """Why images could not be loaded, in a line: how many there are for the commonest reasons.
+
+    Example:
+        >>> commonest({"a.png": "is empty", "b.png": "is empty", "c.png": "does not exist"})
+        '2 is empty, 1 does not exist'
+    """
+    reasons = Counter(failures.values()).most_common(_REASONS + 1)
+    told = [f"{count:,} {reason:.80}" for reason, count in reasons[:_REASONS]]
+    return ", ".join(told + ["…"] * (len(reasons) > _REASONS))
+
+
+def _order(names: Sequence[Key]) -> list[int]:
+    try:
+        return sorted(range(len(names)), key=names.__getitem__)
+    except TypeError:  # keys of several kinds
+        return list(range(len(names)))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

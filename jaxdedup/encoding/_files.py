@@ -1,0 +1,250 @@
+"""Encodings in files, together with what made them.
+
+========  ==========================================  =========================
+suffix    holds                                       methods
+========  ==========================================  =========================
+.json     one object, encodings by file name          hashes
+.csv      a row a file                                hashes
+.npz      NumPy arrays                                all
+.parquet  a row a file (needs pyarrow)                all
+========  ==========================================  =========================
+
+A file is written whole or not at all. Names are looked through for equal ones when it is written;
+in the formats of arrays a checksum vouches for that, and for all else, when it is read.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxdedup.runtime import Path, refuse_unless_writable, write_whole
+
+from ._encodings import Encodings, refuse_twice
+from ._method import METHODS
+from ._names import PackedNames
+from ._recipe import Origin
+
+_UTF8 = ("utf-8", "surrogatepass")  # a file name that is not UTF-8 has surrogates
+
+
+def save(path: Path, encodings: Encodings) -> None:
+    """Write encodings to a file, in the format that its suffix names.
+
+    The file appears whole: an error, or a kill, at any moment leaves what was there before. What
+    could not be loaded (``encodings.failures``) is not kept.
+
+    Args:
+        path: the file: ``.json``, ``.csv``, ``.npz`` or ``.parquet``.
+        encodings: by file name.
+
+    Raises:
+        ValueError: the suffix is not one of these, the format can't hold the encodings, a key is
+            no text, or the weights of the network can't be seen.
+        OSError: the file can't be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from jaxdedup.encoding import Recipe
+        >>> origin = Recipe(METHODS["phash"]).origin
+        >>> encodings = Encodings.from_map({"a.png": "00000000000000ff"}, origin)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "hashes.npz")
+        ...     save(path, encodings)
+        ...     load(path) == encodings
+        True
+    """
+    refuse_unsavable(path, encodings.origin.method)
+    if encodings.origin.weights is None:
+        raise ValueError("expected no file for a model of your own: its weights have no name")
+    for name in encodings.names:
+        if not isinstance(name, str):
+            raise ValueError(f"expected file names as keys, got {name!r:.200}")
+    suffix = _suffix(path)
+    if suffix == ".csv" and not encodings:
+        raise ValueError("expected .json, .npz or .parquet for no encodings, got '.csv'")
+    refuse_twice(encodings.names)
+    write, _ = _FORMATS[suffix]
+    write_whole(path, lambda file: write(file, encodings))
+
+
+def load(path: Path) -> Encodings:
+    """Read what :func:`save` wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The encodings and what made them.
+
+    Raises:
+        ValueError: the suffix is unknown, or the file does not hold encodings: rows of one width,
+            with names of which none is there twice.
+        OSError: the file can't be read.
+    """
+    _, read = _FORMATS[_suffix(path)]
+    with open(path, "rb") as file:
+        try:
+            return read(file)
+        except Exception as error:  # damage of any kind
+            raise ValueError(f"expected encodings in {os.fspath(path)!r}: {error}") from error
+
+
+def refuse_unsavable(path: Path, method: str) -> None:
+    """ValueError or OSError unless :func:`save` can write a method's encodings here.
+
+    Example:
+        >>> refuse_unsavable("features.csv", "cnn")
+        Traceback (most recent call last):
+        ...
+        ValueError: expected .npz or .parquet for the features of cnn, got '.csv'
+    """
+    suffix = _suffix(path)
+    is_network = method not in METHODS or METHODS[method].load is not None
+    if is_network and suffix in (".json", ".csv"):
+        raise ValueError(f"expected .npz or .parquet for the features of {method}, got {suffix!r}")
+    if suffix == ".parquet":
+        _pyarrow()
+    refuse_unless_writable(path)
+
+
+def _suffix(path: Path) -> str:
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    if suffix not in _FORMATS:
+        raise ValueError(
+            f"expected a file name that ends in {', '.join(_FORMATS)}, got {os.fspath(path)!r}"
+        )
+    return suffix
+
+
+def _origin(texts: Mapping[str, Any]) -> Origin:
+    if "origin" not in texts:
+        early = "version" in texts and "method" in texts
+        told = ": it is of an early version; encode the images again" if early else ""
+        raise ValueError(f"it does not say what made them{told}")
+    return Origin.from_dict(json.loads(texts["origin"]))
+
+
+def _from_hex(encodings: Mapping[str, Any], origin: Origin) -> Encodings:
+    if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
+        raise ValueError(f"it holds something else than hex digits of {origin.method}")
+    return Encodings.from_map(encodings, origin)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    refuse_twice([name for name, _ in pairs])
+    return dict(pairs)
+
+
+def _write_json(file: BinaryIO, encodings: Encodings) -> None:
+    document = {"origin": encodings.origin.to_dict(), "encodings": encodings.to_dict()}
+    file.write(json.dumps(document, indent=2).encode() + b"\n")
+
+
+def _read_json(file: BinaryIO) -> Encodings:
+    document = json.load(file, object_pairs_hook=_each_once)
+    texts = {name: json.dumps(value) for name, value in document.items() if name != "encodings"}
+    return _from_hex(document["encodings"], _origin(texts))
+
+
+def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
+    # File names that are not UTF-8 keep their bytes.
+    text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
+    rows = csv.writer(text)
+    rows.writerow(["name", "encoding", "origin"])
+    origin = json.dumps(encodings.origin.to_dict())
+    rows.writerows([name, digits, origin] for name, digits in encodings.to_dict().items())
+    text.detach()
+
+
+def _read_csv(file: BinaryIO) -> Encodings:
+    with io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="") as text:
+        rows = list(csv.DictReader(text))
+    if not rows:
+        raise ValueError("it has no rows, and so doesn't say what its method is")
+    if len({row.get("origin") for row in rows}) != 1:
+        raise ValueError("it has rows that were made in several ways")
+    encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
+    return _from_hex(encodings, _origin(rows[0]))
+
+
+def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
+    digest = hashlib.sha256(origin.encode())
+    for part in (names.text.encode(*_UTF8), names.lengths.tobytes(), rows.tobytes()):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _sealed(encodings: Encodings) -> dict[str, Any]:
+    """What the formats of arrays hold beside names and rows."""
+    origin = json.dumps(encodings.origin.to_dict())
+    names = PackedNames.of(encodings.names)
+    return {"origin": origin, "checksum": _checksum(names, encodings.rows, origin)}
+
+
+def _unsealed(texts: Mapping[str, str], names: PackedNames, rows: NDArray[Any]) -> Encodings:
+    origin, checksum = _origin(texts), texts.get("checksum")
+    if checksum is not None and checksum != _checksum(names, rows, texts["origin"]):
+        raise ValueError("it is damaged: its checksum is another one")
+    return Encodings(names, rows, origin, vouched_for=checksum is not None)
+
+
+def _write_npz(file: BinaryIO, encodings: Encodings) -> None:
+    names = PackedNames.of(encodings.names)
+    text = np.frombuffer(names.text.encode(*_UTF8), np.uint8)
+    arrays = {"names": text, "lengths": names.lengths, **_sealed(encodings)}
+    np.savez(file, encodings=encodings.rows, **arrays)
+
+
+def _read_npz(file: BinaryIO) -> Encodings:
+    with np.load(file, allow_pickle=False) as arrays:
+        texts = {name: str(arrays[name]) for name in ("origin", "checksum") if name in arrays}
+        early = {name: "" for name in ("method", "version") if name in arrays}
+        _origin(texts | early)
+        names = PackedNames(arrays["names"].tobytes().decode(*_UTF8), arrays["lengths"])
+        return _unsealed(texts, names, arrays["encodings"])
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ValueError("Parquet files need pyarrow: pip install 'jaxdedup[parquet]'") from None
+    return pyarrow, pyarrow.parquet
+
+
+def _write_parquet(file: BinaryIO, encodings: Encodings) -> None:
+    pyarrow, parquet = _pyarrow()
+    flat = pyarrow.array(encodings.rows.reshape(-1))
+    rows = pyarrow.FixedSizeListArray.from_arrays(flat, encodings.rows.shape[1])
+    try:
+        names = pyarrow.array(encodings.names, pyarrow.string())
+    except UnicodeEncodeError:  # names that are not text keep their bytes
+        names = pyarrow.array([os.fsencode(name) for name in encodings.names], pyarrow.binary())
+    table = pyarrow.table({"name": names, "encoding": rows})
+    parquet.write_table(table.replace_schema_metadata(_sealed(encodings)), file)
+
+
+def _read_parquet(file: BinaryIO) -> Encodings:
+    _, parquet = _pyarrow()
+    table = parquet.read_table(file)
+    column = table["encoding"].combine_chunks()
+    rows = column.flatten().to_numpy().reshape(-1, column.type.list_size)
+    texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    names = [os.fsdecode(name) for name in table["name"].to_pylist()]
+    return _unsealed(texts, PackedNames.of(names), rows)
+
+
+_FORMATS = {
+    ".json": (_write_json, _read_json),
+    ".csv": (_write_csv, _read_csv),
+    ".npz": (_write_npz, _read_npz),
+    ".parquet": (_write_parquet, _read_parquet),
+}

@@ -1,0 +1,184 @@
+"""All that an encoding depends on beside its image: the recipe, and what is kept of it."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any, NamedTuple, cast, get_args, get_origin
+
+import jax
+import numpy as np
+
+from jaxdedup import __version__
+from jaxdedup.image import Profile
+
+from ._method import METHODS, Method, method_named, mobilenet_method
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made an encoding, as files and caches keep it.
+
+    Attributes:
+        method: the name of the method.
+        size: ``(h, w)``, what images were resized to.
+        count: the bits, or the features, of a row; None where only the network knows.
+        profile: the Pillow whose pixels were reproduced.
+        draft: whether the JPEG decoder scaled down.
+        exif_orientation: whether images were turned as their EXIF data says: never, as yet.
+        ground: what transparent images were laid on: nothing, as yet; alpha was dropped.
+        formats: suffixes of files which imageio might open where Pillow could not.
+        dtype: what a network's products were computed in.
+        weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
+            network whose parameters can't be seen.
+        version: of the jaxdedup that made it.
+    """
+
+    method: str
+    size: tuple[int, int]
+    count: int | None
+    profile: str
+    draft: bool = False
+    exif_orientation: bool = False
+    ground: str = ""
+    formats: tuple[str, ...] = ()
+    dtype: str = "uint8"
+    weights: str | None = ""
+    version: str = __version__
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Origin":
+        """The inverse of :meth:`to_dict`; ValueError where something is missing or unknown."""
+        names = {field.name for field in fields(cls)}
+        missing = {"method", "size", "count", "profile", "version"} - values.keys()
+        if missing or values.keys() - names:
+            strange = ", ".join(sorted(missing or values.keys() - names))
+            raise ValueError(f"what made the encodings {'lacks' if missing else 'has'} {strange}")
+        lists = {name: tuple(values[name]) for name in ("size", "formats") if name in values}
+        origin = cls(**{**values, **lists})
+        for field in fields(cls):
+            value, kind = getattr(origin, field.name), cast(Any, field.type)
+            if not isinstance(value, tuple if get_origin(kind) is tuple else kind):
+                raise ValueError(f"{field.name} of what made the encodings is {value!r:.80}")
+        return origin
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    def differences(self, other: "Origin") -> str:
+        """In what two origins differ, as far as that changes an encoding; empty if in nothing.
+
+        Example:
+            >>> from jaxdedup.encoding import METHODS, Recipe
+            >>> exact, draft = (Recipe(METHODS["phash"], draft=d).origin for d in (False, True))
+            >>> exact.differences(draft)
+            'expected draft False, got True'
+        """
+        changed = [
+            (field.name, getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)
+            if field.name not in ("version", "formats")
+        ]
+        told = [f"{name} {a}, got {b}" for name, a, b in changed if a != b]
+        return f"expected {'; '.join(told)}" if told else ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that an encoding depends on beside its image.
+
+    Recipes compare by value and pickle by value.
+
+    Args:
+        method: what is computed.
+        profile: the Pillow whose resize and luma are reproduced: ``"pillow13"`` (13.0 and later),
+            ``"pillow9"`` (7.0 to 12.1) or ``"pillow6"`` (up to 6.2).
+        draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
+            size that the method looks at: faster, and **not exact**.
+        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
+            can't. Of a video, the first frame.
+
+    Raises:
+        TypeError: ``method`` is no method, or ``formats`` is a string.
+        ValueError: an unknown profile.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS
+        >>> Recipe(METHODS["phash"]).origin.count
+        64
+    """
+
+    method: Method
+    profile: Profile = "pillow13"
+    draft: bool = False
+    formats: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.method, Method):
+            raise TypeError(f"expected a Method, got {self.method!r:.80}: see METHODS")
+        if self.profile not in get_args(Profile):
+            raise ValueError(
+                f"expected a profile among {', '.join(get_args(Profile))}, got {self.profile!r:.80}"
+            )
+        if isinstance(self.formats, str):
+            raise TypeError(f"expected formats as a collection of suffixes, got {self.formats!r}")
+        object.__setattr__(self, "formats", tuple(self.formats))
+        object.__setattr__(self, "draft", bool(self.draft))
+
+    @property
+    def origin(self) -> Origin:
+        """What files and caches keep of the recipe, a digest of a network's weights included."""
+        method = self.method
+        return Origin(
+            method.name,
+            method.size,
+            method.row.count,
+            self.profile,
+            self.draft,
+            formats=tuple(self.formats),
+            dtype=method.dtype,
+            weights=parameters(method).digest,
+        )
+
+    @classmethod
+    def from_origin(cls, origin: Origin) -> "Recipe":
+        """The recipe that made an encoding, where the method and its weights are the package's.
+
+        Raises:
+            ValueError: the encoding was made in a way that this version doesn't know, or with
+                other weights.
+        """
+        is_network = origin.method in METHODS and METHODS[origin.method].load is not None
+        method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
+        recipe = cls(method, origin.profile, origin.draft, origin.formats)  # type: ignore[arg-type]
+        if different := recipe.origin.differences(origin):
+            raise ValueError(f"encodings of {origin.method} can't be made again here: {different}")
+        return recipe
+
+
+class Parameters(NamedTuple):
+    """A network's parameters, and the start of their SHA-256; None where they can't be seen."""
+
+    values: Any
+    digest: str | None
+
+
+@lru_cache(maxsize=4)  # a network's take some megabytes
+def parameters(method: Method) -> Parameters:
+    """The parameters of a method, loaded once."""
+    if method.load is None:
+        return Parameters((), "")
+    values = method.load()
+    # A network that only itself knows the features of is a user's own: what else it does to the
+    # images can't be seen.
+    return Parameters(values, None if method.row.count is None else _digest(values))
+
+
+def _digest(params: Any) -> str:
+    digest = hashlib.sha256()
+    for place, leaf in jax.tree_util.tree_leaves_with_path(params):
+        array = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(place)} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,115 @@
+"""Encoding as a stream: keyed items in, keyed rows out."""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from jaxdedup.loading import Failure, Item, own
+from jaxdedup.runtime import positive
+
+from ._device import encode_batches
+from ._recipe import Recipe
+
+Key = Any  # anything hashable
+
+
+class Encoded(NamedTuple):
+    """What became of an item.
+
+    Attributes:
+        key: its key.
+        row: ``uint8[b]`` of a hash, ``float32[D]`` of a network; None where there is a failure.
+        failure: why the item could not be loaded.
+    """
+
+    key: Key
+    row: NDArray[Any] | None
+    failure: str | None = None
+
+
+def encode(
+    items: Iterable[tuple[Key, Item]],
+    recipe: Recipe,
+    *,
+    batch_size: int | None = None,
+    num_workers: int | None = None,
+) -> Generator[Encoded]:
+    """Encode keyed images, lazily, as they come.
+
+    One item in is one result out; an item that can't be loaded is a result with its reason. The
+    memory does not grow with the number of items, and nothing is kept: several threads may encode
+    by one recipe at once.
+
+    Args:
+        items: ``(key, item)`` pairs: a :class:`jaxdedup.loading.Folder`, or any other iterable. An
+            item is a path, the bytes of a file, an open binary file, a Pillow image or an array;
+            paths and bytes apart, it is read before the next is asked for. The iterable is read
+            from other threads, but never by two at once.
+        recipe: what is made of them.
+        batch_size: the most images in a call of the device function; None to choose. No encoding
+            depends on it.
+        num_workers: number of threads, which decode and then run the device on what they decoded;
+            None for two more than there are cores.
+
+    Yields:
+        The results, in the order in which they are ready.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; before anything is read.
+        Exception: what the iterable itself raises, after all that was read before.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> items = [("black", np.zeros((9, 9), np.uint8)), ("bad", b"no image")]
+        >>> for key, row, failure in sorted(encode(items, Recipe(METHODS["phash"]))):
+        ...     print(key, failure or row)
+        bad is not an image of a known format
+        black [255 255 255 255 255 255 255 255]
+    """
+    if not isinstance(items, Iterable):
+        raise TypeError(f"expected an iterable of (key, item) pairs, got {type(items).__name__}")
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"expected a Recipe, got {type(recipe).__name__}")
+    batch_size = None if batch_size is None else positive("batch_size", batch_size)
+    num_workers = None if num_workers is None else positive("num_workers", num_workers)
+    return _encode(iter(items), recipe, batch_size, num_workers)
+
+
+def _encode(
+    items: Iterator[tuple[Key, Item]],
+    recipe: Recipe,
+    batch_size: int | None,
+    num_workers: int | None,
+) -> Generator[Encoded]:
+    keys: dict[int, Key] = {}  # of the items that are underway, by position
+    errors: list[BaseException] = []
+
+    def owned() -> Iterator[Item]:
+        try:
+            for position, pair in enumerate(items):
+                keys[position], item = _checked(pair)
+                yield own(item)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # the items' own: told after what was read before
+            errors.append(error)
+
+    results = encode_batches(owned(), recipe, batch_size=batch_size, num_workers=num_workers)
+    with closing(results):
+        for position, result in results:
+            key = keys.pop(position)
+            if isinstance(result, Failure):
+                yield Encoded(key, None, result.reason)
+            else:
+                yield Encoded(key, result)
+    if errors:
+        raise errors[0]
+
+
+def _checked(pair: Any) -> tuple[Key, Item]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"expected items as (key, item) pairs, got {pair!r:.80}")
+    return pair[0], pair[1]

@@ -1,0 +1,39 @@
+"""What a source of images is: keyed items, that can be looked at again by key."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from ._decode import Item
+
+
+class Stamp(NamedTuple):
+    """What tells that a file has changed: its size in bytes, and its modification time in ns."""
+
+    size: int
+    mtime_ns: int
+
+
+class ImageSource(Protocol):
+    """Keyed images that can be read more than once.
+
+    Any iterable of ``(key, item)`` can be encoded. One that is a source can also be cached, shown
+    in a report, and asked for the largest or the newest of several duplicates.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The keys of what can be opened."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[str, Item]]: ...
+
+    def open(self, key: str) -> Item:
+        """The image of a key, whether or not it was listed; `Unreadable` where there is none."""
+
+    def stamp(self, key: str) -> Stamp | None:
+        """The size and age of the file of a key; None where it can't be looked at."""

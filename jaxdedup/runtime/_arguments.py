@@ -1,0 +1,67 @@
+"""The checks of arguments that several rooms need, each in one place."""
+
+import math
+import numbers
+import operator
+import os
+from typing import Any
+
+import numpy as np
+
+Path = str | os.PathLike[str]
+
+
+def integer(name: str, value: Any) -> int:
+    """An argument as an int; TypeError where it is none. (bool is one to Python: a mistake here.)
+
+    Example:
+        >>> integer("batch_size", True)
+        Traceback (most recent call last):
+        ...
+        TypeError: expected batch_size to be an integer, got True
+    """
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"expected {name} to be an integer, got {value!r:.80}") from None
+
+
+def positive(name: str, value: Any) -> int:
+    """An argument as an int of at least 1; ValueError where it is less.
+
+    Example:
+        >>> positive("batch_size", 3)
+        3
+    """
+    number = integer(name, value)
+    if number < 1:
+        raise ValueError(f"expected {name} to be at least 1, got {number}")
+    return number
+
+
+def number_within(name: str, value: Any, low: float, high: float) -> float:
+    """An argument as a float from ``low`` to ``high``; TypeError or ValueError where it is none.
+
+    Example:
+        >>> number_within("min_similarity_threshold", 1, -1.0, 1.0)
+        1.0
+    """
+    expected = f"expected {name} to be a number from {low} to {high}, got {value!r:.80}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(expected)
+    number = float(value)
+    if math.isnan(number) or not low <= number <= high:
+        raise ValueError(expected)
+    return number
+
+
+def refuse_unless_writable(path: Path) -> None:
+    """OSError unless a file can be made here; for before the work, not after it."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise OSError(f"expected the name of a file, got the folder {os.fspath(path)!r}")
+    if not os.access(folder, os.W_OK):
+        kind = PermissionError if os.path.isdir(folder) else FileNotFoundError
+        raise kind(f"expected a folder that can be written to, got {folder!r}")
