@@ -1,7 +1,8 @@
 """All of a source at once: with a cache, with progress, as columns."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 import numpy as np
 
@@ -53,12 +54,28 @@ def encode_source(
     with ExitStack() as stack:
         store = None if cache is None else stack.enter_context(EncodingCache(cache, recipe.origin))
         known = {} if store is None else store.reuse(source)
-        new = ((key, item) for key, item in source if key not in known)
+        new = _Counted(
+            ((key, item) for key, item in source if key not in known), len(source) - len(known)
+        )
         stream = encode(new, recipe, batch_size=batch_size, num_workers=num_workers)
         label = f"{progress}, {len(known):,} reused" if progress and known else progress
         shown = watched(_kept(stream, store), label, len(source) - len(known))
         results = stack.enter_context(closing(_after(known, recipe, shown)))
         return Encodings.collect(results, recipe), len(known)
+
+
+class _Counted:
+    """An iterator that knows about how many items it has."""
+
+    def __init__(self, items: Iterator[Any], count: int) -> None:
+        self._items = items
+        self._count = count
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._items
+
+    def __length_hint__(self) -> int:
+        return self._count
 
 
 def _kept(stream: Generator[Encoded], cache: EncodingCache | None) -> Generator[Encoded]:

@@ -1,5 +1,6 @@
 """Encoding as a stream: keyed items in, keyed rows out."""
 
+import operator
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -75,7 +76,8 @@ def encode(
         raise TypeError(f"expected a Recipe, got {type(recipe).__name__}")
     batch_size = None if batch_size is None else positive("batch_size", batch_size)
     num_workers = None if num_workers is None else positive("num_workers", num_workers)
-    return _encode(iter(items), recipe, batch_size, num_workers)
+    count = operator.length_hint(items, 0)
+    return _encode(iter(items), recipe, batch_size, num_workers, count)
 
 
 def _encode(
@@ -83,6 +85,7 @@ def _encode(
     recipe: Recipe,
     batch_size: int | None,
     num_workers: int | None,
+    count: int,
 ) -> Generator[Encoded]:
     keys: dict[int, Key] = {}  # of the items that are underway, by position
     errors: list[BaseException] = []
@@ -97,7 +100,9 @@ def _encode(
         except BaseException as error:  # the items' own: told after what was read before
             errors.append(error)
 
-    results = encode_batches(owned(), recipe, batch_size=batch_size, num_workers=num_workers)
+    results = encode_batches(
+        owned(), recipe, batch_size=batch_size, num_workers=num_workers, count=count
+    )
     with closing(results):
         for position, result in results:
             key = keys.pop(position)

@@ -12,7 +12,7 @@ from ._ahash import ahash as ahash
 from ._dhash import DHASH as DHASH
 from ._dhash import dhash as dhash
 from ._method import HashMethod as HashMethod
-from ._method import hash_padded as hash_padded
+from ._method import hash_resized as hash_resized
 from ._packed import from_hex as from_hex
 from ._packed import hamming_distance as hamming_distance
 from ._packed import to_bits as to_bits
@@ -32,7 +32,7 @@ __all__ = [
     "dhash",
     "from_hex",
     "hamming_distance",
-    "hash_padded",
+    "hash_resized",
     "phash",
     "to_bits",
     "to_hex",

@@ -1,18 +1,18 @@
 """AHash: which pixels of the 8×8 image are at least as bright as its mean."""
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
 
-from ._method import HashMethod, hash_images
+from ._method import Array, HashMethod, hash_images
 
 
-def _bits(luma: jax.Array) -> jax.Array:
+def _bits(luma: Array) -> Array:
     # p >= Σp/64, without the division.
-    pixels = luma.reshape(*luma.shape[:-2], 64).astype(jnp.int32)
-    return 64 * pixels >= jnp.sum(pixels, axis=-1, keepdims=True)
+    pixels = luma.reshape(*luma.shape[:-2], 64).astype(np.int32)
+    return 64 * pixels >= pixels.sum(axis=-1, keepdims=True, dtype=np.int32)
 
 
 AHASH = HashMethod("ahash", (8, 8), _bits)

@@ -5,10 +5,10 @@ from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
 
-from ._method import HashMethod, hash_images
+from ._method import Array, HashMethod, hash_images
 
 
-def _bits(luma: jax.Array) -> jax.Array:
+def _bits(luma: Array) -> Array:
     brighter = luma[..., 1:] > luma[..., :-1]
     return brighter.reshape(*luma.shape[:-2], 64)
 

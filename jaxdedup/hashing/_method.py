@@ -1,26 +1,22 @@
 """What the four hashes share: resize, then luma, then 64 comparisons, packed."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from jaxdedup._cores import map_on_cores, split_for_cores
 from jaxdedup._programs import WideProgram
-from jaxdedup.image import (
-    Profile,
-    ResizeWeights,
-    resize,
-    resize_padded,
-    rgb_to_luma,
-)
+from jaxdedup.image import Profile, resize, weigh_channels
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
+
+
+Array = Any  # JAX's, traced or not, or NumPy's: the arithmetic is in integers, the bits the same
 
 
 class HashMethod(NamedTuple):
@@ -28,7 +24,12 @@ class HashMethod(NamedTuple):
 
     name: str
     size: tuple[int, int]
-    bits: Callable[[jax.Array], jax.Array]  # luma uint8[..., h, w] -> bool[..., 64]
+    bits: Callable[[Array], Array]  # luma uint8[..., h, w] -> bool[..., 64]
+
+
+def namespace(x: Array) -> Any:
+    """``jax.numpy`` or ``numpy``."""
+    return x.__array_namespace__()
 
 
 def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
@@ -75,7 +76,10 @@ def _parts_for_cores(images: ArrayLike) -> list[Any]:
 def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.Array]:
     @jax.jit
     def run(images: ArrayLike) -> jax.Array:
-        return _hash_resized(resize(images, method.size, profile=profile), method, profile)
+        resized = resize(images, method.size, profile=profile)
+        is_rgb = resized.shape[-1] == 3  # no hash is 3 pixels wide
+        luma = weigh_channels(resized, profile) if is_rgb else resized
+        return pack_bits(method.bits(luma))
 
     return run
 
@@ -85,36 +89,20 @@ def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
     return WideProgram(_program(method, profile))
 
 
-@partial(jax.jit, static_argnames=("method", "vertical_first", "profile", "packed"))
-def hash_padded(
-    images: jax.Array,
-    weights: ResizeWeights,
-    *,
-    method: HashMethod,
-    vertical_first: bool,
-    profile: Profile,
-    packed: bool = False,
-) -> jax.Array:
-    """Hash a padded batch, whose images may differ in their true sizes.
+def hash_resized(images: Array, method: HashMethod, profile: Profile) -> Array:
+    """Hash images that have the method's size already.
 
     Args:
-        images: ``uint8[B, H, W, 3]`` or ``uint8[B, H, W]``, padded to a bucket's shape.
-        weights: the planned resize to ``method.size``, with a batch axis.
+        images: ``uint8[..., h, w, 3]``, JAX's or NumPy's; of a grey one all channels are equal.
         method: the hash.
-        vertical_first: the order of the passes, as planned.
         profile: the Pillow whose luma is reproduced.
-        packed: how the images lie in their places, as `resize_padded` says.
 
     Returns:
-        ``uint8[B, 8]``.
+        ``uint8[..., 8]``, of the same kind of array.
     """
-    resized = resize_padded(
-        images, weights, method.size, vertical_first=vertical_first, packed=packed
-    )
-    return _hash_resized(resized, method, profile)
+    return pack_bits(method.bits(weigh_channels(images, profile)))
 
 
-def _hash_resized(images: jax.Array, method: HashMethod, profile: Profile) -> jax.Array:
-    is_rgb = images.shape[-1] == 3  # no hash is 3 pixels wide
-    luma = rgb_to_luma(images, profile=profile) if is_rgb else images
-    return jnp.packbits(method.bits(luma), axis=-1)
+def pack_bits(bits: Array) -> Array:
+    """``bool[..., N]`` -> ``uint8[..., N / 8]``."""
+    return namespace(bits).packbits(bits, axis=-1)

@@ -8,14 +8,13 @@ where a symmetric image has coefficients of exactly zero, and noise decides thos
 from functools import cache
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
 from jaxdedup.image import Profile
 
-from ._method import HashMethod, hash_images
+from ._method import Array, HashMethod, hash_images, namespace
 
 _SIDE = 32  # of the image
 _KEPT = 8  # frequencies an axis
@@ -56,32 +55,32 @@ def _basis_digits() -> NDArray[np.float32]:
     return np.stack(digits).astype(np.float32)
 
 
-def _coefficients(luma: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _coefficients(luma: Array) -> tuple[Array, Array]:
     """The exact 8×8 DCT, as ``high·2²⁸ + low``: two ``int32[..., 64]``, low in [0, 2²⁸)."""
     digits = _basis_digits()
-    pixels = luma.reshape(*luma.shape[:-2], _SIDE**2).astype(jnp.float32)
+    pixels = luma.reshape(*luma.shape[:-2], _SIDE**2).astype(np.float32)
     # One product for all digits, side by side.
     columns = digits.transpose(1, 0, 2).reshape(_SIDE**2, -1)
-    sums = jnp.matmul(pixels, columns, precision=jax.lax.Precision.HIGHEST).astype(jnp.int32)
+    with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
+        sums = (pixels @ columns).astype(np.int32)
     sums = sums.reshape(*sums.shape[:-1], _DIGITS, _KEPT**2)
 
-    low = jnp.zeros_like(sums[..., 0, :])
-    carry = jnp.zeros_like(low)
+    low = carry = namespace(sums).zeros_like(sums[..., 0, :])
     for k in range(_DIGITS - 1):
         total = sums[..., k, :] + carry
-        low += (total & (2**_DIGIT_BITS - 1)) << (k * _DIGIT_BITS)
+        low = low + ((total & (2**_DIGIT_BITS - 1)) << (k * _DIGIT_BITS))
         carry = total >> _DIGIT_BITS
     return sums[..., _DIGITS - 1, :] + carry, low
 
 
-def _bits(luma: jax.Array) -> jax.Array:
+def _bits(luma: Array) -> Array:
     high, low = _coefficients(luma)
     # c is at least the median of the 63 coefficients beside the DC (which is number 0) where at
     # most 31 of them are greater.
     rival_high, rival_low = high[..., None, 1:], low[..., None, 1:]
     high, low = high[..., :, None], low[..., :, None]
     greater = (rival_high > high) | ((rival_high == high) & (rival_low > low))
-    return jnp.sum(greater, axis=-1, dtype=jnp.int32) <= 31
+    return greater.sum(axis=-1, dtype=np.int32) <= 31
 
 
 PHASH = HashMethod("phash", (_SIDE, _SIDE), _bits)

@@ -1,22 +1,22 @@
 """WHash: which coefficients of a Haar transform's coarsest band are at least their median."""
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
 
-from ._method import HashMethod, hash_images
+from ._method import Array, HashMethod, hash_images, namespace
 
 
-def _bits(luma: jax.Array) -> jax.Array:
+def _bits(luma: Array) -> Array:
     # Five levels of the Haar low-pass turn 256×256 into 8×8; each coefficient is the sum of a
     # 32×32 block, times a constant that no comparison sees.
     blocks = luma.reshape(*luma.shape[:-2], 8, 32, 8, 32)
-    sums = jnp.sum(blocks, axis=(-3, -1), dtype=jnp.int32)
+    sums = blocks.sum(axis=(-3, -1), dtype=np.int32)
     sums = sums.reshape(*luma.shape[:-2], 64)
     # The median of 64 is the mean of the middle two: s >= (a + b)/2, without the division.
-    ordered = jnp.sort(sums, axis=-1)
+    ordered = namespace(sums).sort(sums, axis=-1)
     return 2 * sums >= ordered[..., 31:32] + ordered[..., 32:33]
 
 

@@ -1,7 +1,10 @@
 """RGB to grey."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from ._profiles import Profile, rules
@@ -30,12 +33,17 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
         >>> rgb_to_luma(np.array([[255, 0, 0], [255, 255, 255]], np.uint8))
         Array([ 76, 255], dtype=uint8)
     """
-    bias = rules(profile).luma_bias
+    rules(profile)
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
     if images.shape[-1:] != (3,):
         raise ValueError(f"expected images of shape [..., 3], got {list(images.shape)}")
-    red, green, blue = (images[..., c].astype(jnp.int32) for c in range(3))
-    luma = (19595 * red + 38470 * green + 7471 * blue + bias) >> 16
-    return luma.astype(jnp.uint8)
+    return weigh_channels(images, profile)
+
+
+def weigh_channels(images: Any, profile: Profile) -> Any:
+    """The luma of ``uint8[..., 3]``, as an array of the same kind: JAX's or NumPy's."""
+    red, green, blue = (images[..., c].astype(np.int32) for c in range(3))
+    luma = (19595 * red + 38470 * green + 7471 * blue + rules(profile).luma_bias) >> 16
+    return luma.astype(np.uint8)

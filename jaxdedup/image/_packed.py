@@ -64,7 +64,7 @@ class Capacity(NamedTuple):
 #: Tiles overhang an image by up to this many bytes.
 SLACK = 3 * _LANES
 #: Nearly all images; and, one by one, whatever is larger. Memory that is not used is not touched.
-COMMON = Capacity(4 << 20, 128, 1 << 11, 1 << 12, 1 << 13, 1 << 14)
+COMMON = Capacity(12 << 20, 128, 1 << 11, 1 << 12, 1 << 13, 1 << 14)
 LARGE = Capacity(2**31 - 1 - SLACK, 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
 
 
@@ -116,12 +116,22 @@ class Planner:
             taps=untouched((capacity.steps, _TERMS, 3), np.int32),
             is_vertical=untouched((capacity.images,), np.bool_),
         )
+        self._axes: dict[tuple[int, int, int, int], NDArray[np.int32]] = {}
+        self._steps = 0
         self.clear()
+
+    @property
+    def buffer_size(self) -> int:
+        """The bytes of the flat buffer."""
+        return self.capacity.pixels + SLACK
 
     def clear(self) -> None:
         """Begin a new call."""
-        self._images = self._strips = self._blocks = self._tiles = self._steps = 0
-        self._axes: dict[tuple[int, int, int, int], NDArray[np.int32]] = {}
+        self._images = self._strips = self._blocks = self._tiles = 0
+        # The next images are often as large as these: their steps stay while there is room.
+        if self._steps > self.capacity.steps // 2:
+            self._axes.clear()
+            self._steps = 0
 
     def tables(self) -> Tables:
         """Those of the images that were added. They are used again after :meth:`clear`."""
@@ -472,7 +482,9 @@ def _read_block(
         )
         block = _when(
             is_horizontal,
-            lambda block: _put_alone(tile.T, lambda x, block: put(x, place, block), block),
+            lambda block: _put_alone(
+                tile.T, lambda x, block: put(x, place, block), block, is_horizontal
+            ),
             block,
         )
         block = lax.fori_loop(
@@ -534,10 +546,12 @@ def _when(flag: jax.Array, function: Callable[[Any], Any], carry: Any) -> Any:
 
 
 def _put_alone(
-    x: jax.Array, put: Callable[[jax.Array, jax.Array], jax.Array], into: jax.Array
+    x: jax.Array,
+    put: Callable[[jax.Array, jax.Array], jax.Array],
+    into: jax.Array,
+    once: jax.Array,
 ) -> jax.Array:
-    """Puts what is computed by itself, in a loop of its own, so that it isn't computed there."""
-    once = jnp.minimum(jnp.int32(1) + into.ravel()[0].astype(jnp.int32), 1)
+    """Puts what was computed before, and not while it is put: in a loop of one round."""
     return _when(once, lambda into: put(x, into), into)
 
 
@@ -547,7 +561,7 @@ def _turn(x: jax.Array, flag: jax.Array, turned: jax.Array) -> jax.Array:
     def put(x: jax.Array, turned: jax.Array) -> jax.Array:
         return lax.dynamic_update_slice(turned, x, (zero, zero))
 
-    return _when(flag, lambda turned: _put_alone(x, put, turned), turned)
+    return _when(flag, lambda turned: _put_alone(x, put, turned, flag), turned)
 
 
 def _in_parts(
@@ -579,3 +593,30 @@ def _sum_channels(sums: jax.Array) -> jax.Array:
 def _round(sums: jax.Array) -> jax.Array:
     half = 1 << (PRECISION_BITS - 1)
     return jnp.clip((sums + half) >> PRECISION_BITS, 0, 255).astype(jnp.uint8)
+
+
+class PackedForm(NamedTuple):
+    """How images of any sizes are resized on a platform.
+
+    Attributes:
+        capacities: of a call, ascending: the first is for most images, the others for larger ones.
+        planner: from ``(size, profile, capacity)`` to what plans a call.
+        arguments: from a flat buffer and its planner to what the program takes.
+        map_resized: from a function, those arguments and the size to the function's results of
+            each image resized.
+    """
+
+    capacities: tuple[Any, ...]
+    planner: Callable[[tuple[int, int], Profile, Any], Any]
+    arguments: Callable[[Any, Any], tuple[Any, ...]]
+    map_resized: Callable[..., jax.Array]
+
+
+CPU = PackedForm(
+    (COMMON, LARGE), Planner, lambda pixels, planner: (pixels, planner.tables()), map_resized
+)
+
+
+def packed_form(platform: str) -> PackedForm:
+    """The form of a platform, as JAX names it."""
+    return CPU

@@ -1,12 +1,12 @@
-"""Images on the host: sources of them, their decoding, and padded batches of uint8 pixels.
+"""Images on the host: sources of them, their decoding, and batches of uint8 pixels.
 
 An image is ``uint8[H, W, 3]`` (RGB) or ``uint8[H, W]`` (grey). A source yields ``(key, item)``
-pairs; an item is whatever :func:`decode` takes. Importing this does not import JAX: which images
-may share a batch, and how it is padded, is told by the caller as a :class:`Layout`.
+pairs; an item is whatever :func:`decode` takes. Importing this does not import JAX: what is to
+be done with a batch, and so which images it has room for, is told by the caller as a :class:`Plan`.
 """
 
 from ._archive import Archive
-from ._batches import Batch, Failure, Layout, load_batches
+from ._batches import Batch, Failure, Plan, load_batches
 from ._decode import DecodeError, Item, Pixels, Unreadable, as_image, decode, image_size, own
 from ._folder import Folder
 from ._open import is_source, open_source
@@ -20,8 +20,8 @@ __all__ = [
     "Folder",
     "ImageSource",
     "Item",
-    "Layout",
     "Pixels",
+    "Plan",
     "Stamp",
     "Unreadable",
     "as_image",

@@ -1,24 +1,18 @@
-"""Decode in threads, ahead of the consumer, straight into padded batches.
+"""Decode in threads, ahead of the consumer, straight into batches of images of any sizes.
 
-Each worker takes the next source, learns its size, reserves a place in the open batch of its
-layout, and decodes into that place. Who completes a batch processes it and hands on the result.
-What bounds the memory:
-
-- open batches: at most ``_MAX_OPEN``; one more, and the oldest leaves as it is;
-- batches that are processed: at most one a worker;
-- results that wait for the consumer: at most ``_MAX_READY``, then the workers wait;
-- what the consumer holds, until it calls :meth:`Batch.release`.
-
-Buffers are used again, as fresh memory costs a page fault every 4 KiB.
+Each worker has a batch of its own: a flat buffer, into which it decodes one image after another.
+When the next one doesn't fit, the worker processes the batch, hands on the result, and fills the
+same memory again. An image that is larger than a batch gets memory for itself, and gives it back.
+What bounds the memory: a batch and a large image a worker, and ``_MAX_READY`` results that wait
+for the consumer, then the workers wait.
 """
 
 import math
+import mmap
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -28,118 +22,183 @@ from ._decode import Allocate, DecodeError, Item, Pixels, decode
 
 T = TypeVar("T")
 
-_MAX_OPEN = 16
 _MAX_READY = 2
+_MAX_KEPT = 256 * 2**20  # bytes of a large image whose memory is used again
 _WORKER_ENDED = object()
-_ALIGNMENT = 64  # bytes; XLA reads a buffer so aligned without a copy
-
-
-class Layout(NamedTuple):
-    """How images of one kind are batched. Images of equal layouts share a batch.
-
-    Attributes:
-        shape: ``(H, W, 3)`` or ``(H, W)``, the padded shape of an image.
-        capacity: the number of places in a batch.
-        program: whatever else the consumer must know to process the batch.
-    """
-
-    shape: tuple[int, ...]
-    capacity: int
-    program: Any = None
 
 
 class Failure(NamedTuple):
-    """A source that could not be loaded: its position among the sources, and why."""
+    """An item that could not be loaded: its position among the items, and why."""
 
     position: int
     reason: str
 
 
-@dataclass(eq=False)
+class Plan(Protocol):
+    """What is to be done with the images of a batch, planned image by image."""
+
+    @property
+    def buffer_size(self) -> int:
+        """The bytes of a batch's pixels."""
+
+    def add(self, offset: int, height: int, width: int, channels: int) -> bool:
+        """Plan an image whose pixels begin at an offset; False where it does not fit any more."""
+
+    def clear(self) -> None:
+        """Begin anew."""
+
+
 class Batch:
-    """Decoded images of one layout.
+    """Decoded images of any sizes, one after another, without padding.
 
     Attributes:
-        layout: the layout.
-        pixels: ``uint8[B, H, W(, 3)]``, ``B`` being the capacity. An image is packed: it lies at
-            the start of its place, its rows one after another. The rest of the place, and places
-            not taken, hold stale bytes.
-        positions: for each place taken, the position of its image among the sources; None where an
-            image turned out to be damaged.
-        shapes: for each place taken, the true ``(height, width)``.
+        plan: what is to be done with them.
+        pixels: ``uint8[P]``. What lies beyond the images is stale.
+        positions: of each image, its position among the items; None where it turned out damaged.
+
+    Args:
+        plan: the plan of a batch without images.
+        most: the most images that it may take; None for as many as the plan has room for.
     """
 
-    layout: Layout
-    pixels: Pixels
-    positions: list[int | None] = field(default_factory=list)
-    shapes: list[tuple[int, int]] = field(default_factory=list)
-    _pending: int = 0
-    _closed: bool = False
-    _buffers: "_Buffers | None" = None
+    def __init__(self, plan: Plan, most: int | None = None) -> None:
+        self.plan = plan
+        self._most = most
+        # Aligned, so that XLA reads it in place; and what is never written to is never there.
+        self.pixels: Pixels = np.frombuffer(mmap.mmap(-1, plan.buffer_size), np.uint8)
+        self.clear()
 
-    def image(self, place: int, shape: tuple[int, ...]) -> Pixels:
-        """Where the image of a place lies: a view of the pixels in its true shape."""
-        return cast(Pixels, self.pixels[place].reshape(-1)[: math.prod(shape)].reshape(shape))
+    def clear(self) -> None:
+        """Make room for other images."""
+        self.plan.clear()
+        self.positions: list[int | None] = []
+        self._places: list[tuple[int, tuple[int, ...]]] = []
+        self._end = 0
 
-    def release(self) -> None:
-        """Give the memory back for the next batch: the pixels are no longer needed."""
-        if self._buffers is not None:
-            self._buffers.give(self.pixels)
-            self._buffers = None
+    def reserve(self, position: int, shape: tuple[int, ...]) -> Pixels | None:
+        """The place of one more image, ``(H, W, 3)`` or ``(H, W)``; None where it does not fit."""
+        height, width, *channels = shape
+        is_full = len(self.positions) == self._most
+        if is_full or not self.plan.add(self._end, height, width, math.prod(channels)):
+            return None
+        self.positions.append(position)
+        self._places.append((self._end, shape))
+        self._end += math.prod(shape)
+        return self.image(-1)
+
+    @property
+    def size(self) -> int:
+        """The bytes that the images take."""
+        return self._end
+
+    @property
+    def pixel_count(self) -> int:
+        """How many pixels the images have."""
+        return sum(shape[0] * shape[1] for _, shape in self._places)
+
+    def image(self, number: int) -> Pixels:
+        """The pixels of an image, as a view: ``uint8[H, W, 3]`` or ``uint8[H, W]``."""
+        start, shape = self._places[number]
+        return self.pixels[start : start + math.prod(shape)].reshape(shape)
 
 
-class _Buffers:
-    """Memory for batches, used again."""
+class _ProcessError(BaseException):
+    """An error of `process`, which decoders that catch every exception let through."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._free: list[Pixels] = []
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
-    def take(self, shape: tuple[int, ...]) -> Pixels:
-        with self._lock:
-            for i, buffer in enumerate(self._free):
-                if buffer.shape == shape:
-                    return self._free.pop(i)
-        size = int(np.prod(shape))
-        memory = np.empty(size + _ALIGNMENT, np.uint8)
-        start = -memory.ctypes.data % _ALIGNMENT
-        return memory[start : start + size].reshape(shape)
 
-    def give(self, buffer: Pixels) -> None:
-        with self._lock:
-            self._free.append(buffer)
-            del self._free[: -_MAX_READY - 2]
+class _Worker:
+    """What one thread does with the items that it takes."""
+
+    def __init__(
+        self,
+        new_plan: Callable[[tuple[int, ...] | None], Plan],
+        decode_into: Callable[[Item, Allocate], Pixels],
+        process: Callable[[Batch], Any],
+        most: int | None,
+        output: "queue.Queue[Any]",
+    ) -> None:
+        self._new_plan = new_plan
+        self._most = most
+        self._decode_into = decode_into
+        self._process = process
+        self._output = output
+        self._batch: Batch | None = None
+        self._large: Batch | None = None
+        self._filled: Batch | None = None  # where the item in hand is
+
+    def load(self, position: int, item: Item) -> None:
+        self._filled = None
+        try:
+            self._decode_into(item, lambda shape: self._reserve(position, shape))
+        except DecodeError as error:
+            if self._filled is not None:
+                self._filled.positions[-1] = None
+            self._output.put(Failure(position, str(error)))
+        if self._filled is not None and self._filled is self._large:
+            if self._filled.size > _MAX_KEPT:
+                self._large = None
+            self._send(self._filled)
+
+    def finish(self) -> None:
+        """Send off what will not be filled any more."""
+        if self._batch is not None:
+            self._send(self._batch)
+
+    def _reserve(self, position: int, shape: tuple[int, ...]) -> Pixels:
+        if self._batch is None:
+            self._batch = Batch(self._new_plan(None), self._most)
+        if math.prod(shape) <= self._batch.plan.buffer_size:
+            if (pixels := self._place(self._batch, position, shape)) is not None:
+                return pixels
+            self._send(self._batch)
+            if (pixels := self._place(self._batch, position, shape)) is not None:
+                return pixels
+        # It needs memory for itself.
+        if self._large is not None and (
+            pixels := self._place(self._large, position, shape)
+        ) is not None:
+            return pixels
+        self._large = Batch(self._new_plan(shape))
+        if (pixels := self._place(self._large, position, shape)) is not None:
+            return pixels
+        raise DecodeError(f"has {shape[0]}×{shape[1]} pixels, more than can be resized")
+
+    def _place(self, batch: Batch, position: int, shape: tuple[int, ...]) -> Pixels | None:
+        pixels = batch.reserve(position, shape)
+        self._filled = None if pixels is None else batch
+        return pixels
+
+    def _send(self, batch: Batch) -> None:
+        if any(position is not None for position in batch.positions):
+            try:
+                self._output.put(self._process(batch))
+            except Exception as error:
+                raise _ProcessError(error) from error
+        batch.clear()
 
 
 class _Loader:
     """The state that the workers share."""
 
-    def __init__(
-        self,
-        sources: Iterable[Item],
-        layout_of: Callable[[tuple[int, ...]], Layout],
-        decode_into: Callable[[Item, Allocate], Pixels],
-        process: Callable[[Batch], Any],
-    ) -> None:
-        self._sources = enumerate(sources)
-        self._sources_lock = threading.Lock()
-        self._layout_of = lru_cache(maxsize=1024)(layout_of)  # most images have few sizes
-        self._decode_into = decode_into
-        self._process = process
-        self._buffers = _Buffers()
-        self._open: dict[Layout, Batch] = {}
-        self._open_lock = threading.Lock()
+    def __init__(self, items: Iterable[Item], new_worker: Callable[..., _Worker]) -> None:
+        self._items = enumerate(items)
+        self._items_lock = threading.Lock()
+        self._new_worker = new_worker
         self._stop = threading.Event()
-        # Results, failures, an error of the sources themselves, and the workers' ends.
+        # Results, failures, an error of the items themselves, and the workers' ends.
         self._output: queue.Queue[Any] = queue.Queue(_MAX_READY)
 
     def run(self, num_workers: int) -> Generator[Any]:
-        workers = [
+        threads = [
             threading.Thread(target=self._work, name=f"jaxdedup-decode-{i}", daemon=True)
             for i in range(num_workers)
         ]
-        for worker in workers:
-            worker.start()
+        for thread in threads:
+            thread.start()
         try:
             running = num_workers
             while running:
@@ -152,10 +211,10 @@ class _Loader:
                     yield item
         finally:
             self._stop.set()
-            for worker in workers:
-                while worker.is_alive():
+            for thread in threads:
+                while thread.is_alive():
                     self._drain()
-                    worker.join(0.01)
+                    thread.join(0.01)
 
     def _drain(self) -> None:
         try:
@@ -166,123 +225,68 @@ class _Loader:
 
     def _work(self) -> None:
         try:
+            worker = self._new_worker(output=self._output)
             while not self._stop.is_set():
-                with self._sources_lock:
-                    entry = next(self._sources, None)
+                with self._items_lock:
+                    entry = next(self._items, None)
                 if entry is None:
-                    self._send_open()
+                    worker.finish()
                     break
-                position, source = entry
-                self._load(position, source)
+                worker.load(*entry)
+        except _ProcessError as failed:
+            self._output.put(failed.error)
         except BaseException as error:
-            # Not a bad image: the iterable of sources failed, or we did. The consumer raises it.
+            # Not a bad image: the iterable of items failed, or we did. The consumer raises it.
             self._output.put(error)
         finally:
             self._output.put(_WORKER_ENDED)
 
-    def _load(self, position: int, source: Item) -> None:
-        batch: Batch | None = None
-        place = -1
-
-        def allocate(shape: tuple[int, ...]) -> Pixels:
-            nonlocal batch, place
-            batch, place = self._reserve(position, shape)
-            return batch.image(place, shape)
-
-        try:
-            self._decode_into(source, allocate)
-        except DecodeError as error:
-            if batch is not None:
-                batch.positions[place] = None
-            self._output.put(Failure(position, str(error)))
-        if batch is not None:
-            self._finish(batch)
-
-    def _reserve(self, position: int, shape: tuple[int, ...]) -> tuple[Batch, int]:
-        """A place in the open batch of the image's layout."""
-        layout = self._layout_of(shape)
-        oldest = None
-        with self._open_lock:
-            batch = self._open.get(layout)
-            if batch is None:
-                if len(self._open) == _MAX_OPEN:
-                    oldest = self._open.pop(next(iter(self._open)))
-                    oldest._closed = True
-                    if oldest._pending:  # its last worker sends it off
-                        oldest = None
-                pixels = self._buffers.take((layout.capacity, *layout.shape))
-                batch = self._open[layout] = Batch(layout, pixels, _buffers=self._buffers)
-            place = len(batch.positions)
-            batch.positions.append(position)
-            batch.shapes.append((shape[0], shape[1]))
-            batch._pending += 1
-            if place + 1 == layout.capacity:
-                del self._open[layout]
-                batch._closed = True
-        if oldest is not None:
-            self._send(oldest)
-        return batch, place
-
-    def _finish(self, batch: Batch) -> None:
-        with self._open_lock:
-            batch._pending -= 1
-            complete = batch._closed and not batch._pending
-        if complete:
-            self._send(batch)
-
-    def _send_open(self) -> None:
-        """Send off what will not be filled any more."""
-        while not self._stop.is_set():
-            with self._open_lock:
-                if not self._open:
-                    return
-                batch = self._open.pop(next(iter(self._open)))
-                batch._closed = True
-                if batch._pending:  # its last worker sends it off
-                    continue
-            self._send(batch)
-
-    def _send(self, batch: Batch) -> None:
-        self._output.put(self._process(batch))
-
-
-def _as_it_is(batch: Batch) -> Any:
-    return batch
-
 
 def load_batches(
-    sources: Iterable[Item],
-    layout_of: Callable[[tuple[int, ...]], Layout],
+    items: Iterable[Item],
+    new_plan: Callable[[tuple[int, ...] | None], Plan],
+    process: Callable[[Batch], T],
     *,
+    batch_size: int | None = None,
     num_workers: int | None = None,
     decode_into: Callable[[Item, Allocate], Pixels] = decode,
-    process: Callable[[Batch], T] = _as_it_is,
 ) -> Generator[T | Failure]:
-    """Decode images in threads, into batches of equal layout.
+    """Decode images in threads, into batches of any sizes.
 
     Args:
-        sources: the images, as :func:`decode` takes them. A lazy iterable is consumed lazily, by
+        items: the images, as :func:`decode` takes them. A lazy iterable is consumed lazily, by
             the workers, one at a time.
-        layout_of: from the shape of an image, ``(H, W, 3)`` or ``(H, W)``, to its layout, which is
-            remembered. It may raise `DecodeError` for a shape that can't be processed.
+        new_plan: the plan of a batch for most images, or, given its shape, for one that does not
+            fit into such a batch. It may raise `DecodeError` for a shape that can't be processed.
+        process: called with each batch in the thread that filled it, whose cache still holds some
+            of the pixels. The batch is filled again when it returns.
+        batch_size: the most images in a batch; None for as many as its plan has room for.
         num_workers: the number of threads; None for one a core.
         decode_into: :func:`decode`, or a function like it with options of its own.
-        process: called with each batch in the thread that completed it, whose cache still holds
-            some of the pixels.
 
     Yields:
-        What `process` returns (the batches themselves by default), in the order in which batches
-        fill up, and failures. Every source is in exactly one of them. An error raised by the
-        iterable of sources, or by `process`, is raised here.
+        What `process` returns, in the order in which batches fill up, and failures. Every item is
+        in exactly one of them. An error raised by the iterable of items, or by `process`, is
+        raised here.
 
     Example:
+        >>> class Pairs:
+        ...     buffer_size, count = 4096, 0
+        ...     def add(self, offset, height, width, channels):
+        ...         self.count += 1
+        ...         return self.count <= 2
+        ...     def clear(self):
+        ...         self.count = 0
         >>> images = [np.zeros((4, 5), np.uint8)] * 3 + [b"no image"]
-        >>> sizes = lambda shape: Layout(shape=(8, 8), capacity=2)
-        >>> for item in load_batches(images, sizes, num_workers=1):
-        ...     print(item.positions if isinstance(item, Batch) else item.reason)
+        >>> positions = lambda batch: batch.positions
+        >>> for result in load_batches(images, lambda _: Pairs(), positions, num_workers=1):
+        ...     print(result.reason if isinstance(result, Failure) else result)
         [0, 1]
         is not an image of a known format
         [2]
     """
-    loader = _Loader(sources, layout_of, decode_into, process)
-    return loader.run(num_workers or core_count())
+
+    def new_worker(output: "queue.Queue[Any]") -> _Worker:
+        return _Worker(new_plan, decode_into, process, batch_size, output)
+
+    return _Loader(items, new_worker).run(num_workers or core_count())

@@ -1,4 +1,4 @@
-"""load_batches: every source comes out exactly once, in bounded memory, whatever happens."""
+"""load_batches: every item comes out exactly once, in bounded memory, whatever happens."""
 
 import itertools
 import threading
@@ -8,20 +8,42 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from jaxdedup.loading import Batch, Failure, Layout, _batches, load_batches
+from jaxdedup.loading import Batch, DecodeError, Failure, load_batches
 from tests.pictures import Pixels
+
+READY = 2  # results that wait for the consumer
+
+
+class Plan:
+    """Room for four images, and for 64 bytes."""
+
+    buffer_size = 64
+    most = 4
+
+    def __init__(self, shape: tuple[int, ...] | None = None) -> None:
+        if shape is not None:
+            self.buffer_size = int(np.prod(shape))
+        self.clear()
+
+    def add(self, offset: int, height: int, width: int, channels: int) -> bool:
+        fits = offset + height * width * channels <= self.buffer_size
+        self.count += fits
+        return fits and self.count <= self.most
+
+    def clear(self) -> None:
+        self.count = 0
 
 
 def image(number: int, height: int = 3, width: int = 4) -> Pixels:
     return np.full((height, width), number % 256, np.uint8)
 
 
-def one_layout(shape: tuple[int, ...]) -> Layout:
-    return Layout((8, 8), 4)
+def contents(batch: Batch) -> list[tuple[int | None, Pixels]]:
+    return [(p, batch.image(i).copy()) for i, p in enumerate(batch.positions)]
 
 
-def by_height(shape: tuple[int, ...]) -> Layout:
-    return Layout((shape[0], 8), 4)
+def positions(batch: Batch) -> list[int | None]:
+    return batch.positions
 
 
 def workers() -> list[threading.Thread]:
@@ -34,106 +56,87 @@ def _no_thread_is_left() -> Iterator[None]:
     assert not workers()
 
 
-def mixed(count: int) -> list:
-    """Every third source is bad."""
-    return [b"no image" if i % 3 == 2 else image(i, 1 + i % 5) for i in range(count)]
-
-
 @pytest.mark.parametrize("num_workers", [1, 3, 8])
-@pytest.mark.parametrize("layout_of", [one_layout, by_height])
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 50])
-def test_each_source_exactly_once(count: int, layout_of, num_workers: int) -> None:
-    sources = mixed(count)
+def test_each_item_exactly_once(count: int, num_workers: int) -> None:
+    """Grey and RGB, of sizes that share a batch, fill one, or need one of their own."""
+    shapes = [(1, 1), (3, 4), (2, 2, 3), (8, 8), (1, 70), (40, 3, 3)]
+    random = np.random.default_rng(count)
+    items: list = [random.integers(0, 256, shapes[i % 6], np.uint8) for i in range(count)]
+    items[2::7] = [b"no image"] * len(items[2::7])
     seen = []
-    for item in load_batches(sources, layout_of, num_workers=num_workers):
-        if isinstance(item, Failure):
-            assert sources[item.position] == b"no image"
-            assert item.reason == "is not an image of a known format"
-            seen.append(item.position)
+    for result in load_batches(items, Plan, contents, num_workers=num_workers):
+        if isinstance(result, Failure):
+            assert items[result.position] == b"no image"
+            assert result.reason == "is not an image of a known format"
+            seen.append(result.position)
             continue
-        assert item.pixels.shape == (item.layout.capacity, *item.layout.shape)
-        assert len(item.positions) == len(item.shapes) <= item.layout.capacity
-        for place, position in enumerate(item.positions):
-            assert item.shapes[place] == sources[position].shape[:2]
-            np.testing.assert_array_equal(
-                item.image(place, sources[position].shape), sources[position]
-            )
+        assert len(result) <= Plan.most
+        for position, pixels in result:
+            np.testing.assert_array_equal(pixels, items[position])
             seen.append(position)
-        item.release()
     assert sorted(seen) == list(range(count))
 
 
-def test_damaged_image_leaves_its_place_empty() -> None:
+def test_damaged_image_leaves_its_place() -> None:
     """A place that was reserved when the size was known, and then could not be filled."""
 
-    def decode_into(source, allocate) -> Pixels:
-        pixels = allocate(source.shape)
-        if source[0, 0] == 1:
-            raise _batches.DecodeError("breaks off")
-        pixels[...] = source
+    def decode_into(item, allocate) -> Pixels:
+        pixels = allocate(item.shape)
+        if item[0, 0] == 1:
+            raise DecodeError("breaks off")
+        pixels[...] = item
         return pixels
 
-    sources = [image(i) for i in range(4)]
-    items = list(load_batches(sources, one_layout, num_workers=1, decode_into=decode_into))
-    failures = [item for item in items if isinstance(item, Failure)]
-    (batch,) = (item for item in items if isinstance(item, Batch))
-    assert failures == [Failure(1, "breaks off")]
-    assert batch.positions == [0, None, 2, 3]
+    items = [image(i) for i in range(4)]
+    found = list(load_batches(items, Plan, positions, num_workers=1, decode_into=decode_into))
+    assert found == [Failure(1, "breaks off"), [0, None, 2, 3]]
+
+
+def test_batch_of_damaged_images_alone_is_not_processed() -> None:
+    def decode_into(item, allocate) -> Pixels:
+        allocate((9, 9))
+        raise DecodeError("breaks off")
+
+    found = list(load_batches([b""] * 3, Plan, positions, num_workers=1, decode_into=decode_into))
+    assert [failure.position for failure in found] == [0, 1, 2]
 
 
 def test_order_of_one_worker() -> None:
-    batches = load_batches([image(i) for i in range(10)], one_layout, num_workers=1)
-    assert [batch.positions for batch in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    batches = load_batches([image(i) for i in range(10)], Plan, positions, num_workers=1)
+    assert list(batches) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
-def test_released_buffers_are_used_again() -> None:
-    buffers = set()
-    for batch in load_batches((image(i) for i in range(400)), one_layout, num_workers=3):
-        buffers.add(batch.pixels.ctypes.data)
-        batch.release()
-        batch.release()  # a second time changes nothing
-    # One open, those that wait, one with the consumer, one with each worker that is finishing.
-    assert len(buffers) <= 1 + _batches._MAX_READY + 1 + 3
+def test_batch_size_is_a_bound() -> None:
+    items = [image(i) for i in range(7)]
+    batches = load_batches(items, Plan, positions, batch_size=3, num_workers=1)
+    assert list(batches) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
-def test_held_batches_keep_their_pixels() -> None:
-    batches = list(load_batches((image(i) for i in range(40)), one_layout, num_workers=2))
-    for batch in batches:
-        for place, position in enumerate(batch.positions):
-            np.testing.assert_array_equal(batch.image(place, (3, 4)), image(position))
+def test_memory_is_used_again() -> None:
+    def address(batch: Batch) -> int:
+        return batch.pixels.ctypes.data
+
+    items = (image(i, 3, 4 if i % 2 else 40) for i in range(400))
+    # A worker has a batch, and memory for images that are larger.
+    assert len(set(load_batches(items, Plan, address, num_workers=3))) <= 2 * 3
 
 
 def test_consumption_is_bounded() -> None:
     """An endless iterable is read no further than the batches that may wait."""
-    taken = itertools.count()
     last = 0
 
     def endless() -> Iterator[Pixels]:
         nonlocal last
-        for last in taken:
+        for last in itertools.count():
             yield image(last)
 
-    loaded = load_batches(endless(), one_layout, num_workers=2)
+    loaded = load_batches(endless(), Plan, positions, num_workers=2)
     for consumed in range(1, 20):
-        next(loaded).release()
-        # Those delivered, those ready, one open, and in each worker's hands a finished one.
-        assert last <= 4 * (consumed + _batches._MAX_READY + 1 + 2) + 2
+        next(loaded)
+        # Those delivered, those ready, and in each worker's hands a finished one and an open one.
+        assert last <= 4 * (consumed + READY + 2 * 2) + 2
     loaded.close()
-
-
-def test_open_batches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More layouts than may be open: the oldest leaves unfilled."""
-    monkeypatch.setattr(_batches, "_MAX_OPEN", 3)
-    sources = [image(i, 1 + i % 7) for i in range(70)]
-    most = 0
-    positions = []
-    loaded = load_batches(sources, by_height, num_workers=2)
-    loader = loaded.gi_frame.f_locals["self"]
-    for batch in loaded:
-        most = max(most, len(loader._open))
-        positions += batch.positions
-    assert sorted(positions) == list(range(70))
-    assert most <= 3
 
 
 @pytest.mark.parametrize("num_workers", [1, 4])
@@ -145,56 +148,53 @@ def test_error_of_the_iterable_is_raised(after: int, num_workers: int) -> None:
         raise LookupError("the list ends here")
 
     with pytest.raises(LookupError, match="the list ends here"):
-        list(load_batches(failing(), one_layout, num_workers=num_workers))
+        list(load_batches(failing(), Plan, positions, num_workers=num_workers))
 
 
-def test_error_of_the_layout_is_raised() -> None:
-    def wrong(shape: tuple[int, ...]) -> Layout:
-        raise ArithmeticError("no layout")
+def test_image_that_no_plan_has_room_for_is_a_failure() -> None:
+    def new_plan(shape: tuple[int, ...] | None) -> Plan:
+        if shape is not None:
+            raise DecodeError("has too many pixels")
+        return Plan()
 
-    # As the image's: a layout which can't be had is no reason to stop.
-    items = list(load_batches([image(0)], wrong, num_workers=2))
-    assert [item.reason for item in items] == ["ArithmeticError: no layout"]
+    items = [image(0), image(1, 100), image(2)]
+    found = list(load_batches(items, new_plan, positions, num_workers=1))
+    assert found == [Failure(1, "has too many pixels"), [0, 2]]
 
 
 @pytest.mark.parametrize("taken", [0, 1, 3])
 def test_closing_early_ends_the_threads(taken: int) -> None:
-    loaded = load_batches((image(i) for i in itertools.count()), one_layout, num_workers=4)
+    loaded = load_batches((image(i) for i in itertools.count()), Plan, positions, num_workers=4)
     for _ in range(taken):
         next(loaded)
     loaded.close()
     assert not workers()
 
 
-def test_sources_are_not_read_by_two_threads_at_once() -> None:
+def test_items_are_not_read_by_two_threads_at_once() -> None:
     def slow() -> Iterator[Pixels]:  # a generator refuses to be entered twice
         for i in range(100):
             time.sleep(0.0005)
             yield image(i)
 
-    assert sum(len(b.positions) for b in load_batches(slow(), one_layout, num_workers=8)) == 100
+    assert sum(map(len, load_batches(slow(), Plan, positions, num_workers=8))) == 100
 
 
-@pytest.mark.parametrize("num_workers", [1, 3])
-def test_batches_are_processed_by_the_workers(num_workers: int) -> None:
-    threads = set()
+def test_batches_are_processed_by_the_workers() -> None:
+    def thread(batch: Batch) -> threading.Thread:
+        return threading.current_thread()
 
-    def process(batch: Batch) -> list[int | None]:
-        threads.add(threading.current_thread())
-        return batch.positions
-
-    sources = [image(i) for i in range(50)] + [b"no image"]
-    found = list(load_batches(sources, one_layout, num_workers=num_workers, process=process))
-    failures = [item for item in found if isinstance(item, Failure)]
-    assert [failure.position for failure in failures] == [50]
-    positions = sorted(i for item in found if not isinstance(item, Failure) for i in item)
-    assert positions == list(range(50))
+    threads = set(load_batches([image(i) for i in range(50)], Plan, thread, num_workers=3))
+    assert threads
     assert threading.main_thread() not in threads
 
 
-def test_error_of_process_is_raised() -> None:
+@pytest.mark.parametrize("count", [1, 50])
+def test_error_of_process_is_raised(count: int) -> None:
+    """And is not taken for one of the image that found the batch full."""
+
     def fail(batch: Batch) -> None:
         raise ZeroDivisionError(f"{len(batch.positions)} images")
 
     with pytest.raises(ZeroDivisionError, match="images"):
-        list(load_batches([image(i) for i in range(50)], one_layout, process=fail))
+        list(load_batches([image(i) for i in range(count)], Plan, fail))

@@ -1,0 +1,71 @@
+"""Resize on the host, by Pillow: what small jobs take, for which a program is not worth compiling.
+
+Pillow's order of the passes changes with its version, and so one axis is resized at a time, in the
+order of the profile. Whether the installed Pillow resizes an axis as planned is tried, not assumed.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ._lanczos import PRECISION_BITS, vertical_first, windows
+from ._profiles import Profile
+
+_TRIED = ((17, 40, 32), (301, 5, 8), (90, 33, 8), (3, 50, 20))  # length, other length, outputs
+
+
+def resize_on_host(
+    image: NDArray[np.uint8], size: tuple[int, int], profile: Profile = "pillow13"
+) -> NDArray[np.uint8]:
+    """LANCZOS resize of one image, with the same pixels as :func:`resize`.
+
+    Args:
+        image: ``uint8[H, W, 3]`` or ``uint8[H, W]``, C-contiguous.
+        size: the target ``(h, w)``.
+        profile: the version of Pillow to equal.
+
+    Returns:
+        ``uint8[h, w, 3]`` or ``uint8[h, w]``.
+
+    Example:
+        >>> resize_on_host(np.full((40, 30), 7, np.uint8), (2, 3))
+        array([[7, 7, 7],
+               [7, 7, 7]], dtype=uint8)
+    """
+    height, width = image.shape[:2]
+    mode = "RGB" if image.ndim == 3 else "L"
+    pillow = Image.frombuffer(mode, (width, height), image.data, "raw", mode, 0, 1)
+    if vertical_first(height, width, size, profile=profile):
+        between = (width, size[0])
+    else:
+        between = (size[1], height)
+    for axis_size in (between, (size[1], size[0])):
+        pillow = pillow.resize(axis_size, Image.Resampling.LANCZOS)
+    return np.asarray(pillow)
+
+
+@cache
+def pillow_resizes_as_planned() -> bool:
+    """Whether the installed Pillow resizes an axis of a few small images as the weights say."""
+    random = np.random.default_rng(0)
+    for length, other, outputs in _TRIED:
+        image = random.integers(0, 256, (other, length), np.uint8)
+        for pixels in (image, np.where(image > 127, 255, 0).astype(np.uint8)):
+            resized = Image.fromarray(pixels).resize((outputs, other), Image.Resampling.LANCZOS)
+            turned = Image.fromarray(pixels.T).resize((other, outputs), Image.Resampling.LANCZOS)
+            planned = _resize_rows(pixels, outputs)
+            if not np.array_equal(planned, resized) or not np.array_equal(planned.T, turned):
+                return False
+    return True
+
+
+def _resize_rows(image: NDArray[np.uint8], outputs: int) -> NDArray[np.uint8]:
+    """``uint8[H, W]`` to ``uint8[H, outputs]``, by the planned weights."""
+    first, stop, taps = windows(image.shape[1], outputs)
+    dense = np.zeros((outputs, image.shape[1]), np.int64)
+    for output, (start, end) in enumerate(zip(first, stop, strict=True)):
+        dense[output, start:end] = taps[output, : end - start]
+    sums = (image @ dense.T + (1 << (PRECISION_BITS - 1))) >> PRECISION_BITS
+    return np.clip(sums, 0, 255).astype(np.uint8)
