@@ -9,14 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .hashing import ahash as ahash
-    from .hashing import dhash as dhash
-    from .hashing import from_hex as from_hex
-    from .hashing import hamming_distance as hamming_distance
-    from .hashing import phash as phash
-    from .hashing import to_bits as to_bits
-    from .hashing import to_hex as to_hex
-    from .hashing import whash as whash
+    from .hashing import ahash, dhash, from_hex, hamming_distance, phash, to_bits, to_hex, whash
 
 __version__ = "0.1.0"
 
@@ -31,23 +24,11 @@ __all__ = [
     "whash",
 ]
 
-_ROOMS = (
-    "duplicates",
-    "encoding",
-    "evaluation",
-    "hashing",
-    "image",
-    "loading",
-    "methods",
-    "mobilenet",
-    "report",
-    "search",
-    "utils",
-)
+_ROOMS = "duplicates encoding hashing image loading methods mobilenet report search"
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _ROOMS.split():
         return import_module(f"{__name__}.{name}")
     if name in __all__:
         return getattr(import_module(f"{__name__}.hashing"), name)
@@ -55,4 +36,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_ROOMS})
+    return sorted({*globals(), *__all__, *_ROOMS.split()})

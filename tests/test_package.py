@@ -30,11 +30,10 @@ def test_imports_are_few(statement: str) -> None:
     assert python(code) == "[]\n"
 
 
-def test_loading_needs_no_jax() -> None:
-    """Beyond what the package's own __init__ imports."""
-    for path in (ROOT / "jaxdedup" / "loading").glob("*.py"):
-        assert "import jax" not in path.read_text(), path
-        assert "from jax " not in path.read_text(), path
+@pytest.mark.parametrize("statement", ["import jaxdedup", "import jaxdedup.loading"])
+def test_decoding_needs_no_jax(statement: str) -> None:
+    code = f"{statement}\nimport sys\nprint([m for m in sys.modules if m.split('.')[0] == 'jax'])"
+    assert python(code) == "[]\n"
 
 
 def test_no_global_state() -> None:
@@ -81,6 +80,22 @@ print(CNN(verbose=False).encode_image(image_array=image).shape)
     file, digits, shape = python(code, cwd=tmp_path, env=environment).splitlines()
     assert Path(file).is_relative_to(installed)
     assert (digits, shape) == ("f" * 16, "(1, 1024)")
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside a wheel", "alone"])
+def test_weights_are_found_inside_a_checkout(beside: bool, installed: Path) -> None:
+    code = """
+import sys
+sys.meta_path = [finder for finder in sys.meta_path if "__editable__" not in repr(finder)]
+import jaxdedup
+from jaxdedup.mobilenet.params import shipped_weights
+print(jaxdedup.__file__)
+print(shipped_weights())
+"""
+    environment = os.environ | ({"PYTHONPATH": str(installed)} if beside else {})
+    file, weights = python(code, cwd=ROOT, env=environment).splitlines()
+    assert Path(file).parent == ROOT / "jaxdedup"
+    assert Path(weights).parent == ROOT / "weights"
 
 
 def test_wheel_is_complete(installed: Path) -> None:

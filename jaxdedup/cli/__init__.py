@@ -8,10 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ._commands import prepare_encode, prepare_find, prepare_query, prepare_report
+from ._commands import encode, find, query, report
 from ._parser import make_parser
-
-__all__ = ["main"]
 
 _NOTHING_WRITTEN = 1
 _INTERRUPTED = 130
@@ -27,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 where nothing could be encoded or written, or 130 after Ctrl-C.
         Wrong usage exits with 2.
     """
-    parser = make_parser(
-        encode=prepare_encode, find=prepare_find, query=prepare_query, report=prepare_report
-    )
+    parser = make_parser({"encode": encode, "find": find, "query": query, "report": report})
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # any file name
     try:

@@ -13,55 +13,47 @@ from jaxdedup.runtime import positive
 Prepare = Callable[[argparse.Namespace], Callable[[], int]]
 
 
-def make_parser(
-    *, encode: Prepare, find: Prepare, query: Prepare, report: Prepare
-) -> argparse.ArgumentParser:
-    """The parser, which sets ``prepare``: it finds out whether all is right, and gives the work."""
+def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
+    """The parser.
+
+    Args:
+        prepare: of each command, what finds out whether all is right and gives the work. The
+            options have it as ``prepare``.
+    """
     parser = argparse.ArgumentParser(
         prog="jaxdedup", description="Image fingerprints: perceptual hashes and CNN encodings."
     )
     parser.add_argument("--version", action="version", version=f"jaxdedup {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_encode(commands, encode)
-    _add_find(commands, find)
-    _add_query(commands, query)
-    _add_report(commands, report)
+    for name, add in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=_HELP[name],
+            description=(add.__doc__ or "").replace("\n", " "),
+            epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
+        )
+        command.set_defaults(prepare=prepare[name])
+        add(command)
+        _add_encoding_arguments(command)
     return parser
 
 
-def _add_encode(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
-) -> None:
-    command = commands.add_parser(
-        "encode",
-        help="encode the images of a folder",
-        description="Encode the images of a folder. Without --output, prints a line for each "
-        "image: the hash, two spaces, the file name.",
-        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
-    )
-    command.set_defaults(prepare=prepare)
+def _add_encode(command: argparse.ArgumentParser) -> None:
+    """Encode the images of a folder. Without --output, prints a line for each image: the hash, two
+    spaces, the file name."""
     command.add_argument("directory", metavar="DIR|ZIP", help="the folder, or zip file")
     command.add_argument(
         "--output",
         metavar="FILE",
         help="write to FILE, whole or not at all: .json, .csv, .npz or .parquet",
     )
-    _add_encoding_arguments(command)
     _add_cache_argument(command)
 
 
-def _add_find(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
-) -> None:
-    command = commands.add_parser(
-        "find",
-        help="find the duplicates in a folder",
-        description="Find the duplicates among the images of a folder, or among the encodings of a "
-        "file. Without --output, prints the groups, the largest first, an empty line between them; "
-        "before each name, how far its nearest duplicate is. Never deletes anything.",
-        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
-    )
-    command.set_defaults(prepare=prepare)
+def _add_find(command: argparse.ArgumentParser) -> None:
+    """Find the duplicates among the images of a folder, or among the encodings of a file. Without
+    --output, prints the groups, the largest first, an empty line between them; before each name,
+    how far its nearest duplicate is. Never deletes anything."""
     command.add_argument(
         "target", metavar="DIR|ZIP|ENCODINGS", help="a folder, a zip file, or what encode wrote"
     )
@@ -76,46 +68,41 @@ def _add_find(
         help="which of several duplicates stays, with --to-remove; default: first",
     )
     _add_search_arguments(command)
-    _add_encoding_arguments(command)
     _add_cache_argument(command)
 
 
-def _add_query(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
-) -> None:
-    command = commands.add_parser(
-        "query",
-        help="search a folder for duplicates of new images",
-        description="Search a corpus for duplicates of new images, each a folder or a file of "
-        "encodings. A folder is encoded as the file was. Without --output, prints each new image "
-        "that has duplicates, and below it how far they are and their names, the nearest first.",
-        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
-    )
-    command.set_defaults(prepare=prepare)
+def _add_query(command: argparse.ArgumentParser) -> None:
+    """Search a corpus for duplicates of new images, each a folder or a file of encodings. A folder
+    is encoded as the file was. Without --output, prints each new image that has duplicates, and
+    below it how far they are and their names, the nearest first."""
     command.add_argument("new", metavar="NEW", help="a folder, a zip file, or what encode wrote")
     command.add_argument("corpus", metavar="CORPUS", help="likewise")
     _add_search_arguments(command)
-    _add_encoding_arguments(command)
 
 
-def _add_report(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prepare: Prepare
-) -> None:
-    command = commands.add_parser(
-        "report",
-        help="show the duplicates in a folder as a page",
-        description="Write an HTML page that shows the groups of duplicates in a folder, the "
-        "largest first. The page is one file, thumbnails included. Never deletes anything.",
-        epilog="Exit codes: 0, 1 (nothing could be encoded), 2 (wrong usage).",
-    )
-    command.set_defaults(prepare=prepare)
+def _add_report(command: argparse.ArgumentParser) -> None:
+    """Write an HTML page that shows the groups of duplicates in a folder, the largest first. The
+    page is one file, thumbnails included. Never deletes anything."""
     command.add_argument("directory", metavar="DIR|ZIP", help="the folder, or zip file")
     command.add_argument(
         "--output", metavar="FILE.html", required=True, help="write to FILE, whole or not at all"
     )
     _add_threshold_arguments(command)
-    _add_encoding_arguments(command)
     _add_cache_argument(command)
+
+
+_COMMANDS = {
+    "encode": _add_encode,
+    "find": _add_find,
+    "query": _add_query,
+    "report": _add_report,
+}
+_HELP = {
+    "encode": "encode the images of a folder",
+    "find": "find the duplicates in a folder",
+    "query": "search a folder for duplicates of new images",
+    "report": "show the duplicates in a folder as a page",
+}
 
 
 def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:

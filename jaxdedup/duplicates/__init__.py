@@ -1,20 +1,13 @@
 """Duplicates among encodings: matches, groups, what can go, and how good it is what was found."""
 
-from ._evaluation import evaluate
-from ._keep import Keep, check_keep
-from ._matches import DEFAULT_MAX_PAIRS, Matches, find_matches, text_names
-from ._metric import COSINE, HAMMING, Metric, check_threshold
-
-__all__ = [
-    "COSINE",
-    "DEFAULT_MAX_PAIRS",
-    "HAMMING",
-    "Keep",
-    "Matches",
-    "Metric",
-    "check_keep",
-    "check_threshold",
-    "evaluate",
-    "find_matches",
-    "text_names",
-]
+from ._evaluation import evaluate as evaluate
+from ._keep import Keep as Keep
+from ._keep import check_keep as check_keep
+from ._matches import DEFAULT_MAX_PAIRS as DEFAULT_MAX_PAIRS
+from ._matches import Matches as Matches
+from ._matches import find_matches as find_matches
+from ._matches import text_names as text_names
+from ._metric import COSINE as COSINE
+from ._metric import HAMMING as HAMMING
+from ._metric import Metric as Metric
+from ._metric import check_threshold as check_threshold

@@ -5,36 +5,26 @@ image, and :func:`encode` makes keyed rows of keyed images, as they come. :class
 them as arrays, with the :class:`Origin` that files and caches keep too.
 """
 
-from ._device import decode_batches, decoder, encode_pixels
-from ._encodings import Encodings, commonest
-from ._files import load, refuse_unsavable, save
-from ._method import METHODS, Bits, Features, Method, hash_method, method_named, mobilenet_method
-from ._network import network_method
-from ._recipe import Origin, Recipe
-from ._source import encode_source
-from ._stream import Encoded, Key, encode
-
-__all__ = [
-    "METHODS",
-    "Bits",
-    "Encoded",
-    "Encodings",
-    "Features",
-    "Key",
-    "Method",
-    "Origin",
-    "Recipe",
-    "commonest",
-    "decode_batches",
-    "decoder",
-    "encode",
-    "encode_pixels",
-    "encode_source",
-    "hash_method",
-    "load",
-    "method_named",
-    "mobilenet_method",
-    "network_method",
-    "refuse_unsavable",
-    "save",
-]
+from ._device import decode_batches as decode_batches
+from ._device import decoder as decoder
+from ._device import encode_pixels as encode_pixels
+from ._encodings import Encodings as Encodings
+from ._encodings import commonest as commonest
+from ._files import load as load
+from ._files import refuse_unsavable as refuse_unsavable
+from ._files import save as save
+from ._method import METHODS as METHODS
+from ._method import Bits as Bits
+from ._method import Features as Features
+from ._method import Method as Method
+from ._method import hash_method as hash_method
+from ._method import method_named as method_named
+from ._method import mobilenet_method as mobilenet_method
+from ._names import PackedNames as PackedNames
+from ._network import network_method as network_method
+from ._recipe import Origin as Origin
+from ._recipe import Recipe as Recipe
+from ._source import encode_source as encode_source
+from ._stream import Encoded as Encoded
+from ._stream import Key as Key
+from ._stream import encode as encode

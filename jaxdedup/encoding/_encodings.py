@@ -158,11 +158,11 @@ class Encodings(Mapping[Key, Any]):
 
 
 def _check_rows(rows: NDArray[Any], count: int, origin: Origin) -> None:
-    if rows.dtype not in (np.uint8, np.float32):
-        raise TypeError(f"expected rows of uint8 or float32, got {rows.dtype}")
-    width = rows.shape[1] if rows.ndim == 2 and len(rows) == count else None
-    wanted = Bits(origin.count).width if origin.count and rows.dtype == np.uint8 else origin.count
-    if width is None or wanted not in (None, width):
+    kind = np.uint8 if origin.dtype == "uint8" else np.float32
+    if rows.dtype != kind:
+        raise TypeError(f"expected rows of {origin.method} as {kind.__name__}, got {rows.dtype}")
+    wanted = Bits(origin.count).width if origin.count and kind is np.uint8 else origin.count
+    if rows.ndim != 2 or len(rows) != count or wanted not in (None, rows.shape[1]):
         raise ValueError(
             f"expected rows [{count}, {wanted or 'width'}] of {origin.method}, "
             f"got {list(rows.shape)}"

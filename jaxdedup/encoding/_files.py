@@ -93,7 +93,8 @@ def load(path: Path) -> Encodings:
         try:
             return read(file)
         except Exception as error:  # damage of any kind
-            raise ValueError(f"expected encodings in {os.fspath(path)!r}: {error}") from error
+            told = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"expected encodings in {os.fspath(path)!r}: {told}") from error
 
 
 def refuse_unsavable(path: Path, method: str) -> None:
@@ -149,8 +150,11 @@ def _write_json(file: BinaryIO, encodings: Encodings) -> None:
 
 def _read_json(file: BinaryIO) -> Encodings:
     document = json.load(file, object_pairs_hook=_each_once)
+    if not isinstance(document, dict):
+        raise ValueError("it holds no object")
     texts = {name: json.dumps(value) for name, value in document.items() if name != "encodings"}
-    return _from_hex(document["encodings"], _origin(texts))
+    origin = _origin(texts)
+    return _from_hex(document["encodings"], origin)
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings) -> None:

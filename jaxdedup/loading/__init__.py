@@ -5,30 +5,21 @@ pairs; an item is whatever :func:`decode` takes. Importing this does not import 
 be done with a batch, and so which images it has room for, is told by the caller as a :class:`Plan`.
 """
 
-from ._archive import Archive
-from ._batches import Batch, Failure, Plan, load_batches
-from ._decode import DecodeError, Item, Pixels, Unreadable, as_image, decode, image_size, own
-from ._folder import Folder
-from ._open import is_source, open_source
-from ._sources import ImageSource, Stamp
-
-__all__ = [
-    "Archive",
-    "Batch",
-    "DecodeError",
-    "Failure",
-    "Folder",
-    "ImageSource",
-    "Item",
-    "Pixels",
-    "Plan",
-    "Stamp",
-    "Unreadable",
-    "as_image",
-    "decode",
-    "image_size",
-    "is_source",
-    "load_batches",
-    "open_source",
-    "own",
-]
+from ._archive import Archive as Archive
+from ._batches import Batch as Batch
+from ._batches import Failure as Failure
+from ._batches import Plan as Plan
+from ._batches import load_batches as load_batches
+from ._decode import DecodeError as DecodeError
+from ._decode import Item as Item
+from ._decode import Pixels as Pixels
+from ._decode import Unreadable as Unreadable
+from ._decode import as_image as as_image
+from ._decode import decode as decode
+from ._decode import image_size as image_size
+from ._decode import own as own
+from ._folder import Folder as Folder
+from ._open import is_source as is_source
+from ._open import open_source as open_source
+from ._sources import ImageSource as ImageSource
+from ._sources import Stamp as Stamp

@@ -17,25 +17,11 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import numpy as np
 
-from jaxdedup.duplicates import Keep, Matches, Metric, check_keep, find_matches, text_names
-from jaxdedup.encoding import (
-    Encodings,
-    Recipe,
-    commonest,
-    decoder,
-    encode,
-    encode_pixels,
-    encode_source,
-)
+from jaxdedup import duplicates, encoding, runtime
+from jaxdedup.duplicates import Keep, Matches, Metric
+from jaxdedup.encoding import Encodings, Recipe
 from jaxdedup.loading import DecodeError, Folder, Item, as_image
-from jaxdedup.runtime import (
-    Path,
-    integer,
-    positive,
-    refuse_unless_writable,
-    watched,
-    write_json,
-)
+from jaxdedup.runtime import Path, positive
 
 EncodingMap = Mapping[Any, Any]
 Choice = Keep | Callable[[list[Any]], Any]
@@ -44,6 +30,8 @@ logger = logging.getLogger("jaxdedup")
 
 # Stack frames: _given, _matches, _find_duplicates or _find_removable, the public call, its caller.
 _TO_CALLER = 5
+_RECURSIVE = "recursive parameter is irrelevant when using encodings."
+_WORKERS = "Parameter num_enc_workers has no effect since encodings are already provided"
 
 
 class Inputs(NamedTuple):
@@ -140,7 +128,7 @@ class Encoder:
         path = image_file if isinstance(image_file, (str, os.PathLike)) else None
         if path is not None and os.path.exists(path):
             try:
-                pixels = decoder(self.recipe)(path)
+                pixels = encoding.decoder(self.recipe)(path)
             except DecodeError as error:
                 name = os.fspath(path)
                 self._last.skipped = {name: str(error)}
@@ -151,7 +139,7 @@ class Encoder:
         else:
             got = "" if path is None else f" Got {os.fspath(path)!r:.300}, which does not exist"
             raise ValueError(f"Please provide either image file path or image array!{got}")
-        row = encode_pixels(pixels, self.recipe)
+        row = encoding.encode_pixels(pixels, self.recipe)
         return Encodings([0], row[None], self.recipe.origin)[0]
 
     def encode_images(
@@ -207,39 +195,40 @@ class Encoder:
         if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
             raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
         self._remember({})
-        stream = encode(
+        stream = encoding.encode(
             enumerate(images),
             self.recipe,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
         )
         total = operator.length_hint(images) or None
-        with closing(watched(stream, self._progress(), total)) as results:
+        with closing(runtime.watched(stream, self._progress(), total)) as results:
             encodings = Encodings.collect(results, self.recipe)
         self._remember(encodings.failures)
         by_position = encodings.to_dict()
-        return [by_position.get(place) for place in range(len(by_position) + len(self.skipped))]
+        return [by_position.get(place) for place in range(len(encodings) + len(encodings.failures))]
 
     def _find_duplicates(
         self, inputs: Inputs, threshold: Any, scores: bool, outfile: Path | None, max_pairs: int
     ) -> dict[Any, Any]:
         matches = self._matches(inputs, threshold, outfile, max_pairs)
-        found = matches.to_dict(scores=scores)
+        found = self._last.results = matches.to_dict(scores=scores)
         if outfile:
-            write_json(outfile, matches.with_text_names().to_dict(scores=scores))
-        self._last.results = found
+            runtime.write_json(outfile, matches.with_text_names().to_dict(scores=scores))
         return found
 
     def _find_removable(
         self, inputs: Inputs, threshold: Any, keep: Choice, outfile: Path | None, max_pairs: int
     ) -> list[Any]:
-        check_keep(keep, inputs.image_dir is not None)
+        duplicates.check_keep(keep, inputs.image_dir is not None)
         matches = self._matches(inputs, threshold, outfile, max_pairs)
         source = None if inputs.image_dir is None else Folder(inputs.image_dir)
-        removed = matches.removable(keep, source, decoder(replace(self.recipe, draft=False)))
+        removed = matches.removable(
+            keep, source, encoding.decoder(replace(self.recipe, draft=False))
+        )
         if outfile:
-            texts = dict(zip(matches.names, text_names(matches.names), strict=True))
-            write_json(outfile, [texts[name] for name in removed])
+            texts = dict(zip(matches.names, duplicates.text_names(matches.names), strict=True))
+            runtime.write_json(outfile, [texts[name] for name in removed])
         return removed
 
     def _search(
@@ -251,15 +240,15 @@ class Encoder:
         max_pairs: int,
     ) -> dict[Any, Any]:
         self._remember({})
-        matches = find_matches(
+        matches = duplicates.find_matches(
             self._own(queries, "queries"),
             self._own(corpus, "corpus"),
             threshold=self._check(threshold),
             max_pairs=max_pairs,
             order="score",
         )
-        self._last.results = matches.to_dict(scores=scores)
-        return self.results
+        found = self._last.results = matches.to_dict(scores=scores)
+        return found
 
     def _matches(
         self, inputs: Inputs, threshold: Any, outfile: Path | None, max_pairs: int
@@ -269,8 +258,10 @@ class Encoder:
         threshold = self._check(threshold)
         max_pairs = positive("max_pairs", max_pairs)
         if outfile:
-            refuse_unless_writable(outfile)
-        return find_matches(self._given(inputs), threshold=threshold, max_pairs=max_pairs)
+            runtime.refuse_unless_writable(outfile)
+        return duplicates.find_matches(
+            self._given(inputs), threshold=threshold, max_pairs=max_pairs
+        )
 
     def _check(self, threshold: Any) -> int | float:
         return self.metric.check(threshold, self.recipe.method.row.count or 0)
@@ -291,18 +282,12 @@ class Encoder:
             )
         if inputs.cache is not None:
             raise ValueError("expected image_dir where cache is given")
-        if inputs.recursive:
-            warnings.warn(
-                "recursive parameter is irrelevant when using encodings.",
-                SyntaxWarning,
-                stacklevel=_TO_CALLER,
-            )
-        if inputs.num_enc_workers is not None:
-            warnings.warn(
-                "Parameter num_enc_workers has no effect since encodings are already provided",
-                RuntimeWarning,
-                stacklevel=_TO_CALLER,
-            )
+        for is_given, kind, message in (
+            (inputs.recursive, SyntaxWarning, _RECURSIVE),
+            (inputs.num_enc_workers is not None, RuntimeWarning, _WORKERS),
+        ):
+            if is_given:
+                warnings.warn(message, kind, stacklevel=_TO_CALLER)
         return encodings
 
     def _own(self, encodings: EncodingMap, name: str) -> Encodings:
@@ -322,8 +307,8 @@ class Encoder:
             raise ValueError(f"Please provide a valid directory path! Got {inputs.image_dir!r:.80}")
         num_workers = self.num_workers
         if inputs.num_enc_workers is not None:
-            num_workers = max(1, integer("num_enc_workers", inputs.num_enc_workers))
-        encodings, reused = encode_source(
+            num_workers = max(1, runtime.integer("num_enc_workers", inputs.num_enc_workers))
+        encodings, reused = encoding.encode_source(
             Folder(inputs.image_dir, recursive=inputs.recursive),
             recipe,
             cache=inputs.cache,
@@ -342,10 +327,12 @@ class Encoder:
     def _remember(self, skipped: dict[Any, str], reused: int = 0) -> None:
         self._last.skipped, self._last.reused, self._last.results = skipped, reused, None
         if skipped:
-            logger.warning("%d images skipped: %s; see .skipped", len(skipped), commonest(skipped))
+            logger.warning(
+                "%d images skipped: %s; see .skipped", len(skipped), encoding.commonest(skipped)
+            )
 
 
 def check_workers(count: int | None) -> None:
     """For num_dist_workers and num_sim_workers, which change nothing here."""
     if count is not None:
-        integer("a number of workers", count)
+        runtime.integer("a number of workers", count)

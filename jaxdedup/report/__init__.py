@@ -4,7 +4,7 @@ A page takes the map that ``find_duplicates`` returns, with or without scores. I
 that loads nothing from anywhere and changes nothing; its thumbnails are embedded.
 """
 
-from ._members import DuplicateMap
-from ._report import Gallery, save_report, show_duplicates
-
-__all__ = ["DuplicateMap", "Gallery", "save_report", "show_duplicates"]
+from ._members import DuplicateMap as DuplicateMap
+from ._report import Gallery as Gallery
+from ._report import save_report as save_report
+from ._report import show_duplicates as show_duplicates

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
+from string import Template
 
 from jaxdedup import __version__
 
@@ -51,26 +52,30 @@ def page(
         link: the escaped address of a file, or None for no link.
     """
     style, script = _resource("page.css"), _resource("page.js")
-    yield _HEAD.format(
-        style=style,
-        style_hash=_sha256(style),
-        script_hash=_sha256(script),
-        version=__version__,
-        title=escape(readable(title)),
-        note=escape(readable(note)),
-        size="large" if side >= _LARGE_SIDE else "small",
-    )
+    values = {
+        "style": style,
+        "script": script,
+        "style_hash": _sha256(style),
+        "script_hash": _sha256(script),
+        "version": __version__,
+        "title": escape(readable(title)),
+        "note": escape(readable(note)),
+        "size": "large" if side >= _LARGE_SIDE else "small",
+    }
+    parts = re.split("<!-- .* -->\n", _resource("page.html"))
+    head, middle, foot = (Template(part).substitute(values) for part in parts)
+    yield head
     for group in groups[:_PLAIN_GROUPS]:
         inner = _group(group, thumbnails, images_per_group, link)
         yield f'<section class="group">{inner}</section>\n'
     if not groups:
         yield '<p class="none">No duplicates.</p>\n'
-    yield _MIDDLE.format(version=__version__)
+    yield middle
     for place, group in enumerate(groups[_PLAIN_GROUPS:]):
         inner = _group(group, thumbnails, images_per_group, link)
         names = "\n".join(readable(member.name) for member in group)
         yield ("," if place else "") + _json_in_html([names, inner]) + "\n"
-    yield _FOOT.format(script=script)
+    yield foot
 
 
 def _group(
@@ -194,57 +199,3 @@ def _resource(name: str) -> str:
 def _sha256(text: str) -> str:
     """As a content security policy names the one script, or style, that it allows."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-_HEAD = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; \
-style-src '{style_hash}'; script-src '{script_hash}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="jaxdedup {version}">
-<meta name="referrer" content="no-referrer">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<style>{style}</style>
-<body class="{size}">
-<header>
-<h1>{title}</h1>
-<p class="summary">{note}</p>
-<div class="controls" data-script hidden>
-<output id="status"></output>
-<input id="filter" type="search" placeholder="Filter by file name" aria-label="Filter by file name"
- autocomplete="off" spellcheck="false">
-</div>
-<p class="keys" data-script hidden><kbd>↓</kbd> <kbd>↑</kbd> or <kbd>j</kbd> <kbd>k</kbd> next and
-previous group · <kbd>←</kbd> <kbd>→</kbd> images · <kbd>Enter</kbd> enlarge · <kbd>Esc</kbd> back ·
-<kbd>/</kbd> filter</p>
-</header>
-<main>
-"""
-
-_MIDDLE = """\
-<p class="none" id="nothing" hidden>No file name matches.</p>
-<noscript><p class="none">Groups beyond the first hundred need JavaScript.</p></noscript>
-</main>
-<footer>Made by jaxdedup {version}. This page only shows files; it changes none.</footer>
-<dialog id="viewer" aria-label="Enlarged image" tabindex="-1">
-<div id="picture"></div>
-<div class="bar">
-<button id="previous" aria-label="Previous image">←</button>
-<span id="place"></span>
-<button id="next" aria-label="Next image">→</button>
-<figcaption></figcaption>
-<button id="close">Close</button>
-</div>
-</dialog>
-<script type="application/json" id="rest">[
-"""
-
-_FOOT = """\
-]</script>
-<script type="module">{script}</script>
-</body>
-</html>
-"""

@@ -37,6 +37,12 @@ _SIZES = (
 _FEWEST_IMAGES = 2
 
 
+class _Bounds(NamedTuple):
+    max_groups: int
+    images_per_group: int
+    max_bytes: int
+
+
 class _Plan(NamedTuple):
     size: _Size
     images_per_group: int
@@ -93,16 +99,8 @@ def save_report(
         ...     "distance 0" in page.read_text("utf-8")
         True
     """
-    report = _Report(
-        duplicate_map,
-        image_dir,
-        title=title,
-        max_groups=max_groups,
-        images_per_group=images_per_group,
-        max_bytes=max_bytes,
-        formats=formats,
-        num_workers=num_workers,
-    )
+    bounds = _Bounds(max_groups, images_per_group, max_bytes)
+    report = _Report(duplicate_map, image_dir, title, bounds, formats, num_workers)
     source = report.source
     directory = _relative_address(source.path, path) if isinstance(source, Folder) else None
 
@@ -168,16 +166,8 @@ def show_duplicates(
         >>> show_duplicates({"a.png": [], "b.png": []}, ".")
         <Gallery: no duplicates among 2 images>
     """
-    report = _Report(
-        duplicate_map,
-        image_dir,
-        title=title,
-        max_groups=max_groups,
-        images_per_group=images_per_group,
-        max_bytes=max_bytes,
-        formats=formats,
-        num_workers=num_workers,
-    )
+    bounds = _Bounds(max_groups, images_per_group, max_bytes)
+    report = _Report(duplicate_map, image_dir, title, bounds, formats, num_workers)
     return Gallery("".join(report.pieces(None)), report.summary)
 
 
@@ -188,27 +178,21 @@ class _Report:
         self,
         duplicate_map: DuplicateMap,
         image_dir: Path | ImageSource,
-        *,
         title: str | None,
-        max_groups: int,
-        images_per_group: int,
-        max_bytes: int,
+        bounds: _Bounds,
         formats: Collection[str],
         num_workers: int | None,
     ) -> None:
-        for name, value in (
-            ("max_groups", max_groups),
-            ("images_per_group", images_per_group),
-            ("max_bytes", max_bytes),
-        ):
+        for name, value in bounds._asdict().items():
             positive(name, value)
         self.source = open_source(image_dir)
         groups = duplicate_groups(duplicate_map)
-        self.groups = groups[:max_groups]
+        self.groups = groups[: bounds.max_groups]
         self.summary = _summary(groups, len(self.groups), len(duplicate_map))
-        self.plan = _plan([len(group) for group in self.groups], images_per_group, max_bytes)
         self.title = title or f"Duplicates in {self.source.name}"
-        self.max_bytes = max_bytes
+        self.max_bytes = bounds.max_bytes
+        sizes = [len(group) for group in self.groups]
+        self.plan = _plan(sizes, bounds.images_per_group, bounds.max_bytes)
         self.formats = formats
         self.num_workers = num_workers
 

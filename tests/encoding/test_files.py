@@ -2,13 +2,15 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from jaxdedup import __version__
-from jaxdedup.encoding import load, save
+from jaxdedup.encoding import Encodings, load, save
 from jaxdedup.runtime import write_whole
 from tests.stored import features_of, hashes_of
 
@@ -62,6 +64,89 @@ def test_json_is_plain(tmp_path: Path) -> None:
     assert (origin["method"], origin["profile"], origin["count"]) == ("phash", "pillow9", 64)
     assert origin["version"] == __version__
     assert document["encodings"] == dict(HASHES)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("count", [1, 42, 64, 144, 256, 1024])
+def test_hashes_of_any_width(suffix: str, count: int, tmp_path: Path) -> None:
+    rows = np.random.default_rng(count).integers(0, 256, (3, -(-count // 8)), np.uint8)
+    encodings = Encodings(["a", "b", "c"], rows, replace(HASHES.origin, count=count))
+    assert encodings["b"] == rows[1].tobytes().hex()
+    save(tmp_path / f"hashes{suffix}", encodings)
+    loaded = load(tmp_path / f"hashes{suffix}")
+    np.testing.assert_array_equal(loaded.rows, rows)
+    assert (loaded, loaded.origin) == (encodings, encodings.origin)
+
+
+def test_what_can_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
+    unseen = Encodings.from_map({"a": [1, 2]}, replace(FEATURES.origin, weights=None))
+    wrong = [
+        (hashes_of({7: "0" * 16}), "expected file names as keys, got 7"),
+        (unseen, "expected no file for a model of your own"),
+    ]
+    for encodings, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            save(tmp_path / "wrong.npz", encodings)
+    with pytest.raises(ValueError, match=r"expected .json, .npz or .parquet for no encodings"):
+        save(tmp_path / "nothing.csv", hashes_of({}))
+    assert not os.listdir(tmp_path)
+
+
+ORIGIN = HASHES.origin.to_dict()
+UNSOUND: dict[str, tuple[Any, str]] = {
+    "two of one name": ('{"origin": %s, "encodings": {"a": "00", "a": "01"}}', "'a' twice"),
+    "another width": (
+        '{"origin": %s, "encodings": {"a": "00"}}',
+        "16 hex digits, got '00' for 'a'",
+    ),
+    "no digits": ('{"origin": %s, "encodings": {"a": [1, 2]}}', "something else than hex digits"),
+    "no method": ('{"origin": {"size": [1, 1]}, "encodings": {}}', "lacks count, method, profile"),
+    "unknown setting": (
+        json.dumps({"origin": ORIGIN | {"gamma": 2}, "encodings": {}}),
+        "has gamma",
+    ),
+    "a number for a name": (
+        json.dumps({"origin": ORIGIN | {"method": 7}, "encodings": {}}),
+        "method of what made the encodings is 7",
+    ),
+    "an early version": (
+        '{"method": "phash", "profile": "pillow13", "version": "0.1.0", "encodings": {}}',
+        "of an early version; encode the images again",
+    ),
+    "no object": ("[1]", "it holds no object"),
+    "another program": ('{"a.png": "00"}', "does not say what made them"),
+}
+
+
+@pytest.mark.parametrize("case", UNSOUND)
+def test_unsound_files_are_refused(case: str, tmp_path: Path) -> None:
+    text, message = UNSOUND[case]
+    path = tmp_path / "hashes.json"
+    path.write_text(text % json.dumps(ORIGIN) if "%s" in text else text)
+    with pytest.raises(ValueError, match=f"expected encodings in .*hashes.json.*{message}"):
+        load(path)
+
+
+def test_a_checksum_vouches_for_an_array(tmp_path: Path) -> None:
+    path = tmp_path / "hashes.npz"
+    save(path, HASHES)
+    with np.load(path) as file:
+        arrays = dict(file)
+    flipped = arrays | {"encodings": arrays["encodings"] ^ np.uint8(1)}
+    twice = arrays | {"names": np.frombuffer(b"abab", np.uint8), "lengths": np.int32([2, 2])}
+    twice["encodings"] = arrays["encodings"][:2]
+    for wrong, message in [
+        (flipped, "damaged: its checksum is another one"),
+        (twice | {"checksum": np.array("x")}, "damaged"),
+        ({k: v for k, v in twice.items() if k != "checksum"}, "each name once, got 'ab' twice"),
+        (arrays | {"lengths": arrays["lengths"][1:]}, "do not go together"),
+        (arrays | {"encodings": arrays["encodings"].astype(np.float32)}, "damaged"),
+    ]:
+        np.savez(path, **wrong)
+        with pytest.raises(ValueError, match=message):
+            load(path)
+    np.savez(path, **{k: v for k, v in arrays.items() if k != "checksum"})
+    assert load(path) == HASHES
 
 
 @pytest.mark.parametrize("suffix", [".txt", "", ".npy"])

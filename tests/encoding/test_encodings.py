@@ -1,0 +1,87 @@
+"""Encodings as columns: what they hold, show and refuse."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jaxdedup.encoding import METHODS, Encoded, Encodings, PackedNames, Recipe
+from tests.stored import features_of, hashes_of, origin_of
+
+RECIPE = Recipe(METHODS["phash"])
+ROWS = np.random.default_rng(0).integers(0, 256, (3, 8), np.uint8)
+
+
+def test_a_mapping_of_what_people_look_at() -> None:
+    encodings = Encodings(["b", "a", 7], ROWS, origin_of("phash"), {"bad": "is empty"})
+    expected = {"b": ROWS[0].tobytes().hex(), "a": ROWS[1].tobytes().hex()}
+    expected[7] = ROWS[2].tobytes().hex()  # type: ignore[index]
+    assert dict(encodings) == encodings.to_dict() == expected
+    assert list(encodings) == ["b", "a", 7]
+    assert encodings == expected
+    assert "c" not in encodings
+    assert pickle.loads(pickle.dumps(encodings)) == encodings
+    features = features_of({"a": [1, 2], "b": [[3, 4]]})
+    assert features["b"].tolist() == [[3, 4]]
+    assert features["b"].dtype == np.float32
+
+
+def test_reprs_are_short() -> None:
+    names = [f"{n}.jpg" for n in range(1000)]
+    many = Encodings(names, np.zeros((1000, 8), np.uint8), origin_of("phash"), {"<b>": "is empty"})
+    assert repr(many) == "<Encodings: 1,000 of phash, 1 failure>"
+    html = many._repr_html_()
+    assert len(html) < 1000
+    assert "<td>0.jpg</td><td>0000000000000000</td>" in html
+
+
+def test_a_stream_is_sorted_where_its_keys_can_be() -> None:
+    stream = [Encoded(k, row) for k, row in zip("cab", ROWS, strict=True)]
+    stream += [Encoded("z", None, "is empty"), Encoded("y", None, "does not exist")]
+    collected = Encodings.collect(stream, RECIPE)
+    assert collected.to_dict() == {k: ROWS["cab".index(k)].tobytes().hex() for k in "abc"}
+    assert list(collected.failures.items()) == [("y", "does not exist"), ("z", "is empty")]
+    mixed = Encodings.collect([Encoded(1, ROWS[0]), Encoded("a", ROWS[1])], RECIPE)
+    assert list(mixed) == [1, "a"]
+    with pytest.raises(ValueError, match="expected each name once, got 'a' twice"):
+        Encodings.collect([Encoded("a", ROWS[0]), Encoded("a", ROWS[1])], RECIPE)
+
+
+def test_columns_that_do_not_go_together() -> None:
+    origin = origin_of("phash")
+    for names, rows, error, message in [
+        (["a"], ROWS, ValueError, r"expected rows \[1, 8\] of phash, got \[3, 8\]"),
+        (["a"], ROWS[:1, :7], ValueError, r"expected rows \[1, 8\] of phash, got \[1, 7\]"),
+        (["a"], ROWS[0], ValueError, "expected rows"),
+        (["a"], ROWS[:1].astype(np.int64), TypeError, "rows of phash as uint8, got int64"),
+        (["a"], ROWS[:1].astype(np.float32), TypeError, "rows of phash as uint8, got float32"),
+        (["a", "b", "a"], ROWS, ValueError, "each name once, got 'a' twice"),
+    ]:
+        with pytest.raises(error, match=message):
+            Encodings(names, rows, origin)
+    wide = Encodings(["a"], np.zeros((1, 6), np.uint8), replace(origin, count=42))
+    assert wide["a"] == "0" * 12
+
+
+def test_a_differing_origin_says_in_what() -> None:
+    plain = origin_of("phash")
+    assert plain.differences(replace(plain, version="9", formats=("mp4",))) == ""
+    assert plain.differences(origin_of("ahash", profile="pillow6", draft=True)) == (
+        "expected method phash, got ahash; size (32, 32), got (8, 8); profile pillow13, got "
+        "pillow6; draft False, got True"
+    )
+    other = replace(origin_of("cnn"), weights="0123")
+    assert "weights" in origin_of("cnn").differences(other)
+
+
+def test_packed_names_are_a_list() -> None:
+    names = ["a", "", "ä 日本", "caf\udce9", "line\nend"]
+    packed = PackedNames.of(names)
+    assert list(packed) == names
+    assert [packed[n] for n in (-1, 0, 2)] == [names[n] for n in (-1, 0, 2)]
+    assert packed[1:4] == names[1:4]
+    assert len(packed) == 5
+    with pytest.raises(IndexError):
+        _ = packed[5]
+    assert hashes_of(dict.fromkeys(names, "0" * 16)).names == names
