@@ -77,7 +77,7 @@ def from_hex(digits: Hex, *, bits: int | None = None) -> NDArray[np.uint8]:
     count = len(strings.flat[0]) if bits is None else -(-bits // 4)
     values = _digit_values(strings, count)
     values = np.pad(values, [(0, 0)] * strings.ndim + [(count % 2, 0)])
-    packed = values[..., ::2] << 4 | values[..., 1::2]
+    packed = values[..., ::2] << np.uint8(4) | values[..., 1::2]
     _check_leading_bits(packed, 4 * count if bits is None else bits)
     return packed
 
