@@ -152,7 +152,7 @@ def _checked(stored: StoredEncodings) -> StoredEncodings:
     if not isinstance(stored.encodings, dict) or not all(isinstance(o, str) for o in origin):
         raise ValueError("it lacks encodings, method, profile or version")
     if stored.method != "cnn":
-        from_hex([str(encoding) for encoding in stored.encodings.values()])
+        from_hex([str(encoding) for encoding in stored.encodings.values()], bits=64)
     return stored
 
 
@@ -194,7 +194,7 @@ def _columns(stored: StoredEncodings) -> tuple[list[str], NDArray[Any]]:
     """Names, and packed hashes ``uint8[N, 8]`` or features ``float32[N, D]``."""
     names, encodings = list(stored.encodings), list(stored.encodings.values())
     if stored.method != "cnn":
-        return names, from_hex([str(encoding) for encoding in encodings])
+        return names, from_hex([str(encoding) for encoding in encodings], bits=64)
     return names, np.array([np.ravel(np.asarray(e)) for e in encodings], np.float32)
 
 

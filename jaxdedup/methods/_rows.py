@@ -45,7 +45,7 @@ def packed_hashes(encodings: Mapping[Any, Any]) -> NDArray[np.uint8]:
 def _hash(key: Hashable, value: Any) -> NDArray[np.uint8]:
     if isinstance(value, str):
         try:
-            return from_hex(value)
+            return from_hex(value, bits=8 * _BYTES)
         except ValueError as error:
             raise ValueError(f"{error} for {key!r}") from None
     if isinstance(value, (bytes, bytearray)):
