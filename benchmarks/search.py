@@ -98,7 +98,7 @@ def jaxdedup_hamming(hashes: np.ndarray) -> Callable[[], Pairs]:
 def jaxdedup_brute_force(hashes: np.ndarray) -> Callable[[], Pairs]:
     from jaxdedup.search import _bands, _hamming
 
-    _hamming.choose_bands = lambda words, corpus, max_distance: _bands.BRUTE_FORCE
+    _hamming.choose_bands = lambda words, corpus, width, max_distance: _bands.BRUTE_FORCE
     return jaxdedup_hamming(hashes)
 
 

@@ -1,6 +1,10 @@
-"""Packed hashes ``uint8[..., 8]`` as hex digits, as bits, and the distance between them."""
+"""Packed hashes ``uint8[..., b]`` as hex digits, as bits, and the distance between them.
 
-from binascii import hexlify, unhexlify
+A hash of n bits fills ⌈n/8⌉ bytes, the most significant bit first. Where n is no multiple of 8, it
+is right-aligned: the first bits of its first byte are zero, as in a number that is written out.
+"""
+
+from binascii import hexlify
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,75 +17,86 @@ from numpy.typing import NDArray
 Hex = str | Sequence[str] | NDArray[np.str_]
 
 
-def to_hex(hashes: ArrayLike) -> Any:
+def to_hex(hashes: ArrayLike, *, bits: int | None = None) -> Any:
     """Hex digits of packed hashes. Host function: strings don't live on devices.
 
     Args:
-        hashes: ``uint8[..., 8]``.
+        hashes: ``uint8[..., b]``, b of at least 1.
+        bits: how many bits a hash has, if not all 8·b.
 
     Returns:
-        A ``str`` of 16 lower-case hex digits for one hash, ``str[...]`` (NumPy) for more.
+        A ``str`` of ⌈bits/4⌉ lower-case hex digits for one hash, ``str[...]`` (NumPy) for more.
 
     Raises:
         TypeError: the hashes are not uint8.
-        ValueError: the last axis is not 8 bytes.
+        ValueError: ``bits`` do not fill b bytes, or a bit in front of them is set.
 
     Example:
         >>> import numpy as np
         >>> to_hex(np.arange(8, dtype=np.uint8))
         '0001020304050607'
+        >>> to_hex(np.arange(6, dtype=np.uint8), bits=42)
+        '00102030405'
     """
     packed = np.asarray(hashes)
-    _check_packed(packed.dtype, packed.shape)
-    digits = np.frombuffer(hexlify(packed.tobytes()), dtype="S16").astype("U16")
-    digits = digits.reshape(packed.shape[:-1])
-    return digits if digits.ndim else str(digits)
+    width = _check_packed(packed.dtype, packed.shape, bits)
+    _check_leading_bits(packed, width)
+    digits = 2 * packed.shape[-1]
+    text = np.frombuffer(hexlify(packed.tobytes()), np.uint8).reshape(*packed.shape[:-1], digits)
+    text = np.ascontiguousarray(text[..., digits - -(-width // 4) :])
+    strings = text.view(f"S{text.shape[-1]}")[..., 0].astype(np.str_)
+    return strings if strings.ndim else str(strings)
 
 
-def from_hex(digits: Hex) -> NDArray[np.uint8]:
+def from_hex(digits: Hex, *, bits: int | None = None) -> NDArray[np.uint8]:
     """Packed hashes of hex digits, the inverse of :func:`to_hex`. Host function.
 
     Args:
-        digits: a string of 16 hex digits, or an array or nested sequence of such strings.
+        digits: a string of hex digits, or an array or nested sequence of strings of one length.
+        bits: how many bits a hash has; by default 4 for each digit, or 64 where there is no hash.
 
     Returns:
-        ``uint8[..., 8]`` (NumPy).
+        ``uint8[..., b]`` (NumPy), b = ⌈bits/8⌉.
 
     Raises:
         TypeError: something else than strings is given.
-        ValueError: a string is not 16 hex digits.
+        ValueError: a string is not ⌈bits/4⌉ hex digits, or a bit in front of the ``bits`` is set.
 
     Example:
         >>> from_hex(["00000000000000ff", "8000000000000000"])
         array([[  0,   0,   0,   0,   0,   0,   0, 255],
                [128,   0,   0,   0,   0,   0,   0,   0]], dtype=uint8)
+        >>> from_hex("00102030405", bits=42)
+        array([0, 1, 2, 3, 4, 5], dtype=uint8)
     """
     strings = np.asarray(digits)
     if strings.size == 0:
-        return np.zeros((*strings.shape, 8), np.uint8)
+        return np.zeros((*strings.shape, -(-(64 if bits is None else bits) // 8)), np.uint8)
     if strings.dtype.kind != "U":
         raise TypeError(f"expected hex strings, got {digits!r:.80}")
-    for string in strings.flat:
-        if len(string) != 16 or not set(string) <= _HEX_DIGITS:
-            raise ValueError(f"expected a hash of 16 hex digits, got {str(string)!r}")
-    packed = np.frombuffer(unhexlify("".join(strings.flat)), dtype=np.uint8)
-    return packed.reshape(*strings.shape, 8).copy()
+    count = len(strings.flat[0]) if bits is None else -(-bits // 4)
+    values = _digit_values(strings, count)
+    values = np.pad(values, [(0, 0)] * strings.ndim + [(count % 2, 0)])
+    packed = values[..., ::2] << np.uint8(4) | values[..., 1::2]
+    _check_leading_bits(packed, 4 * count if bits is None else bits)
+    return packed
 
 
-def to_bits(hashes: ArrayLike) -> jax.Array:
-    """The 64 bits of packed hashes, as an array.
+def to_bits(hashes: ArrayLike, *, bits: int | None = None) -> jax.Array:
+    """The bits of packed hashes, as an array.
 
-    Equals ``np.unpackbits(hashes, axis=-1)``.
+    Equals the last ``bits`` of ``np.unpackbits(hashes, axis=-1)``.
 
     Args:
-        hashes: ``uint8[..., 8]``.
+        hashes: ``uint8[..., b]``, b of at least 1.
+        bits: how many bits a hash has, if not all 8·b.
 
     Returns:
-        ``bool[..., 64]``, in the order in which the hash compares: row by row.
+        ``bool[..., bits]``, in the order in which the hash compares: row by row.
 
     Raises:
         TypeError: the hashes are not uint8.
-        ValueError: the last axis is not 8 bytes.
+        ValueError: ``bits`` do not fill b bytes.
 
     Example:
         >>> import numpy as np
@@ -89,10 +104,10 @@ def to_bits(hashes: ArrayLike) -> jax.Array:
         16
     """
     packed = jnp.asarray(hashes)
-    _check_packed(packed.dtype, packed.shape)
+    width = _check_packed(packed.dtype, packed.shape, bits)
     if not packed.size:  # which jnp.unpackbits can't take
-        return jnp.zeros((*packed.shape[:-1], 64), bool)
-    return jnp.unpackbits(packed, axis=-1).astype(bool)
+        return jnp.zeros((*packed.shape[:-1], width), bool)
+    return jnp.unpackbits(packed, axis=-1)[..., -width:].astype(bool)
 
 
 def hamming_distance(a: ArrayLike | Hex, b: ArrayLike | Hex) -> Any:
@@ -102,30 +117,53 @@ def hamming_distance(a: ArrayLike | Hex, b: ArrayLike | Hex) -> Any:
     between all pairs are ``hamming_distance(hashes[:, None], hashes[None, :])``.
 
     Args:
-        a: ``uint8[..., 8]``, a string of 16 hex digits, or an array or sequence of such strings.
-        b: likewise; its leading axes broadcast with those of ``a``.
+        a: ``uint8[..., b]``, a string of hex digits, or an array or sequence of such strings.
+        b: likewise, of the same width; its leading axes broadcast with those of ``a``.
 
     Returns:
-        ``int32[...]``, 0 to 64; an ``int`` where both are single strings.
+        ``int32[...]``, 0 to 8·b; an ``int`` where both are single strings.
 
     Raises:
         TypeError: an array is not uint8.
-        ValueError: the last axis is not 8 bytes, or a string is not 16 hex digits.
+        ValueError: the two are not equally wide, or a string is not made of hex digits.
 
     Example:
         >>> hamming_distance("00000000000000ff", "000000000000000f")
         4
     """
     if isinstance(a, str) and isinstance(b, str):
+        if len(a) != len(b):
+            raise ValueError(f"expected hashes of one width, got {a!r} and {b!r}")
         return int(hamming_distance(from_hex(a), from_hex(b)))
     first, second = _packed(a), _packed(b)
+    if first.shape[-1] != second.shape[-1]:
+        raise ValueError(
+            f"expected hashes of one width, got {first.shape[-1]} and {second.shape[-1]} bytes"
+        )
     if first.ndim != second.ndim:  # said aloud, for callers whose rank promotion is strict
         ndim = max(first.ndim, second.ndim)
         first, second = (x.reshape((1,) * (ndim - x.ndim) + x.shape) for x in (first, second))
     return jnp.sum(jax.lax.population_count(first ^ second), axis=-1, dtype=jnp.int32)
 
 
-_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
+_NO_DIGIT = 255
+_VALUES = np.full(128, _NO_DIGIT, np.uint8)  # of the hex digits, by their ASCII code
+for _digits in ("0123456789abcdef", "0123456789ABCDEF"):
+    _VALUES[[ord(digit) for digit in _digits]] = range(16)
+
+
+def _digit_values(strings: NDArray[np.str_], count: int) -> NDArray[np.uint8]:
+    """uint8[..., count], the value of each digit; ValueError unless there are just so many."""
+    lengths = np.strings.str_len(strings)
+    wrong = lengths != count
+    if count and not wrong.all():
+        codes = np.ascontiguousarray(strings.astype(f"U{count}")[..., None]).view(np.uint32)
+        values = _VALUES[np.minimum(codes, 127)]
+        wrong |= (values == _NO_DIGIT).any(axis=-1)
+    if wrong.any() or not count:
+        string = str(strings[np.unravel_index(wrong.argmax(), strings.shape)])
+        raise ValueError(f"expected a hash of {count or 'some'} hex digits, got {string!r}")
+    return values
 
 
 def _packed(hashes: ArrayLike | Hex) -> jax.Array:
@@ -137,8 +175,22 @@ def _packed(hashes: ArrayLike | Hex) -> jax.Array:
     return packed
 
 
-def _check_packed(dtype: Any, shape: tuple[int, ...]) -> None:
+def _check_packed(dtype: Any, shape: tuple[int, ...], bits: int | None = None) -> int:
+    """How many bits a hash has; raises unless they fill the last axis of uint8."""
     if dtype != np.uint8:
         raise TypeError(f"expected packed hashes of dtype uint8, got {dtype}")
-    if not shape or shape[-1] != 8:
-        raise ValueError(f"expected packed hashes of shape (..., 8), got {shape}")
+    if not shape or shape[-1] == 0:
+        raise ValueError(f"expected packed hashes of shape (..., b), b > 0, got {shape}")
+    if bits is None:
+        return 8 * shape[-1]
+    if -(-bits // 8) != shape[-1]:
+        raise ValueError(
+            f"expected packed hashes of shape (..., {-(-bits // 8)}) for {bits} bits, got {shape}"
+        )
+    return bits
+
+
+def _check_leading_bits(packed: NDArray[np.uint8], bits: int) -> None:
+    """Raises unless the bits in front of the last ``bits`` are zero."""
+    if np.any(packed[..., 0] >> (bits - 1) % 8 > 1):
+        raise ValueError(f"expected hashes of {bits} bits, got one with a higher bit set")

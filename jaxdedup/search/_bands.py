@@ -1,6 +1,6 @@
 """Which pairs of hashes need comparing at all: multi-index hashing, exact by the pigeonhole.
 
-Cut 64 bits into m bands. If two hashes differ in at most t = m·s + a bits, then one of the first
+Cut the bits into m bands. If two hashes differ in at most t = m·s + a bits, then one of the first
 a + 1 bands differs in at most s bits or one of the others in at most s − 1. So it is enough to
 compare, for each band, those hashes whose keys (bits of that band) are that near. One band without
 key bits puts all hashes in one bucket: that is brute force.
@@ -15,10 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import BITS
+Words = NDArray[np.uint64]  # [N, w]: the bits of N hashes, in words of 64
 
-Words = NDArray[np.uint64]
-
+WORD = 64  # bits
 BLOCK = 64  # hashes that are compared with as many others at once
 
 _BRUTE_FORCE_BELOW = 2**28  # pairs; below, choosing takes longer than comparing
@@ -27,20 +26,26 @@ _MAX_BANDS = 16
 
 
 class Band(NamedTuple):
-    """The bits ``shift`` to ``shift + bits`` of a hash, and how many of them may differ."""
+    """The bits ``first`` to ``first + bits`` of a hash, and how many of them may differ.
 
-    shift: int
+    There are fewer than 64, and they may begin in one word and end in the next.
+    """
+
+    first: int
     bits: int
     radius: int
 
     def keys(self, words: Words) -> NDArray[np.int64]:
         """The key of each hash in this band."""
-        return (words >> np.uint64(self.shift) & np.uint64(2**self.bits - 1)).astype(np.int64)
+        word, shift = divmod(self.first, WORD)
+        keys = words[:, word] >> np.uint64(shift)
+        if shift + self.bits > WORD:
+            keys |= words[:, word + 1] << np.uint64(WORD - shift)
+        return (keys & np.uint64(2**self.bits - 1)).astype(np.int64)
 
     def near(self, differences: Words) -> NDArray[np.bool_]:
         """Whether hashes whose XOR is given would be compared because of this band."""
-        keys = differences >> np.uint64(self.shift) & np.uint64(2**self.bits - 1)
-        return np.bitwise_count(keys) <= self.radius
+        return np.bitwise_count(self.keys(differences)) <= self.radius
 
     def masks(self) -> NDArray[np.int64]:
         """What turns a key into each key within the radius; the first, 0, is the key itself."""
@@ -118,28 +123,29 @@ def bucket_pairs(
     )
 
 
-def choose_bands(words: Words, corpus: Words | None, max_distance: int) -> tuple[Band, ...]:
-    """The bands that leave the fewest blocks to compare, found by counting."""
+def choose_bands(
+    words: Words, corpus: Words | None, width: int, max_distance: int
+) -> tuple[Band, ...]:
+    """The bands of ``width`` bits that leave the fewest blocks to compare, found by counting."""
     others = words if corpus is None else corpus
     best, cost = BRUTE_FORCE, _cost(BRUTE_FORCE, words, corpus)
     if cost * BLOCK**2 < _BRUTE_FORCE_BELOW:
         return best
     wide_enough = max(0, round(np.log2(len(others) / BLOCK)))  # buckets that fill about one block
-    for number in range(
-        max_distance // (_MAX_RADIUS + 1) + 1, min(max_distance + 1, _MAX_BANDS) + 1
-    ):
-        for bits in {min(wide_enough + extra, BITS // number) for extra in (0, 1)}:
-            bands = _bands(number, bits, max_distance)
+    fewest, most = max_distance // (_MAX_RADIUS + 1) + 1, min(max_distance + 1, _MAX_BANDS, width)
+    for number in range(fewest, most + 1):
+        for bits in {min(wide_enough + extra, width // number) for extra in (0, 1)}:
+            bands = _bands(number, bits, width, max_distance)
             new_cost = _cost(bands, words, corpus)
             if new_cost < cost:
                 best, cost = bands, new_cost
     return best
 
 
-def _bands(number: int, bits: int, max_distance: int) -> tuple[Band, ...]:
+def _bands(number: int, bits: int, width: int, max_distance: int) -> tuple[Band, ...]:
     radius, wider = divmod(max_distance, number)
     radii = [radius if band <= wider else radius - 1 for band in range(number)]
-    spacing = BITS // number
+    spacing = width // number
     return tuple(Band(n * spacing, bits, r) for n, r in enumerate(radii) if r >= 0)
 
 

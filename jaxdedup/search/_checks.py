@@ -9,33 +9,40 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-BITS = 64
-BYTES = BITS // 8
+_MOST_BYTES = 4095  # so that a distance fits 15 bits
 
 
-def check_hashes(hashes: ArrayLike, name: str) -> None:
-    """Raises unless ``hashes`` are packed: uint8[N, 8]. Looks at dtype and shape only."""
-    _check_dtype(hashes, np.uint8, name)
-    shape = np.shape(hashes)
-    if len(shape) != 2 or shape[1] != BYTES:
-        raise ValueError(f"expected {name} of shape (N, {BYTES}), got {shape}")
+def check_hashes(hashes: ArrayLike, corpus: ArrayLike | None) -> int:
+    """How many bits hashes have; raises unless both are packed, uint8[N, b], and equally wide.
+
+    Looks at dtype and shape only.
+    """
+    for rows, name in ((hashes, "hashes"), (corpus, "corpus")):
+        if rows is None:
+            continue
+        _check_dtype(rows, np.uint8, name)
+        shape = np.shape(rows)
+        if len(shape) != 2 or not 0 < shape[1] <= _MOST_BYTES:
+            raise ValueError(f"expected {name} of shape (N, b), 0 < b < 4096, got {shape}")
+    if corpus is not None:
+        _check_same_width(hashes, corpus, "hashes")
+    return 8 * np.shape(hashes)[1]
 
 
-def check_features(features: ArrayLike, name: str) -> None:
-    """Raises unless ``features`` are float32[N, D], D > 0. Looks at dtype and shape only."""
-    _check_dtype(features, np.float32, name)
-    shape = np.shape(features)
-    if len(shape) != 2 or shape[1] == 0:
-        raise ValueError(f"expected {name} of shape (N, D), D > 0, got {shape}")
+def check_features(features: ArrayLike, corpus: ArrayLike | None) -> None:
+    """Raises unless both are float32[N, D], D > 0, with the same D.
 
-
-def check_same_width(features: ArrayLike, corpus: ArrayLike) -> None:
-    """Raises unless both have rows of the same length."""
-    if np.shape(features)[1] != np.shape(corpus)[1]:
-        raise ValueError(
-            f"expected features and corpus with rows of one length, got {np.shape(features)} "
-            f"and {np.shape(corpus)}"
-        )
+    Looks at dtype and shape only.
+    """
+    for rows, name in ((features, "features"), (corpus, "corpus")):
+        if rows is None:
+            continue
+        _check_dtype(rows, np.float32, name)
+        shape = np.shape(rows)
+        if len(shape) != 2 or shape[1] == 0:
+            raise ValueError(f"expected {name} of shape (N, D), D > 0, got {shape}")
+    if corpus is not None:
+        _check_same_width(features, corpus, "features")
 
 
 def check_finite(features: NDArray[np.float32], name: str, first: int) -> None:
@@ -46,11 +53,11 @@ def check_finite(features: NDArray[np.float32], name: str, first: int) -> None:
         raise ValueError(f"expected finite {name}, got NaN or infinity in row {row}")
 
 
-def check_distance(max_distance: Any) -> int:
-    """``max_distance`` as an int of 0 to 64."""
+def check_distance(max_distance: Any, bits: int) -> int:
+    """``max_distance`` as an int of 0 to ``bits``."""
     distance = _integer(max_distance, "max_distance")
-    if not 0 <= distance <= BITS:
-        raise ValueError(f"expected max_distance from 0 to {BITS}, got {distance}")
+    if not 0 <= distance <= bits:
+        raise ValueError(f"expected max_distance from 0 to {bits}, got {distance}")
     return distance
 
 
@@ -72,6 +79,14 @@ def check_positive(value: Any, name: str) -> int:
     if number < 1:
         raise ValueError(f"expected {name} of at least 1, got {number}")
     return number
+
+
+def _check_same_width(rows: ArrayLike, corpus: ArrayLike, name: str) -> None:
+    if np.shape(rows)[1] != np.shape(corpus)[1]:
+        raise ValueError(
+            f"expected {name} and corpus with rows of one length, got {np.shape(rows)} and "
+            f"{np.shape(corpus)}"
+        )
 
 
 def _check_dtype(array: ArrayLike, dtype: type[np.generic], name: str) -> None:

@@ -25,7 +25,6 @@ from ._checks import (
     check_features,
     check_finite,
     check_positive,
-    check_same_width,
     check_similarity,
 )
 from ._devices import devices_for, has_fast_matrix_products, stream
@@ -106,7 +105,9 @@ def cosine_pairs(
     """
     max_pairs = check_positive(max_pairs, "max_pairs")
     candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices)
-    return collect(candidates, score, CosinePairs, max_pairs)
+    none = np.zeros(0, np.int32)
+    nothing = CosinePairs(none, none, none.astype(np.float32))
+    return collect(candidates, score, nothing, max_pairs)
 
 
 def iter_cosine_pairs(
@@ -152,14 +153,12 @@ def _prepare(
     devices: Sequence[jax.Device] | None,
 ) -> tuple[Iterator[Candidates], Callable[[Candidates], CosinePairs]]:
     """Checks the arguments; the pairs that may reach the threshold, and what decides on them."""
-    check_features(features, "features")
+    check_features(features, corpus)
     threshold = check_similarity(min_similarity)
     tile = max(1, isqrt(check_positive(tile_pairs, "tile_pairs")))
     rows = _to_rows(features, "features", tile)
     others = None
     if corpus is not None:
-        check_features(corpus, "corpus")
-        check_same_width(features, corpus)
         others = _to_rows(corpus, "corpus", tile)
     candidates = _search(rows, others, threshold, devices or devices_for(features))
     score = partial(_score, rows, rows if others is None else others, threshold)

@@ -6,8 +6,9 @@ ever written, and memory is bounded by the tile, the hashes and the result.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import NamedTuple
+from functools import partial, reduce
+from operator import add
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,10 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from ._bands import BLOCK, Band, Words, blocks_per_bucket, bucket_pairs, choose_bands
-from ._checks import BITS, check_distance, check_hashes, check_positive
-from ._devices import devices_for, has_fast_matrix_products, stream
-from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
+from ._bands import BLOCK, WORD, Band, Words, blocks_per_bucket, bucket_pairs, choose_bands
+from ._checks import check_distance, check_hashes, check_positive
+from ._devices import devices_for, stream
+from ._pairs import DEFAULT_MAX_PAIRS, Distances, HammingPairs, Indices, collect
 
 DEFAULT_TILE_PAIRS = 2**24
 
@@ -30,7 +31,7 @@ class _Blocks(NamedTuple):
     """Hashes sorted by their key and cut into blocks; each bucket starts a new block."""
 
     rows: Indices  # int32[blocks, BLOCK]: which hash; −1 fills up
-    words: Words  # uint64[blocks, BLOCK]
+    words: Words  # uint64[blocks, BLOCK, w]
 
 
 def hamming_pairs(
@@ -48,22 +49,22 @@ def hamming_pairs(
     size of the tiles. Where an index by bands leaves fewer comparisons, it is used.
 
     Args:
-        hashes: uint8[N, 8], packed.
-        corpus: uint8[M, 8] to search ``hashes`` in; None finds the pairs within ``hashes``.
-        max_distance: 0 to 64 bits, inclusive.
+        hashes: uint8[N, b], packed, b of at least 1.
+        corpus: uint8[M, b] to search ``hashes`` in; None finds the pairs within ``hashes``.
+        max_distance: 0 to 8·b bits, inclusive.
         max_pairs: the most pairs to return; more are an error that says how many there are.
         tile_pairs: comparisons that a device makes at a time; it needs about a byte for four.
         devices: take turns with the tiles; by default those that hold ``hashes`` if it is a
             jax.Array, and all local devices otherwise.
 
     Returns:
-        Pairs sorted by (i, j). ``i`` counts ``hashes``; ``j`` counts ``corpus``, or ``hashes``
-        where there is none: then i < j, every pair is there once and no hash is paired with
-        itself.
+        Pairs sorted by (i, j), with distances in uint8, or in uint16 where hashes have more than
+        255 bits. ``i`` counts ``hashes``; ``j`` counts ``corpus``, or ``hashes`` where there is
+        none: then i < j, every pair is there once and no hash is paired with itself.
 
     Raises:
         TypeError: hashes are not uint8, or a number is not an integer (bool is none).
-        ValueError: a shape other than (N, 8), a distance out of range, too many pairs.
+        ValueError: a shape other than (N, b), two widths, a distance out of range, too many pairs.
 
     Example:
         >>> import numpy as np
@@ -76,7 +77,9 @@ def hamming_pairs(
     found = iter_hamming_pairs(
         hashes, corpus, max_distance=max_distance, tile_pairs=tile_pairs, devices=devices
     )
-    return collect(found, lambda piece: piece, HammingPairs, max_pairs)
+    none = np.zeros(0, np.int32)
+    nothing = HammingPairs(none, none, none.astype(_distance_type(8 * np.shape(hashes)[1])))
+    return collect(found, lambda piece: piece, nothing, max_pairs)
 
 
 def iter_hamming_pairs(
@@ -90,9 +93,9 @@ def iter_hamming_pairs(
     """Yields what :func:`hamming_pairs` finds piece by piece, for results too large to hold.
 
     Args:
-        hashes: uint8[N, 8], packed.
-        corpus: uint8[M, 8] or None, as in :func:`hamming_pairs`.
-        max_distance: 0 to 64 bits, inclusive.
+        hashes: uint8[N, b], packed.
+        corpus: uint8[M, b] or None, as in :func:`hamming_pairs`.
+        max_distance: 0 to 8·b bits, inclusive.
         tile_pairs: comparisons that a device makes at a time.
         devices: as in :func:`hamming_pairs`.
 
@@ -110,38 +113,47 @@ def iter_hamming_pairs(
         >>> sum(len(piece.i) for piece in iter_hamming_pairs(np.zeros((100, 8), np.uint8)))
         4950
     """
-    check_hashes(hashes, "hashes")
-    if corpus is not None:
-        check_hashes(corpus, "corpus")
-    distance = check_distance(max_distance)
+    width = check_hashes(hashes, corpus)
+    distance = check_distance(max_distance, width)
     batch = max(1, check_positive(tile_pairs, "tile_pairs") // BLOCK**2)
     words = _to_words(hashes)
     others = None if corpus is None else _to_words(corpus)
-    return _search(words, others, distance, batch, devices or devices_for(hashes))
+    return _search(words, others, width, distance, batch, devices or devices_for(hashes))
 
 
 def _to_words(hashes: ArrayLike) -> Words:
+    """uint64[N, w]: the bytes, and zeros after them that fill the last word."""
     # Which bit of a word is which does not matter to a distance, so neither does the byte order.
-    return np.ascontiguousarray(hashes).view(np.uint64)[:, 0]
+    packed = np.asarray(hashes)
+    filling = -packed.shape[1] % (WORD // 8)
+    packed = np.pad(packed, ((0, 0), (0, filling))) if filling else np.ascontiguousarray(packed)
+    return packed.view(np.uint64)
+
+
+def _distance_type(width: int) -> "np.dtype[np.unsignedinteger[Any]]":
+    """The smallest type that holds the distances between hashes of so many bits."""
+    return np.dtype(np.uint8 if width <= np.iinfo(np.uint8).max else np.uint16)
 
 
 def _search(
     words: Words,
     corpus: Words | None,
+    width: int,
     max_distance: int,
     batch: int,
     devices: Sequence[jax.Device],
 ) -> Iterator[HammingPairs]:
     if len(words) == 0 or (corpus is not None and len(corpus) == 0):
         return
-    bands = choose_bands(words, corpus, max_distance)
+    bands = choose_bands(words, corpus, width, max_distance)
     for number, band in enumerate(bands):
         for pairs, differences in _search_band(words, corpus, band, max_distance, batch, devices):
             # Pairs that are near in several bands turn up in each: the first one keeps them.
             new = np.ones(len(pairs.i), bool)
             for earlier in bands[:number]:
                 new &= ~earlier.near(differences)
-            yield HammingPairs(pairs.i[new], pairs.j[new], pairs.distance[new])
+            distance = pairs.distance[new].astype(_distance_type(width), copy=False)
+            yield HammingPairs(pairs.i[new], pairs.j[new], distance)
 
 
 def _search_band(
@@ -168,7 +180,6 @@ def _search_band(
             *on_device[device],
             *jax.device_put(padded, device),
             self_join=corpus is None,
-            matrix_products=has_fast_matrix_products(device),
         )
 
     for (a, b), nearest in stream(work.batches(batch), launch, devices):
@@ -200,15 +211,15 @@ def _power_of_two(number: int) -> int:
     return 1 << max(0, number - 1).bit_length()
 
 
-def _halves(blocks: _Blocks) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    halves = blocks.words.view(np.uint32).reshape(*blocks.words.shape, 2)
-    return np.ascontiguousarray(halves[..., 0]), np.ascontiguousarray(halves[..., 1])
+def _halves(blocks: _Blocks) -> tuple[NDArray[np.uint32], ...]:
+    """2·w halves of words, uint32[blocks, BLOCK] each: without x64 there are no whole ones."""
+    return tuple(np.ascontiguousarray(np.moveaxis(blocks.words.view(np.uint32), -1, 0)))
 
 
-Halves = tuple[jax.Array, jax.Array]
+Halves = tuple[jax.Array, ...]
 
 
-@partial(jax.jit, static_argnames=("self_join", "matrix_products"))
+@partial(jax.jit, static_argnames="self_join")
 def _nearest(
     side_a: Halves,
     side_b: Halves,
@@ -216,43 +227,54 @@ def _nearest(
     b: jax.Array,
     *,
     self_join: bool,
-    matrix_products: bool,
 ) -> jax.Array:
     """For each hash of the blocks ``a`` the distance to the nearest one of the blocks ``b``.
 
-    uint8[K, BLOCK] for K pairs of blocks; the sides are uint32[blocks, BLOCK] twice. In a
-    self-join no hash counts as its own neighbour.
+    uint8[K, BLOCK] for K pairs of blocks, or uint16 where a distance may need its highest bit; the
+    sides are halves of words. In a self-join no hash counts as its own neighbour.
     """
-    distance = _distances(
-        [half[a] for half in side_a], [half[b] for half in side_b], matrix_products
+    distance = lax.platform_dependent(
+        tuple(half[a] for half in side_a),
+        tuple(half[b] for half in side_b),
+        cpu=_differing_bits,
+        default=_differing_signs,
     )
     if self_join:
-        itself = jnp.eye(BLOCK, dtype=jnp.uint8)[None] & (a == b).astype(jnp.uint8)[:, None, None]
-        distance |= itself << 7
+        itself = jnp.eye(BLOCK, dtype=bool)[None] & (a == b)[:, None, None]
+        distance |= itself.astype(distance.dtype) << (8 * distance.itemsize - 1)
     # The minimum of bytes, over an axis that is not the last: XLA's CPU code is ten times slower
     # for uint32 and does not vectorise over the last one.
     return distance.min(axis=1)
 
 
-def _distances(
-    halves_a: list[jax.Array], halves_b: list[jax.Array], matrix_products: bool
-) -> jax.Array:
-    """uint8[K, b, a], the distances within each pair of blocks."""
-    if matrix_products:
-        signs_a, signs_b = _signs(halves_a), _signs(halves_b)
-        # Of 64 products of ±1, those where the bits differ are −1: their sum is 64 − 2·distance.
-        product = lax.dot_general(
-            signs_b, signs_a, (((2,), (2,)), ((0,), (0,))), preferred_element_type=jnp.int32
-        )
-        return ((BITS - product) // 2).astype(jnp.uint8)
-    low, high = (
+def _differing_bits(halves_a: Halves, halves_b: Halves) -> jax.Array:
+    """[K, b, a], the distances within each pair of blocks. No type has to hold them but ours."""
+    counts = (
         lax.population_count(half_a[:, None, :] ^ half_b[:, :, None])
         for half_a, half_b in zip(halves_a, halves_b, strict=True)
     )
-    return (low + high).astype(jnp.uint8)
+    return reduce(add, counts).astype(_marked_type(halves_a))
 
 
-def _signs(halves: list[jax.Array]) -> jax.Array:
+def _differing_signs(halves_a: Halves, halves_b: Halves) -> jax.Array:
+    """The same, where matrix products of int8 outrun the vector units."""
+    # Of products of ±1, those where the bits differ are −1: their sum is bits − 2·distance.
+    product = lax.dot_general(
+        _signs(halves_b),
+        _signs(halves_a),
+        (((2,), (2,)), ((0,), (0,))),
+        preferred_element_type=jnp.int32,
+    )
+    return ((32 * len(halves_a) - product) // 2).astype(_marked_type(halves_a))
+
+
+def _marked_type(halves: Halves) -> type[jnp.uint8 | jnp.uint16]:
+    """What holds the distances and leaves the highest bit to mark a hash itself."""
+    return jnp.uint8 if 32 * len(halves) < 128 else jnp.uint16
+
+
+def _signs(halves: Halves) -> jax.Array:
+    """int8[K, BLOCK, bits], 1 for a bit that is set and −1 for others."""
     shifts = jnp.arange(32, dtype=jnp.uint32)[None, None]
     bits = jnp.concatenate([half[..., None] >> shifts for half in halves], axis=-1) & 1
     return (2 * bits.astype(jnp.int8) - 1).astype(jnp.int8)
@@ -268,7 +290,7 @@ def _list_pairs(
 ) -> tuple[HammingPairs, Words]:
     """The pairs of single hashes in ``row`` with whole blocks, and the XOR of each pair."""
     difference = side_a.words[row][:, None] ^ side_b.words[block_b]
-    distance = np.bitwise_count(difference)
+    distance = _count_bits(difference)
     hit, slot = np.nonzero(distance <= max_distance)
     i = side_a.rows[row][hit]
     j = side_b.rows[block_b[hit], slot]
@@ -280,3 +302,10 @@ def _list_pairs(
     hit, slot = hit[wanted], slot[wanted]
     pairs = HammingPairs(i[wanted], j[wanted], distance[hit, slot])
     return pairs, difference[hit, slot]
+
+
+def _count_bits(words: Words) -> Distances:
+    """[..., w] to [...]. Word by word: NumPy is slow to sum over a short last axis."""
+    dtype = _distance_type(WORD * words.shape[-1])
+    counts = np.bitwise_count(np.moveaxis(words, -1, 0))
+    return reduce(add, (count.astype(dtype, copy=False) for count in counts))

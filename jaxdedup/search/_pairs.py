@@ -10,17 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.int32]
+Distances = NDArray[np.unsignedinteger[Any]]
 
 DEFAULT_MAX_PAIRS = 10_000_000  # about 100 MB of pairs
 _COUNT_ON = 10  # past the limit, pairs are still counted up to this many times the limit
 
 
 class HammingPairs(NamedTuple):
-    """Pairs of hashes, P of them: ``i`` and ``j`` int32[P], ``distance`` uint8[P] in bits."""
+    """Pairs of hashes, P of them: ``i`` and ``j`` int32[P], ``distance`` in bits.
+
+    uint8[P], or uint16[P] for hashes of more than 255 bits.
+    """
 
     i: Indices
     j: Indices
-    distance: NDArray[np.uint8]
+    distance: Distances
 
 
 class CosinePairs(NamedTuple):
@@ -40,12 +44,12 @@ class Neighbours(NamedTuple):
 
     The neighbours of item n are ``indices[starts[n]:starts[n + 1]]``, and their distances or
     similarities the same part of ``score``. ``starts`` is int64[N + 1], ``indices`` int32[Q],
-    ``score`` uint8[Q] or float32[Q].
+    ``score`` uint8[Q], uint16[Q] or float32[Q].
     """
 
     starts: NDArray[np.int64]
     indices: Indices
-    score: NDArray[np.uint8] | NDArray[np.float32]
+    score: Distances | NDArray[np.float32]
 
 
 def neighbours(
@@ -95,15 +99,15 @@ def neighbours(
 def collect(
     pieces: Iterator[PieceT],
     finish: Callable[[PieceT], PairsT],
-    pair_type: type[PairsT],
+    nothing: PairsT,
     max_pairs: int,
 ) -> PairsT:
     """All pieces, finished, as one list sorted by (i, j), or a ValueError if it is too long.
 
     A piece starts with the pairs' i and j. Beyond ``max_pairs`` it is only counted, unfinished,
-    and so is the size that the error tells.
+    and so is the size that the error tells. ``nothing`` is the result where there are no pieces.
     """
-    parts: list[PairsT] = []
+    parts = [nothing]
     total = 0
     for piece in pieces:
         if total <= max_pairs:
@@ -115,12 +119,11 @@ def collect(
         else:
             break
     if total > max_pairs:
-        raise ValueError(_too_many(pair_type, total, max_pairs))
-    return sort_pairs(pair_type, parts)
+        raise ValueError(_too_many(isinstance(nothing, HammingPairs), total, max_pairs))
+    return _sorted(parts)
 
 
-def _too_many(pair_type: type[PairsT], total: int, max_pairs: int) -> str:
-    hamming = pair_type is HammingPairs
+def _too_many(hamming: bool, total: int, max_pairs: int) -> str:
     about = "more than" if total > _COUNT_ON * max_pairs else "exactly" if hamming else "about"
     narrow = "a smaller max_distance" if hamming else "a larger min_similarity"
     stream = "iter_hamming_pairs()" if hamming else "iter_cosine_pairs()"
@@ -131,18 +134,8 @@ def _too_many(pair_type: type[PairsT], total: int, max_pairs: int) -> str:
     )
 
 
-def sort_pairs(pair_type: type[PairsT], parts: list[PairsT]) -> PairsT:
+def _sorted(parts: list[PairsT]) -> PairsT:
     """Joins lists of pairs into one, sorted by (i, j)."""
-    if not parts:
-        parts = [empty_pairs(pair_type)]
     i, j, score = (np.concatenate(column) for column in zip(*parts, strict=True))
     permutation = np.argsort(i.astype(np.int64) << 32 | j, kind="stable")
-    return pair_type(i[permutation], j[permutation], score[permutation])
-
-
-def empty_pairs(pair_type: type[PairsT]) -> PairsT:
-    """No pairs."""
-    none = np.zeros(0, np.int32)
-    if pair_type is HammingPairs:
-        return pair_type(none, none, np.zeros(0, np.uint8))
-    return pair_type(none, none, np.zeros(0, np.float32))
+    return type(parts[0])(i[permutation], j[permutation], score[permutation])

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ._checks import check_features, check_hashes, check_positive, check_same_width
+from ._checks import check_features, check_hashes, check_positive
 
 _TILE = 256, 8192  # queries, rows of the corpus
 
@@ -39,8 +39,8 @@ def hamming_top_k(hashes: ArrayLike, corpus: ArrayLike | None = None, *, k: int)
     Equals a stable sort of all distances: of equals, the one with the smaller index comes first.
 
     Args:
-        hashes: uint8[B, 8], packed.
-        corpus: uint8[N, 8]; None searches ``hashes`` themselves, and no hash is its own neighbour.
+        hashes: uint8[B, b], packed.
+        corpus: uint8[N, b]; None searches ``hashes`` themselves, and no hash is its own neighbour.
         k: how many, at most N, or B − 1 without a corpus.
 
     Returns:
@@ -48,7 +48,7 @@ def hamming_top_k(hashes: ArrayLike, corpus: ArrayLike | None = None, *, k: int)
 
     Raises:
         TypeError: hashes are not uint8, or k is not an integer.
-        ValueError: a shape other than (N, 8), or more neighbours than there are.
+        ValueError: a shape other than (N, b), two widths, or more neighbours than there are.
 
     Example:
         >>> import numpy as np
@@ -56,9 +56,7 @@ def hamming_top_k(hashes: ArrayLike, corpus: ArrayLike | None = None, *, k: int)
         >>> hamming_top_k(hashes, k=1).indices[:, 0].tolist()
         [2, 2, 0]
     """
-    check_hashes(hashes, "hashes")
-    if corpus is not None:
-        check_hashes(corpus, "corpus")
+    check_hashes(hashes, corpus)
     k = _check_k(k, hashes, corpus)
     words = _to_words(jnp.asarray(hashes))
     others = words if corpus is None else _to_words(jnp.asarray(corpus))
@@ -93,10 +91,7 @@ def cosine_top_k(features: ArrayLike, corpus: ArrayLike | None = None, *, k: int
         >>> cosine_top_k(features, k=1).indices[:, 0].tolist()
         [2, 2, 1]
     """
-    check_features(features, "features")
-    if corpus is not None:
-        check_features(corpus, "corpus")
-        check_same_width(features, corpus)
+    check_features(features, corpus)
     k = _check_k(k, features, corpus)
     units = _to_units(jnp.asarray(features))
     others = units if corpus is None else _to_units(jnp.asarray(corpus))
@@ -115,7 +110,8 @@ def _check_k(k: int, queries: ArrayLike, corpus: ArrayLike | None) -> int:
 
 
 def _to_words(hashes: jax.Array) -> jax.Array:
-    return lax.bitcast_convert_type(hashes.reshape(-1, 2, 4), jnp.uint32)
+    filled = jnp.pad(hashes, ((0, 0), (0, -hashes.shape[1] % 4)))
+    return lax.bitcast_convert_type(filled.reshape(len(hashes), -1, 4), jnp.uint32)
 
 
 def _negative_distance(queries: jax.Array, corpus: jax.Array) -> jax.Array:

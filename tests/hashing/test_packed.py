@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jaxdedup import from_hex, hamming_distance, to_bits, to_hex
 
-SHAPES = [(8,), (1, 8), (7, 8), (2, 3, 8), (0, 8)]
+SHAPES = [(8,), (1, 8), (7, 8), (2, 3, 8), (0, 8), (1,), (5, 3), (4, 32), (2, 128)]
 
 
 def packed(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -26,7 +26,9 @@ def test_to_hex(shape: tuple[int, ...]) -> None:
     hashes = packed(*shape)
     digits = to_hex(hashes)
     assert np.shape(digits) == shape[:-1]
-    assert np.ravel(digits).tolist() == [row.tobytes().hex() for row in hashes.reshape(-1, 8)]
+    assert np.ravel(digits).tolist() == [
+        row.tobytes().hex() for row in hashes.reshape(-1, shape[-1])
+    ]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -34,9 +36,26 @@ def test_from_hex_is_inverse(shape: tuple[int, ...]) -> None:
     hashes = packed(*shape)
     digits = to_hex(jnp.asarray(hashes))
     for form in (digits, np.asarray(digits).tolist()):
-        back = from_hex(form)
+        back = from_hex(form, bits=8 * shape[-1])
         assert back.dtype == np.uint8
         np.testing.assert_array_equal(back, hashes)
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 7, 8, 9, 42, 44, 47, 64, 65, 144])
+def test_bits_that_do_not_fill_a_byte(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    numbers = [
+        0,
+        2**bits - 1,
+        *(int(rng.integers(2, size=bits) @ 2 ** np.arange(bits, dtype=object)) for _ in range(9)),
+    ]
+    hashes = np.array([list(n.to_bytes(-(-bits // 8))) for n in numbers], np.uint8)
+    digits = to_hex(hashes, bits=bits)
+    assert digits.tolist() == [f"{n:0{-(-bits // 4)}x}" for n in numbers]
+    np.testing.assert_array_equal(from_hex(digits, bits=bits), hashes)
+    np.testing.assert_array_equal(from_hex(digits), hashes)
+    expected = [[c == "1" for c in f"{n:0{bits}b}"] for n in numbers]
+    np.testing.assert_array_equal(to_bits(hashes, bits=bits), expected)
 
 
 def test_strings_are_plain() -> None:
@@ -64,7 +83,16 @@ def test_to_bits(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [((8,), (8,)), ((5, 8), (8,)), ((8,), (5, 8)), ((5, 1, 8), (1, 4, 8)), ((2, 5, 8), (5, 8))],
+    [
+        ((8,), (8,)),
+        ((5, 8), (8,)),
+        ((8,), (5, 8)),
+        ((5, 1, 8), (1, 4, 8)),
+        ((2, 5, 8), (5, 8)),
+        ((3, 6), (6,)),
+        ((4, 1), (4, 1)),
+        ((2, 1, 128), (3, 128)),
+    ],
     ids=str,
 )
 def test_hamming_distance(a: tuple[int, ...], b: tuple[int, ...]) -> None:
@@ -96,21 +124,30 @@ def test_distance_to_oneself_and_complement() -> None:
 
 REFUSED = [
     (to_hex, [np.zeros(8, np.int32)], TypeError, "dtype uint8, got int32"),
-    (to_hex, [np.zeros(7, np.uint8)], ValueError, r"shape \(..., 8\), got \(7,\)"),
-    (to_hex, [np.zeros((), np.uint8)], ValueError, r"shape \(..., 8\), got \(\)"),
+    (to_hex, [np.zeros(0, np.uint8)], ValueError, r"shape \(..., b\), b > 0, got \(0,\)"),
+    (to_hex, [np.zeros((), np.uint8)], ValueError, r"shape \(..., b\), b > 0, got \(\)"),
     (to_bits, [np.zeros(8, np.float32)], TypeError, "dtype uint8, got float32"),
-    (to_bits, [np.zeros((8, 4), np.uint8)], ValueError, r"shape \(..., 8\), got \(8, 4\)"),
-    (from_hex, ["abc"], ValueError, "16 hex digits, got 'abc'"),
-    (from_hex, [""], ValueError, "16 hex digits, got ''"),
+    (to_bits, [np.zeros((8, 0), np.uint8)], ValueError, r"b > 0, got \(8, 0\)"),
+    (from_hex, ["xyz"], ValueError, "3 hex digits, got 'xyz'"),
+    (from_hex, [""], ValueError, "hex digits, got ''"),
     (from_hex, ["0x23456789abcdef"], ValueError, "got '0x23456789abcdef'"),
     (from_hex, ["g" * 16], ValueError, "16 hex digits"),
     (from_hex, ["٣" * 16], ValueError, "16 hex digits"),
-    (from_hex, [["0" * 16, "0" * 15]], ValueError, "16 hex digits"),
+    (from_hex, [["0" * 16, "0" * 15]], ValueError, "16 hex digits, got '000000000000000'"),
+    (from_hex, [["0" * 15, "0" * 16]], ValueError, "15 hex digits, got '0000000000000000'"),
     (from_hex, [b"0" * 16], TypeError, "expected hex strings"),
     (from_hex, [7], TypeError, "expected hex strings"),
-    (hamming_distance, ["0" * 16, "0" * 17], ValueError, "16 hex digits"),
+    (hamming_distance, ["0" * 16, "0" * 17], ValueError, "one width, got '0{16}' and '0{17}'"),
     (hamming_distance, ["0" * 16, np.zeros(8)], TypeError, "dtype uint8"),
-    (hamming_distance, [np.zeros(8, np.uint8), np.zeros(9, np.uint8)], ValueError, r"got \(9,\)"),
+    (hamming_distance, [["00"], np.zeros(9, np.uint8)], ValueError, "got 1 and 9 bytes"),
+]
+OF_ANOTHER_WIDTH = [
+    (to_hex, np.zeros(5, np.uint8), r"shape \(..., 6\) for 42 bits, got \(5,\)"),
+    (to_hex, np.uint8([[0] * 6, [4] * 6]), "of 42 bits, got one with a higher bit set"),
+    (to_bits, np.zeros((2, 7), np.uint8), r"shape \(..., 6\) for 42 bits, got \(2, 7\)"),
+    (from_hex, "0" * 12, "11 hex digits, got '0{12}'"),
+    (from_hex, "0" * 10, "11 hex digits, got '0{10}'"),
+    (from_hex, "4" + "0" * 10, "of 42 bits, got one with a higher bit set"),
 ]
 
 
@@ -118,3 +155,9 @@ REFUSED = [
 def test_wrong_arguments(function, arguments: list, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         function(*arguments)
+
+
+@pytest.mark.parametrize(("function", "argument", "message"), OF_ANOTHER_WIDTH)
+def test_bits_of_another_width(function, argument, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        function(argument, bits=42)

@@ -22,20 +22,20 @@ from jaxdedup.search import (
 IMAGEDEDUP = json.loads(Path(__file__).with_name("imagededup_maps.json").read_text())
 
 
-def planted(count: int, seed: int = 0) -> np.ndarray:
-    """uint8[count, 8]; a quarter are copies of others with up to 13 bits flipped."""
+def planted(count: int, seed: int = 0, width: int = 64) -> np.ndarray:
+    """uint8[count, ⌈width/8⌉]; a quarter are copies of others with up to 13 bits flipped."""
     rng = np.random.default_rng(seed)
-    bits = rng.integers(0, 2, (count, 64), dtype=np.uint8)
+    bits = rng.integers(0, 2, (count, width), dtype=np.uint8)
     for row in range(1, count, 4):
         bits[row] = bits[rng.integers(row)]
-        bits[row, rng.choice(64, rng.integers(14), replace=False)] ^= 1
-    return np.packbits(bits, axis=1)
+        bits[row, rng.choice(width, rng.integers(min(14, width)), replace=False)] ^= 1
+    return np.packbits(np.pad(bits, ((0, 0), (-width % 8, 0))), axis=1)
 
 
 def all_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     bits_a, bits_b = np.unpackbits(a, axis=1), np.unpackbits(b, axis=1)
     share = pairwise_distances(bits_a.astype(bool), bits_b.astype(bool), metric="hamming")
-    return np.rint(64 * share).astype(int)
+    return np.rint(bits_a.shape[1] * share).astype(int)
 
 
 def assert_pairs(found: HammingPairs, wanted: np.ndarray, distances: np.ndarray) -> None:
@@ -43,7 +43,15 @@ def assert_pairs(found: HammingPairs, wanted: np.ndarray, distances: np.ndarray)
     np.testing.assert_array_equal(found.i, i)
     np.testing.assert_array_equal(found.j, j)
     np.testing.assert_array_equal(found.distance, distances[i, j])
-    assert [column.dtype for column in found] == [np.int32, np.int32, np.uint8]
+    assert found.i.dtype == found.j.dtype == np.int32
+
+
+def choose_these_bands(monkeypatch: pytest.MonkeyPatch, number: int, bits: int) -> None:
+    monkeypatch.setattr(
+        _hamming,
+        "choose_bands",
+        lambda words, corpus, width, t: _bands._bands(number, bits, width, t),
+    )
 
 
 WAYS = {
@@ -51,26 +59,20 @@ WAYS = {
     "small tiles": {"tile_pairs": 3 * 64**2},
     "one block a tile": {"tile_pairs": 1},
     "one device": {"devices": jax.devices()[:1]},
-    "matrix products": {"matrix": True},
     "1 band": {"bands": 1},
     "3 bands": {"bands": 3},
     "5 bands": {"bands": 5},
     "11 bands of 4 bits": {"bands": 11, "bits": 4},
     "bands, small tiles": {"bands": 4, "tile_pairs": 2 * 64**2},
-    "bands, matrix products": {"bands": 2, "matrix": True},
 }
 
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict:
     options = dict(WAYS[request.param])
-    if options.pop("matrix", False):
-        monkeypatch.setattr(_hamming, "has_fast_matrix_products", lambda device: True)
     bands, bits = options.pop("bands", None), options.pop("bits", 3)
     if bands is not None:
-        monkeypatch.setattr(
-            _hamming, "choose_bands", lambda words, corpus, t: _bands._bands(bands, bits, t)
-        )
+        choose_these_bands(monkeypatch, bands, bits)
     return options
 
 
@@ -96,10 +98,37 @@ def test_queries_against_a_corpus(counts: tuple[int, int], way: dict) -> None:
         assert_pairs(found, distances <= threshold, distances)
 
 
+@pytest.mark.parametrize("bands", [0, 7])
+@pytest.mark.parametrize("width", [3, 42, 64, 144, 248, 256, 1024])
+def test_any_width(width: int, bands: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if bands:
+        choose_these_bands(monkeypatch, bands, min(width // bands, 9))
+    hashes = planted(150, seed=4, width=width)
+    distances = all_distances(hashes, hashes)
+    furthest = min(8 * hashes.shape[1], 12 if bands else width)
+    for threshold in (3, furthest):
+        found = hamming_pairs(hashes, max_distance=threshold)
+        assert_pairs(found, np.triu(distances <= threshold, 1), distances)
+    found = hamming_pairs(hashes[:20], hashes, max_distance=furthest)
+    assert_pairs(found, distances[:20] <= furthest, distances[:20])
+    assert found.distance.dtype == (np.uint8 if width < 256 else np.uint16)
+
+
+@pytest.mark.parametrize("width", [64, 256, 1024])
+def test_the_forms_for_each_device_count_the_same(width: int) -> None:
+    blocks = planted(2 * 64, width=width).reshape(1, 2, 64, -1)
+    distances = all_distances(blocks[0, 1], blocks[0, 0])
+    halves = np.moveaxis(blocks.view(np.uint32), -1, 0)
+    for form in (_hamming._differing_bits, _hamming._differing_signs):
+        found = form(tuple(halves[:, :, 0]), tuple(halves[:, :, 1]))
+        np.testing.assert_array_equal(found[0], distances)
+
+
 @pytest.mark.parametrize("shapes", [(0, 0), (0, 5), (5, 0)])
 def test_nothing_against_something(shapes: tuple[int, int]) -> None:
     found = hamming_pairs(*(np.zeros((count, 8), np.uint8) for count in shapes))
     assert [len(column) for column in found] == [0, 0, 0]
+    assert [column.dtype for column in found] == [np.int32, np.int32, np.uint8]
 
 
 @pytest.mark.parametrize("number", range(len(IMAGEDEDUP["sets"])))
@@ -123,7 +152,9 @@ def test_the_bands_it_chooses_itself_lose_nothing(threshold: int) -> None:
     hashes = planted(30_000, seed=2)
     # As with photographs of one kind: in a third of them half the bits hardly vary.
     hashes[::3, :4] = hashes[0, :4]
-    assert _bands.choose_bands(_hamming._to_words(hashes), None, threshold) != _bands.BRUTE_FORCE
+    assert (
+        _bands.choose_bands(_hamming._to_words(hashes), None, 64, threshold) != _bands.BRUTE_FORCE
+    )
     found = hamming_pairs(hashes, max_distance=threshold)
     rows = np.arange(0, len(hashes), 150)
     bits = np.unpackbits(hashes, axis=1)
@@ -135,15 +166,25 @@ def test_the_bands_it_chooses_itself_lose_nothing(threshold: int) -> None:
     np.testing.assert_array_equal(found.distance[chosen], distances[i, j])
 
 
-def test_bands_hold_every_pair_within_the_distance() -> None:
+@pytest.mark.parametrize("bits", [0, 1, 9, 63])
+def test_a_band_may_begin_in_one_word_and_end_in_the_next(bits: int) -> None:
+    hashes = planted(20, width=144)
+    numbers = [int.from_bytes(row.tobytes(), "little") for row in hashes]
+    for first in range(144 - bits):
+        keys = _bands.Band(first, bits, 0).keys(_hamming._to_words(hashes))
+        assert keys.tolist() == [number >> first & (1 << bits) - 1 for number in numbers]
+
+
+@pytest.mark.parametrize("width", [48, 64, 144])
+def test_bands_hold_every_pair_within_the_distance(width: int) -> None:
     rng = np.random.default_rng(3)
-    for threshold in range(65):
-        differences = np.zeros((50, 64), np.uint8)
+    for threshold in range(0, width + 1, width // 48):
+        differences = np.zeros((50, width), np.uint8)
         for row in differences:
-            row[rng.choice(64, rng.integers(threshold + 1), replace=False)] = 1
-        words = np.packbits(differences, axis=1).view(np.uint64)[:, 0]
+            row[rng.choice(width, rng.integers(threshold + 1), replace=False)] = 1
+        words = _hamming._to_words(np.packbits(differences, axis=1))
         for number in range(1, 17):
-            bands = _bands._bands(number, 64 // number, threshold)
+            bands = _bands._bands(number, min(width // number, 63), width, threshold)
             assert np.any([band.near(words) for band in bands], axis=0).all()
 
 
@@ -196,10 +237,12 @@ MISTAKES = [
     (TypeError, "expected hashes of dtype uint8, got int64", (HASHES.astype(np.int64),), {}),
     (TypeError, "expected hashes of dtype uint8, got <U16", (["00" * 8],), {}),
     (TypeError, "expected corpus of dtype uint8, got float32", (HASHES, np.float32([[1]])), {}),
-    (ValueError, r"expected hashes of shape \(N, 8\), got \(3, 7\)", (HASHES[:, :7],), {}),
-    (ValueError, r"expected hashes of shape \(N, 8\), got \(8,\)", (HASHES[0],), {}),
+    (ValueError, r"hashes of shape \(N, b\), 0 < b < 4096, got \(3, 0\)", (HASHES[:, :0],), {}),
+    (ValueError, r"hashes of shape \(N, b\), 0 < b < 4096, got \(8,\)", (HASHES[0],), {}),
+    (ValueError, r"one length, got \(3, 8\) and \(3, 7\)", (HASHES, HASHES[:, :7]), {}),
     (ValueError, "expected max_distance from 0 to 64, got -1", (HASHES,), {"max_distance": -1}),
     (ValueError, "expected max_distance from 0 to 64, got 65", (HASHES,), {"max_distance": 65}),
+    (ValueError, "max_distance from 0 to 48, got 49", (HASHES[:, :6],), {"max_distance": 49}),
     (TypeError, "an integer, got bool", (HASHES,), {"max_distance": True}),
     (TypeError, "an integer, got bool", (HASHES,), {"max_distance": np.True_}),
     (TypeError, "an integer, got float", (HASHES,), {"max_distance": 10.0}),
