@@ -2,20 +2,16 @@
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.loading import Batch, Failure, Item, Pixels, decode, load_batches
 from jaxdedup.runtime import core_count
 
-from ._method import Method
 from ._programs import device_function
-from ._recipe import Recipe, parameters
+from ._recipe import Recipe
 
 _WAITING = 2  # workers that the device keeps waiting, while the others decode
 
@@ -39,12 +35,14 @@ def encode_batches(
         num_workers: the number of threads.
         count: how many items there are, as far as is known.
     """
+    function = device_function(recipe.method, recipe.profile)
     done = pixels = 0
 
     def process(batch: Batch) -> list[tuple[int, Rows]]:
         nonlocal done, pixels
         done, pixels = done + len(batch.positions), pixels + batch.pixel_count
-        rows = _rows(batch, recipe, max(0, count - done) * pixels / done)
+        to_come = max(0, count - done) * pixels / done
+        rows = function(batch, pixels_to_come=to_come, batch_size=batch_size)
         by_position = zip(batch.positions, rows, strict=True)
         return [(position, row) for position, row in by_position if position is not None]
 
@@ -70,7 +68,7 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
             break
     assert place is not None
     place[...] = pixels
-    return _rows(batch, recipe)[0]
+    return function(batch)[0]
 
 
 def decoder(recipe: Recipe) -> Callable[..., Pixels]:
@@ -98,32 +96,3 @@ def decode_batches(
         num_workers=num_workers or core_count() + _WAITING,
         decode_into=decoder(recipe),
     )
-
-
-def _rows(batch: Batch, recipe: Recipe, pixels_to_come: float = 0) -> Rows:
-    """A row for each image of a batch, on the host."""
-    method = recipe.method
-    rows = device_function(method, recipe.profile)(batch, pixels_to_come)
-    return rows if method.load is None else _features(method, rows)
-
-
-def _features(method: Method, images: Rows) -> Rows:
-    """The rows of resized images, by a network that is compiled for powers of two."""
-    count = len(images)
-    padded = np.zeros((1 << (count - 1).bit_length(), *images.shape[1:]), np.uint8)
-    padded[:count] = images
-    rows = jnp.asarray(_network(method)(padded))
-    if rows.ndim != 2 or len(rows) != len(padded):
-        raise ValueError(
-            f"expected feature rows of shape ({len(padded)}, D) from the model, got {rows.shape}"
-        )
-    return np.array(rows, np.float32)[:count]  # a copy, that can be written to
-
-
-@lru_cache(maxsize=4)  # it holds the parameters
-def _network(method: Method) -> Callable[[Any], Any]:
-    params = parameters(method).values
-    if not method.traced:  # a function of the user's is called as it is
-        return partial(method.compute, params)
-    # Traced, it is not divided among the cores: they have a batch each.
-    return partial(jax.jit(method.compute), params)

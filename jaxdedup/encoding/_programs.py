@@ -14,7 +14,9 @@ from threading import Lock, Thread
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from numpy.typing import NDArray
 
 from jaxdedup.hashing import HashMethod, hash_resized
@@ -28,11 +30,13 @@ from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
 
 from ._method import Method
+from ._recipe import parameters
 
 Rows = NDArray[Any]
 
 # What the program saves on so many pixels, compiling it costs.
 _WORTH_COMPILING = 250_000_000
+_CPU_BATCH, _CPU_MICRO_BATCH = 16, 2  # images that a network takes at once
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
 
 
@@ -51,6 +55,7 @@ class DeviceFunction:
         devices = jax.local_devices()
         self._form = packed_form(devices[0].platform)
         self._on_host = devices[0].platform == "cpu" and _host_may_serve()
+        self._network = _Network(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
         turns = core_count() // len(devices) if devices[0].platform == "cpu" else 0
@@ -68,23 +73,29 @@ class DeviceFunction:
                     return planner
         raise DecodeError(f"has {shape[0]}×{shape[1]} pixels, more than can be resized")
 
-    def __call__(self, batch: Batch, pixels_to_come: float = 0) -> Rows:
+    def __call__(
+        self, batch: Batch, *, pixels_to_come: float = 0, batch_size: int | None = None
+    ) -> Rows:
         """A row for each image of a batch.
 
         Args:
             batch: of a plan of :meth:`plan`.
             pixels_to_come: how many are expected after these, as far as is known.
+            batch_size: the most images in a call of a network.
         """
+        count = len(batch.positions)
         device = self._turns.get()
         try:
-            capacity = batch.plan.capacity
-            program = self._program(capacity, device).get(
+            program = self._program(batch.plan.capacity, device).get(
                 batch.pixel_count, pixels_to_come, wait=not self._on_host
             )
             if program is None:
-                return self._rows_on_host(batch)
-            arguments = self._form.arguments(batch.pixels, batch.plan)
-            return np.asarray(program(*arguments))[: len(batch.positions)]
+                results = self._finish(self._resize_on_host(batch))
+            else:
+                results = program(*self._form.arguments(batch.pixels, batch.plan))
+            if self._network is not None:
+                return self._network(results, count, device, batch_size)
+            return np.asarray(results)[:count]
         finally:
             self._turns.put(device)
 
@@ -117,12 +128,85 @@ class DeviceFunction:
         hashed = HashMethod(method.name, method.size, method.compute)
         return hash_resized(images, hashed, self._profile)
 
-    def _rows_on_host(self, batch: Batch) -> Rows:
+    def _resize_on_host(self, batch: Batch) -> NDArray[np.uint8]:
         resized = np.empty((len(batch.positions), *self._method.size, 3), np.uint8)
         for number in range(len(resized)):
             image = resize_on_host(batch.image(number), self._method.size, self._profile)
             resized[number] = image if image.ndim == 3 else image[..., None]
-        return self._finish(resized)
+        return resized
+
+
+class _Network:
+    """The features of resized images, computed where they are or on a device."""
+
+    def __init__(self, method: Method) -> None:
+        self._method = method
+        self._lock = Lock()
+        self._parameters: dict[jax.Device, Any] = {}
+        self._run = jax.jit(self._some_at_once)
+
+    def __call__(
+        self, images: Any, count: int, device: jax.Device, most: int | None
+    ) -> NDArray[np.float32]:
+        """Rows of the first images, in calls of few sizes, so that it is compiled for few."""
+        if device.platform == "cpu":
+            images = np.asarray(images)[:count]
+        size = self._together(images, count, device)
+        size = size if most is None else min(size, most)
+        parts = []
+        for start in range(0, count, size):
+            some = images[start : start + size]
+            if len(some) < size:
+                some = np.concatenate([some, np.zeros((size - len(some), *some.shape[1:]), np.uint8)])
+            rows = self._rows(some, min(size, count - start), device)
+            if rows.ndim != 2 or len(rows) != size:
+                raise ValueError(
+                    f"expected feature rows of shape ({size}, D) from the model, got {rows.shape}"
+                )
+            parts.append(np.array(rows, np.float32)[: count - start])
+        return np.concatenate(parts)
+
+    def _together(self, images: Any, count: int, device: jax.Device) -> int:
+        """How many images a call takes: a user's function, powers of two of them."""
+        if not self._method.traced:
+            return min(1 << (count - 1).bit_length(), _CPU_BATCH)
+        if device.platform != "cpu":
+            return len(images)
+        return 1 if count == 1 else _CPU_BATCH
+
+    def _rows(self, images: Any, count: int, device: jax.Device) -> jax.Array:
+        params = self._on(device)
+        if self._method.traced:
+            return self._run(params, images, np.int32(count))
+        return jnp.asarray(self._method.compute(params, images))  # a user's function, as it is
+
+    def _on(self, device: jax.Device) -> Any:
+        with self._lock:
+            if device not in self._parameters:
+                values = parameters(self._method).values
+                traced = self._method.traced
+                self._parameters[device] = jax.device_put(values, device) if traced else values
+            return self._parameters[device]
+
+    def _some_at_once(self, params: Any, images: jax.Array, count: jax.Array) -> jax.Array:
+        """On a CPU a few images at a time, whose activations stay in the cache, and no more rounds
+        than there are images for."""
+
+        def whole(images: jax.Array) -> jax.Array:
+            return self._method.compute(params, images)
+
+        def in_rounds(images: jax.Array) -> jax.Array:
+            def add(i: jax.Array, rows: jax.Array) -> jax.Array:
+                some = lax.dynamic_slice_in_dim(images, i * _CPU_MICRO_BATCH, _CPU_MICRO_BATCH)
+                return lax.dynamic_update_slice_in_dim(rows, whole(some), i * _CPU_MICRO_BATCH, 0)
+
+            out = jax.eval_shape(whole, images)
+            rounds = (count + _CPU_MICRO_BATCH - 1) // _CPU_MICRO_BATCH
+            return lax.fori_loop(jnp.int32(0), rounds, add, jnp.zeros(out.shape, out.dtype))
+
+        if len(images) % _CPU_MICRO_BATCH:
+            return whole(images)
+        return lax.platform_dependent(images, cpu=in_rounds, default=whole)
 
 
 class _Program:

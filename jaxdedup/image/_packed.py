@@ -64,7 +64,7 @@ class Capacity(NamedTuple):
 #: Tiles overhang an image by up to this many bytes.
 SLACK = 3 * _LANES
 #: Nearly all images; and, one by one, whatever is larger. Memory that is not used is not touched.
-COMMON = Capacity(12 << 20, 128, 1 << 11, 1 << 12, 1 << 13, 1 << 14)
+COMMON = Capacity(12 << 20, 128, 1 << 11, 1 << 12, 1 << 13, 1 << 16)
 LARGE = Capacity(2**31 - 1 - SLACK, 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
 
 
