@@ -117,7 +117,7 @@ def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.A
     sums = jnp.zeros_like(x, jnp.int32, shape=(outputs * steps, channels, lanes))
     sums = lax.fori_loop(jnp.int32(0), jnp.int32(outputs * steps), sum_terms, sums)
     sums = jnp.sum(sums.reshape(outputs, steps, channels, lanes), axis=1, dtype=jnp.int32)
-    return _round(sums).reshape(outputs * channels, lanes)
+    return round_sums(sums).reshape(outputs * channels, lanes)
 
 
 def _map_strips(
@@ -227,7 +227,7 @@ def multiply_limbs(x: jax.Array, weights: AxisWeights, form: Form) -> jax.Array:
             preferred_element_type=form.accumulator,
         ).astype(jnp.int32)
         total = total + sum(product[:, k] << (form.bits * k) for k in range(form.limbs))
-    return _round(total).reshape(blocks * block, x.shape[0], x.shape[2])
+    return round_sums(total).reshape(blocks * block, x.shape[0], x.shape[2])
 
 
 def _limbs(taps: jax.Array, form: Form) -> jax.Array:
@@ -241,6 +241,7 @@ def _limbs(taps: jax.Array, form: Form) -> jax.Array:
     return jnp.stack([*limbs, taps], axis=2).astype(form.dtype)
 
 
-def _round(total: jax.Array) -> jax.Array:
+def round_sums(total: jax.Array) -> jax.Array:
+    """Sums of pixels times weights, int32, as pixels."""
     half = 1 << (PRECISION_BITS - 1)
     return jnp.clip((total + half) >> PRECISION_BITS, 0, 255).astype(jnp.uint8)
