@@ -216,13 +216,13 @@ def multiply_limbs(x: jax.Array, weights: AxisWeights, form: Form) -> jax.Array:
         jnp.asarray(weights.starts)
     )
     pixels = (slices.astype(jnp.int32) - form.zero_point).astype(form.dtype)
-    limbs = _limbs(taps, form)
+    parts = jnp.stack(limbs(taps, form), axis=2).astype(form.dtype)
     total = form.zero_point * jnp.sum(taps, axis=1, dtype=jnp.int32)[..., None, None]
     for t in range(0, slice_length, MAX_TERMS):
         product = jnp.einsum(
             "gmti,gtkn->gknmi",
             pixels[:, :, t : t + MAX_TERMS],
-            limbs[:, t : t + MAX_TERMS],
+            parts[:, t : t + MAX_TERMS],
             precision=lax.Precision.HIGHEST,
             preferred_element_type=form.accumulator,
         ).astype(jnp.int32)
@@ -230,15 +230,15 @@ def multiply_limbs(x: jax.Array, weights: AxisWeights, form: Form) -> jax.Array:
     return round_sums(total).reshape(blocks * block, x.shape[0], x.shape[2])
 
 
-def _limbs(taps: jax.Array, form: Form) -> jax.Array:
-    """``int32[G, T, q]`` to ``form.dtype[G, T, limbs, q]``, the lowest limb first."""
+def limbs(taps: jax.Array, form: Form) -> list[jax.Array]:
+    """The limbs of weights, as int32, the lowest first."""
     half = 1 << (form.bits - 1)
-    limbs = []
+    lower = []
     for _ in range(form.limbs - 1):
         low = ((taps + half) & (2 * half - 1)) - half
-        limbs.append(low)
+        lower.append(low)
         taps = (taps - low) >> form.bits
-    return jnp.stack([*limbs, taps], axis=2).astype(form.dtype)
+    return [*lower, taps]
 
 
 def round_sums(total: jax.Array) -> jax.Array:

@@ -30,12 +30,17 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
         >>> rgb_to_luma(np.array([[255, 0, 0], [255, 255, 255]], np.uint8))
         Array([ 76, 255], dtype=uint8)
     """
-    bias = rules(profile).luma_bias
+    rules(profile)
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
     if images.shape[-1:] != (3,):
         raise ValueError(f"expected images of shape [..., 3], got {list(images.shape)}")
     red, green, blue = (images[..., c].astype(jnp.int32) for c in range(3))
-    luma = (19595 * red + 38470 * green + 7471 * blue + bias) >> 16
-    return luma.astype(jnp.uint8)
+    return luma_of(red, green, blue, profile).astype(jnp.uint8)
+
+
+def luma_of(red: jax.Array, green: jax.Array, blue: jax.Array, profile: Profile) -> jax.Array:
+    """Luma of channels in int32, as int32."""
+    bias = rules(profile).luma_bias
+    return (19595 * red + 38470 * green + 7471 * blue + bias) >> 16

@@ -61,11 +61,11 @@ def capacity(pixels: int, images: int, size: tuple[int, int], weights_share: int
 
     Example:
         >>> capacity(64 << 20, 64, (32, 32)).bands
-        576
+        511
     """
     outputs = max(size)
     taps = 128 if outputs < 16 else 64 if outputs <= 64 else 16
-    bands = images + (pixels >> 17)
+    bands = images + pixels // 150_000
     inputs = outputs * taps / 6  # that one group covers: outputs look at six times their distance
     return Capacity(
         pixels=pixels,
@@ -191,12 +191,11 @@ class Planner:
         """Cut the windows of an axis into chunks, a group for each."""
         start, taps = self._used.groups, self._capacity.taps
         groups = np.arange(start, start + count, dtype=np.int32)
-        first, stop, fixed = self._windows(*axis)
+        first, _, fixed = self._windows(*axis)
         for chunk, group in enumerate(groups):
             part = fixed[:, chunk * taps : (chunk + 1) * taps]
-            inputs = first[:, None] + np.arange(chunk * taps, chunk * taps + part.shape[1])
             self._tables.inputs[group, : axis[1]] = first + chunk * taps
-            self._tables.taps[group, : axis[1], : part.shape[1]] = part * (inputs < stop[:, None])
+            self._tables.taps[group, : axis[1], : part.shape[1]] = part
         self._groups[axis] = groups
         self._used = self._used._replace(groups=start + count)
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from ._lanczos import _lanczos
 
-# First input, end of inputs, and weights as integers at 2²², of every output. The first two don't
-# decrease from output to output; the weights of an output are below 127·2¹⁶ in sum of the positive.
+# First input, end of inputs, and weights as integers at 2²², of every output, zero after
+# its window. The first two don't decrease from one output to the next, and what is positive among
+# the weights of an output is below 127·2¹⁶ in sum.
 Windows = tuple[np.ndarray, np.ndarray, np.ndarray]  # int[O], int[O], int32[O, T]
 LinearMap = Callable[[int, int], Windows]  # from the length of an axis and its number of outputs
 
-lanczos = lru_cache(maxsize=512)(_lanczos)
+lanczos = lru_cache(maxsize=2048)(_lanczos)
