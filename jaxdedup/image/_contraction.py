@@ -1,19 +1,15 @@
-"""Exact integer contraction of uint8 pixels with planned weights: the two passes of a resize.
+"""Exact integer contraction of uint8 pixels with planned weights: both passes of a resize on a CPU.
 
-Each output is ``clip((Σ weight·pixel + 2²¹) >> 22, 0, 255)``, and the sum is exact, in one of two
-ways:
-
-- blocks of one output (CPU): elementwise int32 products, summed, in strips that are read once;
-- blocks of several (GPU, TPU): matrix products of limbs, whose partial sums are all exact.
+Each output is ``clip((Σ weight·pixel + 2²¹) >> 22, 0, 255)``: elementwise int32 products, summed,
+in strips that are read once.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import ArrayLike
 
 from ._lanczos import PRECISION_BITS, AxisWeights, term_count
 
@@ -40,10 +36,6 @@ def resize_width(
     Of the rows, only the first `used` need to be right. They are those of `read_rows`.
     """
     rows, row_length = x.shape[-2:]
-    if in_blocks(weights):
-        image = read_rows(x, at, 0, rows, stride).reshape(rows, -1, channels)
-        resized = multiply_limbs(image, weights, _form())[:width]
-        return resized.swapaxes(0, 1).reshape(rows, width * channels)
     length = _strip_length(weights, rows, row_length, channels)
 
     def resize_strip(start: jax.Array) -> jax.Array:
@@ -65,8 +57,6 @@ def resize_height(
     Of the columns, only the first `used` need to be right.
     """
     rows, columns = x.shape[-2:]
-    if in_blocks(weights):
-        return multiply_limbs(x[at][None], weights, _form())[:height, 0]
     length = _strip_length(weights, columns, rows, 1)
 
     def resize_strip(start: jax.Array) -> jax.Array:
@@ -92,11 +82,11 @@ def read_rows(
 
 
 def sum_products(x: jax.Array, weights: AxisWeights, channels: int = 1) -> jax.Array:
-    """``uint8[N·C, L]`` to ``uint8[O·C, L]``, with weights in blocks of one output.
+    """``uint8[N·C, L]`` to ``uint8[O·C, L]``.
 
     Each step sums a few of an output's products: a loop over vectors of lanes.
     """
-    taps, starts = jnp.asarray(weights.taps)[..., 0], jnp.asarray(weights.starts)
+    taps, starts = jnp.asarray(weights.taps), jnp.asarray(weights.starts)
     outputs, slice_length = taps.shape
     lanes = x.shape[1]
     x = _pad_to(slice_length * channels, x, axis=0)
@@ -170,75 +160,6 @@ def _pad_to(length: int, x: jax.Array, axis: int) -> jax.Array:
     padding = [(0, 0)] * x.ndim
     padding[axis] = (0, length - x.shape[axis])
     return jnp.pad(x, padding)
-
-
-def in_blocks(weights: AxisWeights) -> bool:
-    """Whether blocks are of several outputs, for matrix products."""
-    return jnp.shape(weights.taps)[-1] > 1
-
-
-class Form(NamedTuple):
-    """How integers are held in a matrix product so that it is exact.
-
-    Weights are cut into balanced limbs, ``w = Σ limb_k · 2^(bits·k)`` with
-    ``-2^(bits-1) <= limb_k < 2^(bits-1)`` for all but the highest. Every sum of up to `MAX_TERMS`
-    products, in any order, is below 2²⁴ and exact in float32: 255 · 128 · 512 < 2²⁴ for the lower
-    limbs; and 255 · (2²³/2^(bits·k) + 512/2) < 2²⁴ for the highest, by the bound on the weights.
-    """
-
-    dtype: DTypeLike  # of pixels and limbs, which it holds exactly
-    accumulator: DTypeLike
-    limbs: int
-    bits: int
-    zero_point: int = 0  # subtracted from the pixels, and its product added back
-
-
-MAX_TERMS = 512
-FLOAT32 = Form(jnp.float32, jnp.float32, limbs=2, bits=7)
-BFLOAT16 = Form(jnp.bfloat16, jnp.float32, limbs=3, bits=8)
-INT8 = Form(jnp.int8, jnp.int32, limbs=3, bits=8, zero_point=128)
-FORMS = {"tpu": BFLOAT16}  # elsewhere FLOAT32
-
-
-def _form() -> Form:
-    return FORMS.get(jax.default_backend(), FLOAT32)
-
-
-def multiply_limbs(x: jax.Array, weights: AxisWeights, form: Form) -> jax.Array:
-    """``uint8[M, N, I]`` to ``uint8[O, M, I]``, with weights in blocks of several outputs.
-
-    One batched product for every `MAX_TERMS` inputs of a slice.
-    """
-    taps = jnp.asarray(weights.taps)
-    blocks, slice_length, block = taps.shape
-    x = _pad_to(slice_length, x, axis=1)
-    slices = jax.vmap(lambda start: lax.dynamic_slice_in_dim(x, start, slice_length, axis=1))(
-        jnp.asarray(weights.starts)
-    )
-    pixels = (slices.astype(jnp.int32) - form.zero_point).astype(form.dtype)
-    parts = jnp.stack(limbs(taps, form), axis=2).astype(form.dtype)
-    total = form.zero_point * jnp.sum(taps, axis=1, dtype=jnp.int32)[..., None, None]
-    for t in range(0, slice_length, MAX_TERMS):
-        product = jnp.einsum(
-            "gmti,gtkn->gknmi",
-            pixels[:, :, t : t + MAX_TERMS],
-            parts[:, t : t + MAX_TERMS],
-            precision=lax.Precision.HIGHEST,
-            preferred_element_type=form.accumulator,
-        ).astype(jnp.int32)
-        total = total + sum(product[:, k] << (form.bits * k) for k in range(form.limbs))
-    return round_sums(total).reshape(blocks * block, x.shape[0], x.shape[2])
-
-
-def limbs(taps: jax.Array, form: Form) -> list[jax.Array]:
-    """The limbs of weights, as int32, the lowest first."""
-    half = 1 << (form.bits - 1)
-    lower = []
-    for _ in range(form.limbs - 1):
-        low = ((taps + half) & (2 * half - 1)) - half
-        lower.append(low)
-        taps = (taps - low) >> form.bits
-    return [*lower, taps]
 
 
 def round_sums(total: jax.Array) -> jax.Array:

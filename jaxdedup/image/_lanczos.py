@@ -21,13 +21,10 @@ _MOST_TERMS = 25  # of a sum that the compiler of XLA's CPU back end writes out:
 
 
 class AxisWeights(NamedTuple):
-    """The weights of one pass. Outputs come in blocks of q, which read one slice of inputs each.
+    """The weights of one pass: output o sums ``taps[o, t] · input[starts[o] + t]`` over t."""
 
-    Output ``g·q + j`` is the sum over t of ``taps[g, t, j] · input[starts[g] + t]``.
-    """
-
-    taps: np.ndarray | jax.Array  # int32[G, T, q]
-    starts: np.ndarray | jax.Array  # int32[G]
+    taps: np.ndarray | jax.Array  # int32[O, T]
+    starts: np.ndarray | jax.Array  # int32[O]
     length: np.ndarray | jax.Array  # int32[], the true number of inputs
 
 
@@ -96,7 +93,6 @@ def plan_resize(
     *,
     bucket: tuple[int, int] | None = None,
     profile: Profile = "pillow13",
-    block: int | None = None,
 ) -> ResizeWeights:
     """The weights that resize an image, as NumPy arrays; the plan of each axis is cached.
 
@@ -105,12 +101,9 @@ def plan_resize(
         size: the target ``(h, w)``.
         bucket: the padded size ``(Hb, Wb)``; the true size by default.
         profile: the version of Pillow to equal. None of them has changed the weights.
-        block: q, the number of outputs in a block: 1 makes `resize_padded` sum elementwise, in
-            cache-sized steps, and more make it multiply matrices. By default 1 on CPU and 32
-            elsewhere.
 
     Returns:
-        Weights whose shapes depend on `bucket`, `size` and `block` only.
+        Weights whose shapes depend on `bucket` and `size` only.
 
     Example:
         >>> plan_resize(480, 640, (32, 32), bucket=(640, 640)).vertical.starts.shape
@@ -118,10 +111,9 @@ def plan_resize(
     """
     rules(profile)
     padded = bucket or (height, width)
-    block = block or (1 if jax.default_backend() == "cpu" else 32)
     return ResizeWeights(
-        vertical=_plan_axis(height, size[0], padded[0], block),
-        horizontal=_plan_axis(width, size[1], padded[1], block),
+        vertical=_plan_axis(height, size[0], padded[0]),
+        horizontal=_plan_axis(width, size[1], padded[1]),
     )
 
 
@@ -131,17 +123,15 @@ def term_count(slice_length: int) -> int:
 
 
 @functools.lru_cache(maxsize=512)
-def _plan_axis(length: int, out_length: int, padded_length: int, block: int) -> AxisWeights:
+def _plan_axis(length: int, out_length: int, padded_length: int) -> AxisWeights:
     first, stop, fixed = _lanczos(length, out_length)
-    blocks = -(-out_length // block)
-    slice_length = _slice_length(padded_length / out_length, padded_length, block)
+    slice_length = _slice_length(padded_length / out_length, padded_length)
     # A slice ends within the array, which the device pads to the length of one slice if need be.
-    starts = np.minimum(first[::block], max(padded_length - slice_length, 0)).astype(np.int32)
-    taps = np.zeros((blocks, slice_length, block), np.int32)
+    starts = np.minimum(first, max(padded_length - slice_length, 0)).astype(np.int32)
+    taps = np.zeros((out_length, slice_length), np.int32)
     output, tap = np.nonzero(np.arange(fixed.shape[1]) < (stop - first)[:, None])
-    at = first[output] + tap - starts[output // block]
-    taps[output // block, at, output % block] = fixed[output, tap]
-    # One bound keeps int32 sums from overflowing and the limbs of the products exact: 1.98, where
+    taps[output, first[output] + tap - starts[output]] = fixed[output, tap]
+    # One bound keeps int32 sums from overflowing and the highest limb within 8 bits: 1.98, where
     # a sum is 1. LANCZOS comes to 1.3 at most (the rest is negative), whatever the lengths.
     if np.maximum(taps, 0).sum(axis=1).max() >= 127 << 16:
         raise OverflowError(f"weights from {length} to {out_length} pixels exceed their bound")
@@ -151,11 +141,10 @@ def _plan_axis(length: int, out_length: int, padded_length: int, block: int) -> 
     return AxisWeights(taps, starts, true_length)
 
 
-def _slice_length(scale: float, padded_length: int, block: int) -> int:
-    """Inputs that a block of outputs may touch, for any true length up to the padded one."""
-    span = int((block - 1) * scale + 2 * _SUPPORT * max(scale, 1.0)) + 2
-    span = min(span, padded_length)
-    return span if block > 1 else -(-span // term_count(span)) * term_count(span)
+def _slice_length(scale: float, padded_length: int) -> int:
+    """Inputs that an output may touch, for any true length up to the padded one."""
+    span = min(int(2 * _SUPPORT * max(scale, 1.0)) + 2, padded_length)
+    return -(-span // term_count(span)) * term_count(span)
 
 
 def _lanczos(length: int, out_length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from ._contraction import in_blocks, read_rows, resize_height, resize_width
+from ._contraction import read_rows, resize_height, resize_width
+from ._forms import resize_gathered, resize_planes
 from ._lanczos import ResizeWeights, plan_resize
 from ._lanczos import vertical_first as goes_vertical_first
+from ._platform import by_platform
 from ._profiles import Profile
 
 
@@ -51,13 +53,22 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
     rgb = images.ndim >= 3 and images.shape[-1] == 3
     batch_axes = images.ndim - (3 if rgb else 2)
     height, width = images.shape[batch_axes : batch_axes + 2]
-    resized = resize_padded(
-        images.reshape(-1, *images.shape[batch_axes:]),
-        plan_resize(height, width, size, profile=profile),
-        size,
-        vertical_first=goes_vertical_first(height, width, size, profile=profile),
+    first = goes_vertical_first(height, width, size, profile=profile)
+    cpu, gpu, tpu = (
+        functools.partial(form, size=size, vertical_first=first)
+        for form in (_resize_strips, resize_gathered, resize_planes)
     )
-    return resized.reshape(*images.shape[:batch_axes], *resized.shape[1:])
+    resized = by_platform(
+        images.reshape(-1, height, width, 3 if rgb else 1), cpu=cpu, gpu=gpu, tpu=tpu
+    )
+    return resized.reshape(*images.shape[:batch_axes], *size, *images.shape[batch_axes + 2 :])
+
+
+def _resize_strips(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, by sums of products over strips, for CPUs."""
+    height, width = images.shape[1:3]
+    weights = plan_resize(height, width, size)
+    return resize_padded(images, weights, size, vertical_first=vertical_first)
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:
@@ -115,13 +126,10 @@ def resize_padded(
         return resize_height(x, weights.vertical, size[0], size[1] * channels)
 
     shared = jnp.ndim(weights.vertical.starts) == 1
-    if in_blocks(weights.vertical):
-        resized = jax.vmap(resize_one, (0, None if shared else 0))(matrices, weights)
+    # The strips are read from where they are in the batch: a slice of it would be a copy.
+    places = jnp.arange(batch, dtype=jnp.int32)
+    if shared:
+        resized = lax.map(lambda i: resize_one(matrices, weights, (i,)), places)
     else:
-        # The strips are read from where they are in the batch: a slice of it would be a copy.
-        places = jnp.arange(batch, dtype=jnp.int32)
-        if shared:
-            resized = lax.map(lambda i: resize_one(matrices, weights, (i,)), places)
-        else:
-            resized = lax.map(lambda xs: resize_one(matrices, xs[1], xs[:1]), (places, weights))
+        resized = lax.map(lambda xs: resize_one(matrices, xs[1], xs[:1]), (places, weights))
     return resized.reshape(batch, *size, *images.shape[3:])

@@ -222,10 +222,11 @@ def resize_flat(
         ``uint8[B, h, w, 3]``, or ``uint8[B, h, w]`` with `luma`; zeros where there is no image.
     """
     outputs = max(size)
-    outputs = max(size)
-    lines, channels, taps = (_iota(axis, n) for axis, n in ((1, _LINES), (2, 3), (3, capacity.taps)))
+    lines, channels, taps = (
+        _iota(axis, n) for axis, n in ((1, _LINES), (2, 3), (3, capacity.taps))
+    )
 
-    def spread(column: jax.Array) -> jax.Array:  # a step's value over its rows, one for each output
+    def spread(column: jax.Array) -> jax.Array:  # over a step's rows, one for each output
         return _along(0, jnp.repeat(column, outputs))
 
     def rows(column: jax.Array) -> jax.Array:
@@ -234,7 +235,7 @@ def resize_flat(
     def inputs(group: jax.Array) -> jax.Array:
         return _along(0, tables.inputs.reshape(-1)[rows(group)])
 
-    def accumulate(values: jax.Array, group: jax.Array, segment: jax.Array, count: int) -> jax.Array:
+    def add(values: jax.Array, group: jax.Array, segment: jax.Array, count: int) -> jax.Array:
         weights = tables.taps.reshape(-1, capacity.taps)[rows(group)]
         sums = jnp.sum(values * weights[:, None, None, :], axis=-1, dtype=jnp.int32)
         return jax.ops.segment_sum(sums, rows(segment), num_segments=count * outputs)
@@ -249,7 +250,7 @@ def resize_flat(
         + channels * spread(channel_stride)
         + taps * spread(stride)
     )
-    sums = accumulate(_read(pixels, at).astype(jnp.int32), group, band, capacity.bands)
+    sums = add(_read(pixels, at).astype(jnp.int32), group, band, capacity.bands)
 
     # Now the lines are inputs, and the outputs are lines.
     first_band, group, image = tables.second.T
@@ -261,7 +262,7 @@ def resize_flat(
         + channels
     )
     pixels = round_sums(_read(sums.reshape(-1), at)).astype(jnp.int32)
-    resized = round_sums(accumulate(pixels, group, image, capacity.images))
+    resized = round_sums(add(pixels, group, image, capacity.images))
     resized = resized.reshape(capacity.images, outputs, outputs, 3)
     resized = jnp.where(tables.swapped[:, None, None, None], resized.swapaxes(1, 2), resized)
     resized = resized[:, : size[0], : size[1]]

@@ -6,13 +6,13 @@ what the tiles of a *band* of rows come to is rounded and waits until four bands
 rows, to be multiplied with the weights of those. All that is in between stays in fast memory.
 
 Weights come in *slabs*, those of 128 inputs: for each input up to eight weights, of the successive
-outputs that it feeds. The kernel expands them into matrices of limbs, as `Form` says, once for each
+outputs that it feeds. The kernel expands them into matrices of limbs (`_limbs.py`), once for each
 *chunk* of the call, a fixed number of tiles that share a fixed number of slabs.
 """
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,9 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 from numpy.typing import NDArray
 
-from ._contraction import INT8, Form, limbs, round_sums
+from ._contraction import round_sums
 from ._lanczos import vertical_first
+from ._limbs import LIMBS, ZERO_POINT, join, limbs
 from ._luma import luma_of
 from ._profiles import Profile
 from ._windows import LinearMap, lanczos
@@ -55,7 +56,7 @@ class Tables(NamedTuple):
     """How the images of a call are resized: NumPy arrays of shapes that the capacity fixes."""
 
     tiles: np.ndarray | jax.Array  # int32[K, 4, T]: columns' matrix, rows' matrix, bits, image
-    matrices: np.ndarray | jax.Array  # int32[K, 4, P]: first slab, slabs, groups of outputs from, to
+    matrices: np.ndarray | jax.Array  # int32[K, 4, P]: its slabs from, to; groups from, to
     slabs: np.ndarray | jax.Array  # int32[K, P, 8, 128]: weights, and the output of the first
     swapped: np.ndarray | jax.Array  # bool[B]: the image was transposed, to go vertically first
 
@@ -76,8 +77,8 @@ class Run(NamedTuple):
     """Tiles of an image that lie side by side."""
 
     first: int  # among those of the image
-    place: int  # among those of the call
-    count: int
+    stop: int
+    place: int  # of the first among those of the call
 
 
 class Placement(NamedTuple):
@@ -140,7 +141,7 @@ class Planner:
         windows: LinearMap = lanczos,
     ) -> None:
         if max(size) > _MOST_OUTPUTS:
-            raise ValueError(f"expected a size of at most {_MOST_OUTPUTS} pixels a side, got {size}")
+            raise ValueError(f"expected sides of at most {_MOST_OUTPUTS} pixels, got size {size}")
         self._size, self._profile, self._windows = size, profile, windows
         self._capacity = capacity
         self._tables = Tables(
@@ -177,7 +178,7 @@ class Planner:
             count = self._place(chunk, tiles[:, first:], columns, rows, number)
             if count:
                 place = chunk.number * self._capacity.tiles + chunk.tiles
-                runs.append(Run(first, place, count))
+                runs.append(Run(first, first + count, place))
                 first += count
                 chunk.tiles += count
             elif chunk.number + 1 < self._capacity.chunks:
@@ -207,7 +208,9 @@ class Planner:
         placed = np.zeros((4, count), np.int32)
         placed[2], placed[3] = tiles[2], image
         needs = [(i, columns, int(tiles[0, i])) for i in range(min(count, across))]
-        needs += [(int(i), rows, int(tiles[1, i])) for i in np.flatnonzero(tiles[2] & _LAST_OF_ROWS)]
+        needs += [
+            (int(i), rows, int(tiles[1, i])) for i in np.flatnonzero(tiles[2] & _LAST_OF_ROWS)
+        ]
         for i, axis, number in sorted(needs):
             matrix = self._matrix(chunk, axis, number)
             if matrix is None:
@@ -278,10 +281,10 @@ def _pack(windows: LinearMap, axis: _Axis) -> _Slabs:
     taps[:, ::_FED] = (taps[:, ::_FED] & 0xFFFFFF) | (fed[:, ::_FED] % _MOST_OUTPUTS << 24)
 
     matrices = -(-length // inputs)
-    packed = np.zeros((matrices * inputs, parts * _FED), np.uint32)
-    packed[:length] = taps & 0xFFFFFFFF
-    packed = packed.view(np.int32).reshape(matrices, inputs, parts, _FED).transpose(0, 2, 3, 1)
-    packed = np.pad(packed, [(0, 0), (0, 0), (0, 0), (0, _LANES - inputs)])
+    padded = np.zeros((matrices * inputs, parts * _FED), np.uint32)
+    padded[:length] = taps & 0xFFFFFFFF
+    by_output = padded.view(np.int32).reshape(matrices, inputs, parts, _FED).transpose(0, 2, 3, 1)
+    packed = np.pad(by_output, [(0, 0), (0, 0), (0, 0), (0, _LANES - inputs)])
     last = np.minimum(np.arange(1, matrices + 1) * inputs, length) - 1
     groups = np.stack([begin[::inputs] // _GROUP, -(-end[last] // _GROUP)], axis=1)
     return _Slabs(packed, groups)
@@ -301,38 +304,36 @@ def write_tiles(
         flat = pixels[offset : offset + height * width * channels]
         image = flat.reshape(height, width, channels)
         if swapped:
-            image = image.swapaxes(0, 1)
-        if channels == 1:  # three bands are the planes of a tile, rather than three channels
-            image = _three_bands(image[..., 0])
+            image = np.ascontiguousarray(image.swapaxes(0, 1))
+        planes = 3 // channels  # of a tile, each with the next rows
         across = -(-image.shape[1] // _LANES)
-        for first, place, count in runs:
-            for band in range(first // across, -(-(first + count) // across)):
-                start, stop = max(first, band * across), min(first + count, (band + 1) * across)
-                strip = image[band * _ROWS : (band + 1) * _ROWS]
-                strip = strip[:, (start - band * across) * _LANES : (stop - band * across) * _LANES]
-                _write_band(strip, tiles[place + start - first : place + stop - first])
+        for first, stop, place in runs:
+            for band in range(first // across, -(-stop // across)):
+                begin, end = max(first, band * across), min(stop, (band + 1) * across)
+                columns = slice((begin - band * across) * _LANES, (end - band * across) * _LANES)
+                target = tiles[place + begin - first : place + end - first]
+                for plane in range(planes):
+                    row = (band * planes + plane) * _ROWS
+                    strip = image[row : row + _ROWS, columns]
+                    _write_strip(strip, target[..., plane : plane + channels])
 
 
-def _write_band(strip: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
-    rows, width = strip.shape[:2]
+def _write_strip(strip: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
+    """Up to 32 rows, ``uint8[R, W, C]``, into tiles side by side."""
+    rows, width, channels = strip.shape
     whole, rest = divmod(width, _LANES)
-    blocks = strip[:, : whole * _LANES].reshape(rows, whole, _LANES, 3)
-    tiles[:whole, :rows] = blocks.swapaxes(0, 1)
+    blocks: NDArray[Any] = strip[:, : whole * _LANES].reshape(rows, whole, _LANES, channels)
+    target: NDArray[Any] = tiles[:whole, :rows]
+    if channels == 3:  # a tile's row is copied as one item, three times as fast as its pixels
+        row = np.dtype((np.void, 3 * _LANES))
+        blocks = blocks.reshape(rows, whole, 3 * _LANES).view(row)
+        target = target.reshape(whole, rows, 3 * _LANES).view(row)
+    target[...] = blocks.swapaxes(0, 1)
     if rest:
         tiles[whole, :rows, :rest] = strip[:, whole * _LANES :]
 
 
-def _three_bands(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """``uint8[H, W]``: of every 96 rows, those 32 apart side by side as channels."""
-    height, width = image.shape
-    bands = -(-height // (3 * _ROWS))
-    padded = np.zeros((bands * 3 * _ROWS, width), np.uint8)
-    padded[:height] = image
-    planes = padded.reshape(bands, 3, _ROWS, width).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(planes).reshape(bands * _ROWS, width, 3)
-
-
-@functools.partial(jax.jit, static_argnames=("size", "capacity", "luma", "form", "interpret"))
+@functools.partial(jax.jit, static_argnames=("size", "capacity", "luma", "interpret"))
 def resize_tiles(
     tiles: jax.Array,
     tables: Tables,
@@ -340,8 +341,7 @@ def resize_tiles(
     capacity: Capacity,
     *,
     luma: Profile | None = None,
-    form: Form = INT8,
-    interpret: bool | pltpu.InterpretParams = False,
+    interpret: bool | pltpu.InterpretParams = True,
 ) -> jax.Array:
     """Resize the images that tiles hold, as planned.
 
@@ -351,8 +351,7 @@ def resize_tiles(
         size: the target ``(h, w)``.
         capacity: of the call.
         luma: give grey images, with the luma of that version of Pillow.
-        form: of the products.
-        interpret: run on a CPU.
+        interpret: how the kernel runs where it is not on a TPU.
 
     Returns:
         ``uint8[B, h, w, 3]``, or ``uint8[B, h, w]`` with `luma`; anything where there is no image.
@@ -362,8 +361,9 @@ def resize_tiles(
     steps = capacity.tiles // _STEP
     planes = tiles.transpose(0, 3, 1, 2).reshape(-1, 3 * _ROWS, _LANES)  # a TPU's own layout
     blocks = (groups, groups if luma is None else fours)
-    resized = pl.pallas_call(
-        functools.partial(_walk, form=form, groups=groups, luma=luma),
+    walk = functools.partial(
+        pl.pallas_call,
+        functools.partial(_walk, groups=groups, luma=luma),
         grid=(capacity.chunks, steps),
         in_specs=[
             pl.BlockSpec((1, 4, capacity.tiles), lambda k, i: (k, 0, 0), memory_space=pltpu.SMEM),
@@ -372,9 +372,11 @@ def resize_tiles(
             pl.BlockSpec((_STEP, 3 * _ROWS, _LANES), lambda k, i: (k * steps + i, 0, 0)),
         ],
         out_specs=pl.BlockSpec(memory_space=pl.ANY),
-        out_shape=jax.ShapeDtypeStruct((capacity.images, *blocks, _GROUP, _LANES), jnp.uint8),
+        out_shape=jax.ShapeDtypeStruct(  # type: ignore[no-untyped-call]
+            (capacity.images, *blocks, _GROUP, _LANES), jnp.uint8
+        ),
         scratch_shapes=[
-            pltpu.VMEM((capacity.slabs * groups, 3 * _GROUP, _LANES), form.dtype),
+            pltpu.VMEM((capacity.slabs * groups, LIMBS * _GROUP, _LANES), jnp.int8),
             pltpu.VMEM((groups, _GROUP, _LANES), jnp.int32),
             pltpu.VMEM((groups, 3 * _GROUP, _LANES), jnp.int32),
             pltpu.VMEM((groups, groups, _GROUP, _LANES), jnp.int32),
@@ -384,14 +386,17 @@ def resize_tiles(
         compiler_params=pltpu.CompilerParams(
             dimension_semantics=("arbitrary", "arbitrary"), vmem_limit_bytes=48 << 20
         ),
-        interpret=interpret,
-    )(tables.tiles, tables.matrices, tables.slabs, planes)
+    )
+    resized = lax.platform_dependent(
+        *tables[:3], planes, tpu=walk(), default=walk(interpret=interpret)
+    )
 
     if luma is None:  # lanes are 32 columns of each channel, and an unused quarter
         resized = resized.reshape(-1, groups, groups, _GROUP, 4, 32)[..., :3, :]
         resized = resized.transpose(0, 1, 3, 2, 5, 4).reshape(-1, groups * 32, groups * 32, 3)
     else:  # lanes are 128 columns
-        resized = resized.swapaxes(2, 3).reshape(-1, groups * 32, fours * _LANES)[:, :, : groups * 32]
+        resized = resized.swapaxes(2, 3).reshape(-1, groups * 32, fours * _LANES)
+    resized = resized[:, : max(size), : max(size)]
     swapped = tables.swapped.reshape(-1, *(1,) * (resized.ndim - 1))
     return jnp.where(swapped, resized.swapaxes(1, 2), resized)[:, : size[0], : size[1]]
 
@@ -409,7 +414,6 @@ def _walk(
     block: jax.Array,
     copied: jax.Array,
     *,
-    form: Form,
     groups: int,
     luma: Profile | None,
 ) -> None:
@@ -429,8 +433,8 @@ def _walk(
     """
     step = pl.program_id(1)
     lane = lax.broadcasted_iota(jnp.int32, (_GROUP, _LANES), 1)
-    quarter = lane // 32
-    constant = jnp.full((_GROUP, _LANES), -form.zero_point, jnp.int32)
+    quarter = lane >> 5
+    constant = jnp.full((_GROUP, _LANES), -ZERO_POINT, jnp.int32)
 
     def expand(matrix: jax.Array, _: None) -> None:
         first, stop, group, groups_stop = (matrix_table[0, i, matrix] for i in range(4))
@@ -447,33 +451,34 @@ def _walk(
                 return weights
 
             weights = lax.fori_loop(first, stop, add_slab, jnp.zeros_like(output))
-            parts = jnp.concatenate(limbs(weights, form))
-            matrices[matrix * groups + group] = parts.astype(form.dtype)
+            parts = jnp.concatenate(limbs(weights))
+            matrices[matrix * groups + group] = parts.astype(jnp.int8)
 
         lax.fori_loop(group, groups_stop, expand_group, None)
 
     @pl.when(step == 0)
-    def _() -> None:
-        lax.fori_loop(0, matrix_table.shape[2], expand, None)
+    def expand_matrices() -> None:
+        lax.fori_loop(jnp.int32(0), jnp.int32(matrix_table.shape[2]), expand, None)
 
     def multiply(matrix: jax.Array, group: jax.Array, pixels: jax.Array) -> jax.Array:
         """Products with 128 inputs of 96 lines, and in the last lanes with the zero point."""
-        operand = jnp.concatenate([pixels - form.zero_point, constant]).astype(form.dtype)
+        operand = jnp.concatenate([pixels - ZERO_POINT, constant]).astype(jnp.int8)
         product = lax.dot_general(
             matrices[matrix * groups + group],
             operand,
             (((1,), (1,)), ((), ())),
-            preferred_element_type=form.accumulator,
-        ).astype(jnp.int32)
-        parts = (product[k * _GROUP : (k + 1) * _GROUP] for k in range(form.limbs))
-        return sum(part << (form.bits * k) for k, part in enumerate(parts))
+            preferred_element_type=jnp.int32,
+        )
+        return join(jnp.split(product, LIMBS))
 
     def rounded(total: jax.Array) -> jax.Array:
         return round_sums(total - total[:, _LANES - 1 :]).astype(jnp.int32)
 
     def each_group(body: Callable[[jax.Array], None], matrix: jax.Array | None = None) -> None:
         """For all groups of outputs, or those that a matrix has weights for."""
-        start, stop = (0, groups) if matrix is None else matrix_table[0, 2:4, matrix]
+        start, stop = jnp.int32(0), jnp.int32(groups)
+        if matrix is not None:
+            start, stop = matrix_table[0, 2, matrix], matrix_table[0, 3, matrix]
         lax.fori_loop(start, stop, lambda group, _: body(group), None)
 
     def finish(group: jax.Array, grey: jax.Array) -> None:
@@ -498,11 +503,11 @@ def _walk(
         grey = bits & _GREY != 0
 
         @pl.when(bits & _FIRST_OF_BAND != 0)
-        def _() -> None:
+        def begin_band() -> None:
             band_sums[...] = jnp.zeros_like(band_sums)
 
         @pl.when(bits & _USED != 0)
-        def _() -> None:
+        def multiply_columns() -> None:
             pixels = tiles[i].astype(jnp.int32)
 
             def add(group: jax.Array) -> None:
@@ -511,25 +516,25 @@ def _walk(
             each_group(add, columns)
 
         @pl.when(bits & _LAST_OF_BAND != 0)
-        def _() -> None:
+        def end_band() -> None:
             place = bits >> _BAND
 
             def keep(group: jax.Array) -> None:
                 band = rounded(band_sums[group])
                 for channel in range(3):
                     at = group, slice(channel * _GROUP, (channel + 1) * _GROUP)
-                    moved = pltpu.roll(band, (place - channel) % 4 * 32, 1)
+                    moved = pltpu.roll(band, ((place - channel) & 3) * 32, 1)
                     here = (quarter == place) | grey
                     rows[at] = jnp.where(here, moved, rows[at])
 
             each_group(keep)
 
         @pl.when(bits & _FIRST_OF_ROWS != 0)
-        def _() -> None:
+        def begin_image() -> None:
             sums[...] = jnp.zeros_like(sums)
 
         @pl.when(bits & _LAST_OF_ROWS != 0)
-        def _() -> None:
+        def multiply_rows() -> None:
             def add(column_group: jax.Array) -> None:
                 def add_rows(group: jax.Array) -> None:
                     sums[group, column_group] += multiply(row_matrix, group, rows[column_group])
@@ -539,10 +544,10 @@ def _walk(
             each_group(add)
 
         @pl.when(bits & _LAST_OF_IMAGE != 0)
-        def _() -> None:
+        def end_image() -> None:
             each_group(lambda group: finish(group, grey))
             copy = pltpu.make_async_copy(block, resized.at[image], copied)
             copy.start()
-            copy.wait()
+            copy.wait()  # type: ignore[no-untyped-call]
 
-    lax.fori_loop(0, _STEP, visit, None)
+    lax.fori_loop(jnp.int32(0), jnp.int32(_STEP), visit, None)
