@@ -25,6 +25,7 @@ from jaxdedup.image import (
     packed_form,
     pillow_resizes_as_planned,
     resize_on_host,
+    untouched,
 )
 from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
@@ -54,7 +55,12 @@ class DeviceFunction:
         self._method, self._profile = method, profile
         devices = jax.local_devices()
         self._form = packed_form(devices[0].platform)
-        self._on_host = devices[0].platform == "cpu" and _host_may_serve()
+        self._asked = os.environ.get("JAXDEDUP_FORM", "")
+        self._on_host = (
+            devices[0].platform == "cpu"
+            and self._asked in ("", "host")
+            and pillow_resizes_as_planned()
+        )
         self._network = _Network(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
@@ -65,12 +71,12 @@ class DeviceFunction:
 
     def plan(self, shape: tuple[int, ...] | None) -> Plan:
         """A plan for most images, or for a larger one of this shape, without any in it."""
-        for capacity in self._form.capacities:
-            if shape is None or capacity.pixels >= int(np.prod(shape)):
-                planner = self._form.planner(self._method.size, self._profile, capacity)
-                if shape is None or planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
-                    planner.clear()
-                    return planner
+        form = self._form
+        for capacity in form.capacities if shape else [form.capacities[form.common]]:
+            planner = form.planner(self._method.size, self._profile, capacity)
+            if not shape or planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
+                planner.clear()
+                return planner
         raise DecodeError(f"has {shape[0]}×{shape[1]} pixels, more than can be resized")
 
     def __call__(
@@ -87,7 +93,9 @@ class DeviceFunction:
         device = self._turns.get()
         try:
             program = self._program(batch.plan.capacity, device).get(
-                batch.pixel_count, pixels_to_come, wait=not self._on_host
+                batch.pixel_count if self._asked != "host" else 0,
+                pixels_to_come if self._asked != "host" else 0,
+                wait=not self._on_host,
             )
             if program is None:
                 results = self._finish(self._resize_on_host(batch))
@@ -108,15 +116,15 @@ class DeviceFunction:
 
     def _compile(self, capacity: Any, device: jax.Device) -> Callable[..., jax.Array]:
         planner = self._form.planner(self._method.size, self._profile, capacity)
-        pixels = jax.ShapeDtypeStruct((planner.buffer_size,), np.uint8)
-        arguments = self._form.arguments(pixels, planner)
+        arguments = self._form.arguments(untouched((planner.buffer_size,), np.uint8), planner)
         sharding = jax.sharding.SingleDeviceSharding(device)
         shapes = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), arguments
         )
 
         def run(*arguments: Any) -> jax.Array:
-            return self._form.map_resized(self._finish, *arguments, self._method.size)
+            size = self._method.size
+            return self._form.map_resized(self._finish, size, capacity, *arguments)
 
         return jax.jit(run).lower(*shapes).compile()
 
@@ -157,7 +165,8 @@ class _Network:
         for start in range(0, count, size):
             some = images[start : start + size]
             if len(some) < size:
-                some = np.concatenate([some, np.zeros((size - len(some), *some.shape[1:]), np.uint8)])
+                free = np.zeros((size - len(some), *some.shape[1:]), np.uint8)
+                some = np.concatenate([some, free])
             rows = self._rows(some, min(size, count - start), device)
             if rows.ndim != 2 or len(rows) != size:
                 raise ValueError(
@@ -238,11 +247,6 @@ class _Program:
             self._compiled.set_result(self._compile())
         except BaseException as error:
             self._compiled.set_exception(error)
-
-
-def _host_may_serve() -> bool:
-    """Whether Pillow may serve until the program is there."""
-    return os.environ.get("JAXDEDUP_FORM", "") == "" and pillow_resizes_as_planned()
 
 
 @lru_cache(maxsize=32)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ._lanczos import PRECISION_BITS, vertical_first, windows
+from ._fixed_point import PRECISION_BITS
+from ._lanczos import vertical_first, windows
 from ._profiles import Profile
 
 _TRIED = ((17, 40, 32), (301, 5, 8), (90, 33, 8), (3, 50, 20))  # length, other length, outputs

@@ -45,5 +45,9 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
 def weigh_channels(images: Any, profile: Profile) -> Any:
     """The luma of ``uint8[..., 3]``, as an array of the same kind: JAX's or NumPy's."""
     red, green, blue = (images[..., c].astype(np.int32) for c in range(3))
-    luma = (19595 * red + 38470 * green + 7471 * blue + rules(profile).luma_bias) >> 16
-    return luma.astype(np.uint8)
+    return luma_of(red, green, blue, profile).astype(np.uint8)
+
+
+def luma_of(red: Any, green: Any, blue: Any, profile: Profile) -> Any:
+    """Luma of channels in int32, as int32."""
+    return (19595 * red + 38470 * green + 7471 * blue + rules(profile).luma_bias) >> 16

@@ -31,7 +31,8 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from ._lanczos import PRECISION_BITS, Windows, vertical_first, windows
+from ._fixed_point import round_sums
+from ._lanczos import LinearMap, vertical_first, windows
 from ._profiles import Profile
 
 _LANES = 128
@@ -81,7 +82,7 @@ class Tables(NamedTuple):
 
 
 def untouched(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Memory of zeros that costs nothing before it is written to, aligned for XLA to read in place."""
+    """Zeros that take no memory before they are written to, aligned for XLA to read in place."""
     size = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
     return np.frombuffer(mmap.mmap(-1, size), dtype, count=int(np.prod(shape))).reshape(shape)
 
@@ -101,7 +102,7 @@ class Planner:
         size: tuple[int, int],
         profile: Profile = "pillow13",
         capacity: Capacity = COMMON,
-        axis_windows: Callable[[int, int], Windows] = windows,
+        axis_windows: LinearMap = windows,
     ) -> None:
         self.capacity = capacity
         self._size = size
@@ -275,7 +276,7 @@ class _AxisSteps(NamedTuple):
 
 
 def _steps_of(
-    axis_windows: Callable[[int, int], Windows],
+    axis_windows: LinearMap,
     length: int,
     outputs: int,
     block: int,
@@ -286,7 +287,7 @@ def _steps_of(
 
 
 def _plan_steps(
-    axis_windows: Callable[[int, int], Windows],
+    axis_windows: LinearMap,
     length: int,
     outputs: int,
     block: int,
@@ -361,7 +362,8 @@ def map_resized(
     together = min(_TOGETHER, capacity)
 
     def finish(start: jax.Array) -> jax.Array:
-        some = lax.dynamic_slice_in_dim(resized, start, together)  # second pass, channel, first pass
+        # By the second pass, the channel, and the first pass.
+        some = lax.dynamic_slice_in_dim(resized, start, together)
         turned = lax.dynamic_slice_in_dim(is_vertical, start, together)[:, None, None, None]
         images = jnp.where(turned, some.transpose(0, 3, 1, 2), some.transpose(0, 1, 3, 2))
         return function(images[:, : size[0], : size[1]])
@@ -431,7 +433,7 @@ def _resize_strip(
         strip[_BLOCKS], strip[_BLOCKS_END], add_block, (tile, block, first)
     )
     first = _in_parts(_sum_channels, first, first, strip[_SUMS_FIRST])
-    rounded = _in_parts(_round, first, rounded, always)
+    rounded = _in_parts(round_sums, first, rounded, always)
     outputs = len(first)
     turned = _turn(rounded.reshape(outputs, 3 * _LANES).T, is_horizontal, turned)
     # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
@@ -442,7 +444,7 @@ def _resize_strip(
     lines = turned.reshape(3, _LANES, outputs)
     second = _add_steps(lines, 1, second, strip[_SECOND], strip[_SECOND_END], tables)
     second = _in_parts(_sum_channels, second, second, strip[_SUMS_SECOND])
-    results = _in_parts(_round, second, results, strip[_IS_LAST], strip[_IMAGE])
+    results = _in_parts(round_sums, second, results, strip[_IS_LAST], strip[_IMAGE])
     return _Scratch(tile, block, first, rounded, turned, second, results)
 
 
@@ -588,35 +590,3 @@ def _in_parts(
 
 def _sum_channels(sums: jax.Array) -> jax.Array:
     return jnp.broadcast_to(jnp.sum(sums, axis=1, keepdims=True, dtype=jnp.int32), sums.shape)
-
-
-def _round(sums: jax.Array) -> jax.Array:
-    half = 1 << (PRECISION_BITS - 1)
-    return jnp.clip((sums + half) >> PRECISION_BITS, 0, 255).astype(jnp.uint8)
-
-
-class PackedForm(NamedTuple):
-    """How images of any sizes are resized on a platform.
-
-    Attributes:
-        capacities: of a call, ascending: the first is for most images, the others for larger ones.
-        planner: from ``(size, profile, capacity)`` to what plans a call.
-        arguments: from a flat buffer and its planner to what the program takes.
-        map_resized: from a function, those arguments and the size to the function's results of
-            each image resized.
-    """
-
-    capacities: tuple[Any, ...]
-    planner: Callable[[tuple[int, int], Profile, Any], Any]
-    arguments: Callable[[Any, Any], tuple[Any, ...]]
-    map_resized: Callable[..., jax.Array]
-
-
-CPU = PackedForm(
-    (COMMON, LARGE), Planner, lambda pixels, planner: (pixels, planner.tables()), map_resized
-)
-
-
-def packed_form(platform: str) -> PackedForm:
-    """The form of a platform, as JAX names it."""
-    return CPU

@@ -1,0 +1,123 @@
+"""How images of any sizes are resized together, on each platform."""
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _packed, _steps
+from ._profiles import Profile
+
+Size = tuple[int, int]
+_ACCELERATOR_CAPACITIES = (  # bytes and images
+    (4 << 20, 16),
+    (64 << 20, 256),
+    (512 << 20, 16),
+    (2**31 - 1, 1),
+)
+
+
+class PackedForm(NamedTuple):
+    """How images of any sizes are resized on a platform.
+
+    Attributes:
+        capacities: of a call, ascending; a program each.
+        common: which of them is for most images; others are for single ones.
+        planner: from ``(size, profile, capacity)`` to what plans the calls.
+        arguments: from a flat buffer and its planner to what the program takes.
+        map_resized: from a function, the planner's size and capacity, and those arguments to the
+            function's results of all images, resized to ``uint8[K, h, w, 3]``.
+    """
+
+    capacities: tuple[Any, ...]
+    common: int
+    planner: Callable[[Size, Profile, Any], Any]
+    arguments: Callable[[NDArray[np.uint8], Any], tuple[Any, ...]]
+    map_resized: Callable[..., Any]
+
+
+class _Planner:
+    """Plans call after call, each with a planner of its own."""
+
+    def __init__(self, capacity: tuple[int, int], new: Callable[[], Any]) -> None:
+        self.capacity = capacity
+        self._new = new
+        self.clear()
+
+    @property
+    def buffer_size(self) -> int:
+        return self.capacity[0]
+
+    def clear(self) -> None:
+        self.call = self._new()
+
+    def add(self, offset: int, height: int, width: int, channels: int) -> bool:
+        return bool(self.call.add(offset, height, width, channels))
+
+
+def _cpu() -> PackedForm:
+    def map_resized(
+        function: Any, size: Size, capacity: Any, pixels: Any, tables: _packed.Tables
+    ) -> jax.Array:
+        return _packed.map_resized(function, pixels, tables, size)
+
+    return PackedForm(
+        (_packed.COMMON, _packed.LARGE),
+        0,
+        _packed.Planner,
+        lambda pixels, planner: (pixels, planner.tables()),
+        map_resized,
+    )
+
+
+def _gpu() -> PackedForm:
+    def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
+        room = _steps.capacity(*capacity, size)
+        return _Planner(capacity, lambda: _steps.Planner(size, room, profile=profile))
+
+    def map_resized(
+        function: Any, size: Size, capacity: tuple[int, int], pixels: Any, tables: Any
+    ) -> Any:
+        room = _steps.capacity(*capacity, size)
+        return function(_steps.resize_flat(pixels, tables, size, room))
+
+    def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
+        return pixels, planner.call.tables()
+
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, arguments, map_resized)
+
+
+def _tpu() -> PackedForm:
+    from . import _walk  # Pallas takes a while to import, and only TPUs need it
+
+    def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
+        room = _walk.capacity(*capacity)
+        return _Planner(capacity, lambda: _walk.Planner(size, room, profile=profile))
+
+    def map_resized(
+        function: Any, size: Size, capacity: tuple[int, int], tiles: Any, tables: Any
+    ) -> Any:
+        return function(_walk.resize_tiles(tiles, tables, size, _walk.capacity(*capacity)))
+
+    def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
+        room = _walk.capacity(*planner.capacity)
+        tiles = _packed.untouched((room.chunks * room.tiles, 32, 128, 3), np.uint8)
+        _walk.write_tiles(pixels, planner.call.placements(), tiles)
+        return tiles, planner.call.tables()
+
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, arguments, map_resized)
+
+
+def packed_form(platform: str) -> PackedForm:
+    """The form of a platform, as JAX names it.
+
+    The environment variable ``JAXDEDUP_FORM`` puts another platform's form on the CPU, slowly, for
+    a look at its bits: ``gpu`` or ``accelerator``, and ``tpu``.
+    """
+    if platform == "cpu":
+        asked = os.environ.get("JAXDEDUP_FORM", "")
+        platform = {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"}.get(asked, platform)
+    return {"cpu": _cpu, "tpu": _tpu}.get(platform, _gpu)()
