@@ -41,15 +41,11 @@ def resize_gathered(images: jax.Array, size: tuple[int, int], vertical_first: bo
 def _gather(x: jax.Array, outputs: int) -> jax.Array:
     """``uint8[N, L, M]`` to ``uint8[N, outputs, M]``."""
     first, _, fixed = windows(x.shape[1], outputs)
-    taps = _along(3, np.arange(fixed.shape[1]))
-    at = _along(0, np.arange(x.shape[0])), _along(1, first) + taps, _along(2, np.arange(x.shape[2]))
+    shape = (x.shape[0], outputs, x.shape[2], fixed.shape[1])
+    batch, _, lane, tap = (lax.broadcasted_iota(jnp.int32, shape, axis) for axis in range(4))
+    at = batch, first[None, :, None, None] + tap, lane
     pixels = x.at[at].get(mode="clip", wrap_negative_indices=False).astype(jnp.int32)
     return round_sums(jnp.sum(pixels * fixed[None, :, None], axis=-1, dtype=jnp.int32))
-
-
-def _along(axis: int, x: NDArray[np.integer]) -> NDArray[np.int32]:
-    """A vector along one of [N, outputs, M, taps]."""
-    return x.astype(np.int32).reshape([-1 if i == axis else 1 for i in range(4)])
 
 
 def resize_planes(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:

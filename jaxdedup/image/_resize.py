@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from ._forms import resize_gathered, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
-from ._platform import by_platform
+from ._platform import by_platform, form_on_cpu
 from ._profiles import Profile
 from ._strips import resize_in_strips
 
@@ -51,15 +51,25 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
     rgb = images.ndim >= 3 and images.shape[-1] == 3
     batch_axes = images.ndim - (3 if rgb else 2)
     height, width = images.shape[batch_axes : batch_axes + 2]
-    first = goes_vertical_first(height, width, size, profile=profile)
-    cpu, gpu, tpu = (
-        functools.partial(form, size=size, vertical_first=first)
-        for form in (resize_in_strips, resize_gathered, resize_planes)
-    )
-    resized = by_platform(
-        images.reshape(-1, height, width, 3 if rgb else 1), cpu=cpu, gpu=gpu, tpu=tpu
+    resized = _resize(
+        images.reshape(-1, height, width, 3 if rgb else 1),
+        size,
+        goes_vertical_first(height, width, size, profile=profile),
+        form_on_cpu(),
     )
     return resized.reshape(*images.shape[:batch_axes], *size, *images.shape[batch_axes + 2 :])
+
+
+@functools.partial(jax.jit, static_argnames=("size", "vertical_first", "on_cpu"))
+def _resize(
+    images: jax.Array, size: tuple[int, int], vertical_first: bool, on_cpu: str
+) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``."""
+    cpu, gpu, tpu = (
+        functools.partial(form, size=size, vertical_first=vertical_first)
+        for form in (resize_in_strips, resize_gathered, resize_planes)
+    )
+    return by_platform(images, cpu=cpu, gpu=gpu, tpu=tpu, on_cpu=on_cpu)
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:

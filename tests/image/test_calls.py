@@ -1,6 +1,9 @@
 """Images of any sizes in one call equal the installed Pillow, on a GPU's form and on a TPU's."""
 
+import functools
+
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -188,3 +191,21 @@ def test_axes_of_one_length_share_their_weights(planner):
 def test_sizes_of_a_tiles_planner_are_limited():
     with pytest.raises(ValueError, match=r"at most 256 pixels, got size \(8, 257\)"):
         _walk.Planner((8, 257), _walk.capacity(1 << 20, 4))
+
+
+@pytest.mark.parametrize("platform", ["cuda", "rocm", "tpu"])
+def test_calls_are_exported_for_other_platforms(platform):
+    size = (32, 32)
+    flat = _steps.capacity(4 << 20, 16, size)
+    tables = _steps.Planner(size, flat).tables()
+    run = functools.partial(_steps.resize_flat, size=size, capacity=flat)
+    pixels = jax.ShapeDtypeStruct((flat.pixels,), np.uint8)
+    jax.export.export(jax.jit(run), platforms=[platform])(pixels, tables)
+
+    tiles = _walk.capacity(4 << 20, 16)
+    tables = _walk.Planner(size, tiles).tables()
+    run = functools.partial(_walk.resize_tiles, size=size, capacity=tiles)
+    pixels = jax.ShapeDtypeStruct((tiles.chunks * tiles.tiles, 32, 128, 3), np.uint8)
+    kernel = "tpu_custom_call"
+    exported = jax.export.export(jax.jit(run), platforms=[platform])(pixels, tables)
+    assert (kernel in exported.mlir_module()) == (platform == "tpu")
