@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from jaxdedup.encoding import Encodings, Key
 from jaxdedup.loading import ImageSource
 from jaxdedup.runtime import positive
-from jaxdedup.search import HammingPairs, Neighbours, connected_components, neighbours
+from jaxdedup.search import (
+    HammingPairs,
+    Neighbours,
+    connected_components,
+    distinct_rows,
+    neighbours,
+)
 
 from ._keep import Keep, removable
 from ._metric import Metric, Order, Pairs, check_threshold, metric_of
@@ -250,27 +256,12 @@ def find_matches(
 
 def _kinds(rows: NDArray[Any]) -> tuple[NDArray[Any], Indices]:
     """The distinct rows, in the order in which they come first, and which of them each row is."""
-    content, width = rows.tobytes(), rows.itemsize * rows.shape[1]
-    number: dict[bytes | int, int] = {}
-    # Features that are all zero have no direction, and so are not near their copies.
-    alone: NDArray[np.bool_] = np.zeros(len(rows), bool)
+    first, kinds, _ = map(np.asarray, distinct_rows(rows))
     if rows.dtype == np.float32:
-        alone = np.logical_not(rows.any(axis=1))
-    kinds = np.fromiter(
-        (
-            number.setdefault(
-                place if is_alone else content[place * width : (place + 1) * width], len(number)
-            )
-            for place, is_alone in enumerate(alone.tolist())
-        ),
-        np.int64,
-        len(rows),
-    )
-    if len(number) == len(rows):
-        return rows, kinds
-    first = np.zeros(len(number), np.int64)
-    first[kinds[::-1]] = np.arange(len(rows))[::-1]
-    return rows[first], kinds
+        # Features that are all zero have no direction, and so are not near their copies.
+        stands_for = np.where(rows.any(axis=1), first[kinds], np.arange(len(rows)))
+        first, kinds = np.unique(stands_for, return_inverse=True)
+    return (rows if len(first) == len(rows) else rows[first]), kinds.astype(np.int64)
 
 
 def text_names(names: Iterable[Hashable]) -> list[str]:

@@ -79,6 +79,7 @@ class Origin:
             (field.name, getattr(self, field.name), getattr(other, field.name))
             for field in fields(self)
             if field.name not in ("version", "formats")
+            and not (field.name == "count" and None in (self.count, other.count))
         ]
         told = [f"{name} {a}, got {b}" for name, a, b in changed if a != b]
         return f"expected {'; '.join(told)}" if told else ""
