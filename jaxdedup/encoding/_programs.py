@@ -54,7 +54,7 @@ class DeviceFunction:
     def __init__(self, method: Method, profile: Profile) -> None:
         self._method, self._profile = method, profile
         devices = jax.local_devices()
-        self._form = packed_form(devices[0].platform)
+        self._form = packed_form(devices[0].platform, devices[0].device_kind, method.size)
         self._asked = os.environ.get("JAXDEDUP_FORM", "")
         self._on_host = (
             devices[0].platform == "cpu"
@@ -72,9 +72,11 @@ class DeviceFunction:
     def plan(self, shape: tuple[int, ...] | None) -> Plan:
         """A plan for most images, or for a larger one of this shape, without any in it."""
         form = self._form
-        for capacity in form.capacities if shape else [form.capacities[form.common]]:
+        if shape is None:
+            return form.planner(self._method.size, self._profile, form.capacities[form.common])
+        for capacity in form.capacities:
             planner = form.planner(self._method.size, self._profile, capacity)
-            if not shape or planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
+            if planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
                 planner.clear()
                 return planner
         raise DecodeError(f"has {shape[0]}×{shape[1]} pixels, more than can be resized")
@@ -119,7 +121,8 @@ class DeviceFunction:
         arguments = self._form.arguments(untouched((planner.buffer_size,), np.uint8), planner)
         sharding = jax.sharding.SingleDeviceSharding(device)
         shapes = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), arguments
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),  # type: ignore[no-untyped-call]
+            arguments,
         )
 
         def run(*arguments: Any) -> jax.Array:

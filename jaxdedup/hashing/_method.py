@@ -9,8 +9,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
-from jaxdedup._cores import map_on_cores, split_for_cores
-from jaxdedup._programs import WideProgram
+from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
 from jaxdedup.image import Profile, resize, weigh_channels
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread

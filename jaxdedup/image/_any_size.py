@@ -18,6 +18,8 @@ _ACCELERATOR_CAPACITIES = (  # bytes and images
     (512 << 20, 16),
     (2**31 - 1, 1),
 )
+_OLD_TPUS = ("v2", "v3", "v4")  # the kernel's products of int8 can't be lowered for them
+_MOST_TILED = 256  # outputs an axis, of the kernel
 
 
 class PackedForm(NamedTuple):
@@ -111,8 +113,8 @@ def _tpu() -> PackedForm:
     return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, arguments, map_resized)
 
 
-def packed_form(platform: str) -> PackedForm:
-    """The form of a platform, as JAX names it.
+def packed_form(platform: str, kind: str = "", size: Size = (1, 1)) -> PackedForm:
+    """The form of a device's platform and kind, as JAX names them, for a target size.
 
     The environment variable ``JAXDEDUP_FORM`` puts another platform's form on the CPU, slowly, for
     a look at its bits: ``gpu`` or ``accelerator``, and ``tpu``.
@@ -120,4 +122,7 @@ def packed_form(platform: str) -> PackedForm:
     if platform == "cpu":
         asked = os.environ.get("JAXDEDUP_FORM", "")
         platform = {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"}.get(asked, platform)
-    return {"cpu": _cpu, "tpu": _tpu}.get(platform, _gpu)()
+    has_kernel = not any(old in kind for old in _OLD_TPUS) and max(size) <= _MOST_TILED
+    if platform == "tpu" and has_kernel:
+        return _tpu()
+    return _cpu() if platform == "cpu" else _gpu()

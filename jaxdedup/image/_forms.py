@@ -89,7 +89,7 @@ def _multiply(x: jax.Array, axis: int, outputs: int) -> jax.Array:
 
 
 def _dense(
-    first: NDArray[np.int64], stop: NDArray[np.int64], fixed: NDArray[np.int32]
+    first: NDArray[np.int32], stop: NDArray[np.int32], fixed: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """``int32[inputs, outputs]`` of windows, from the first's first input to the last's last."""
     dense = np.zeros((stop[-1] - first[0], len(first)), np.int32)

@@ -83,7 +83,7 @@ _cached_windows: Callable[[int, int], Windows] = functools.lru_cache(maxsize=102
 def _fixed(
     first: NDArray[np.int64],
     stop: NDArray[np.int64],
-    center: NDArray[np.float64],
+    center: NDArray[np.floating],
     filter_scale: float,
     count: int,
 ) -> NDArray[np.int32]:

@@ -70,15 +70,15 @@ LARGE = Capacity(2**31 - 1 - SLACK, 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
 
 
 class Tables(NamedTuple):
-    """How the images of a call are resized."""
+    """How the images of a call are resized: NumPy's arrays, or JAX's while a program is traced."""
 
-    counts: NDArray[np.int32]  # int32[2]: images, strips
-    strips: NDArray[np.int32]
-    blocks: NDArray[np.int32]
-    tiles: NDArray[np.int32]
-    steps: NDArray[np.int32]
-    taps: NDArray[np.int32]  # int32[S, 16, 3]
-    is_vertical: NDArray[np.bool_]  # bool[B], which images are in another order
+    counts: Any  # int32[2]: images, strips
+    strips: Any  # int32[·, 11]
+    blocks: Any  # int32[·, 4]
+    tiles: Any  # int32[·, 3]
+    steps: Any  # int32[S, 2]
+    taps: Any  # int32[S, 16, 3]
+    is_vertical: Any  # bool[B], which images are resized vertically first
 
 
 def untouched(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -213,9 +213,9 @@ class Planner:
         blocks[..., _STEP_END] = first[1:]
         tile = np.arange(image.blocks) * _TILES
         blocks[..., _TILE] = self._tiles + np.add.outer(strip * image.tiles, tile)
-        blocks[..., _TILE_END] = np.minimum(blocks[..., _TILE] + _TILES, (
-            self._tiles + (strip + 1) * image.tiles
-        )[:, None])
+        blocks[..., _TILE_END] = np.minimum(
+            blocks[..., _TILE] + _TILES, (self._tiles + (strip + 1) * image.tiles)[:, None]
+        )
         self._strips += image.strips
         self._blocks += count
 
@@ -459,9 +459,7 @@ def _read_block(
     """The tiles of a block: turned where the first pass is horizontal, else as they are."""
     first_tile = bounds[_TILE]
 
-    def read(
-        t: jax.Array, carry: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
+    def read(t: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         tile, block = carry
         # Read here, once, and not for every byte.
         offset, stride, last = tiles[t, _OFFSET], tiles[t, _STRIDE], tiles[t, _LAST_LINE]
@@ -507,9 +505,7 @@ def _read_rows(pixels: jax.Array, starts: jax.Array) -> jax.Array:
     numbers = lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
     )
-    return lax.gather(
-        pixels, starts[:, None], numbers, (3 * _LANES,), mode="promise_in_bounds"
-    )
+    return lax.gather(pixels, starts[:, None], numbers, (3 * _LANES,), mode="promise_in_bounds")
 
 
 def _add_steps(

@@ -38,6 +38,10 @@ class Plan(Protocol):
     """What is to be done with the images of a batch, planned image by image."""
 
     @property
+    def capacity(self) -> Any:
+        """What such plans have room for; hashable."""
+
+    @property
     def buffer_size(self) -> int:
         """The bytes of a batch's pixels."""
 
@@ -131,7 +135,6 @@ class _Worker:
         self._filled: Batch | None = None  # where the item in hand is
 
     def load(self, position: int, item: Item) -> None:
-        self._filled = None
         try:
             self._decode_into(item, lambda shape: self._reserve(position, shape))
         except DecodeError as error:
@@ -142,6 +145,7 @@ class _Worker:
             if self._filled.size > _MAX_KEPT:
                 self._large = None
             self._send(self._filled)
+        self._filled = None
 
     def finish(self) -> None:
         """Send off what will not be filled any more."""
@@ -158,9 +162,10 @@ class _Worker:
             if (pixels := self._place(self._batch, position, shape)) is not None:
                 return pixels
         # It needs memory for itself.
-        if self._large is not None and (
-            pixels := self._place(self._large, position, shape)
-        ) is not None:
+        if (
+            self._large is not None
+            and (pixels := self._place(self._large, position, shape)) is not None
+        ):
             return pixels
         self._large = Batch(self._new_plan(shape))
         if (pixels := self._place(self._large, position, shape)) is not None:
@@ -271,7 +276,7 @@ def load_batches(
 
     Example:
         >>> class Pairs:
-        ...     buffer_size, count = 4096, 0
+        ...     capacity, buffer_size, count = 2, 4096, 0
         ...     def add(self, offset, height, width, channels):
         ...         self.count += 1
         ...         return self.count <= 2

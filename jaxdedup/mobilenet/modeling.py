@@ -17,8 +17,7 @@ from jax import Array, lax
 from jax.lax import Precision
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxdedup._cores import is_on_one_cpu, map_on_cores, split_for_cores
-from jaxdedup._programs import WideProgram
+from jaxdedup.devices import WideProgram, is_on_one_cpu, map_on_cores, split_for_cores
 
 from . import _forms
 from .architecture import IMAGE_SIZE, LAYERS, Layer
