@@ -58,7 +58,7 @@ def pillow_resizes_as_planned() -> bool:
             resized = Image.fromarray(pixels).resize((outputs, other), Image.Resampling.LANCZOS)
             turned = Image.fromarray(pixels.T).resize((other, outputs), Image.Resampling.LANCZOS)
             planned = _resize_rows(pixels, outputs)
-            if (planned != np.asarray(resized)).any() or (planned.T != np.asarray(turned)).any():
+            if (np.asarray(resized) != planned).any() or (np.asarray(turned) != planned.T).any():
                 return False
     return True
 
