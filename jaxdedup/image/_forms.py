@@ -15,9 +15,9 @@ from ._fixed_point import round_sums
 from ._lanczos import windows
 from ._limbs import LIMBS, ZERO_POINT, join, limbs
 
-_BLOCK = 32  # outputs of a product: more of them would multiply more zeros
+_BLOCK = 128  # outputs of a product: in a wider one most weights would be zero
 _MOST_TOGETHER = 8  # images of a step
-_OUTPUTS_A_STEP = 512  # along an axis: steps of more take ever longer to compile
+_OUTPUTS_A_STEP = 1024  # along an axis: steps of more take ever longer to compile
 
 
 def resize_gathered(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:

@@ -11,6 +11,7 @@ outputs that it feeds. The kernel expands them into matrices of limbs (`_limbs.p
 """
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -71,6 +72,14 @@ def capacity(pixels: int, images: int) -> Capacity:
     tiles = pixels // (_ROWS * _LANES * 3)
     chunk = min(_CHUNK, tiles // _STEP * _STEP)
     return Capacity(chunks=tiles // chunk, tiles=chunk, slabs=_SLABS, images=images)
+
+
+def runs_on(device: jax.Device) -> bool:
+    """Whether the kernel can be compiled for a device: TPUs multiply int8 from their version 5 on.
+
+    Elsewhere, flat buffers of `_steps` serve.
+    """
+    return device.platform == "tpu" and re.match(r"TPU v[234]\b", device.device_kind) is None
 
 
 class Run(NamedTuple):

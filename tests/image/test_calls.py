@@ -1,6 +1,7 @@
 """Images of any sizes in one call equal the installed Pillow, on a GPU's form and on a TPU's."""
 
 import functools
+import types
 
 import jax
 import jax.export
@@ -186,6 +187,21 @@ def test_axes_of_one_length_share_their_weights(planner):
     }
     planner = PLANNERS[planner](images=30, **rooms[planner])
     assert all(planner.add(30_000 * i, 100, 100, 3) for i in range(30))
+
+
+@pytest.mark.parametrize(
+    ("platform", "kind", "expected"),
+    [
+        ("tpu", "TPU v3", False),
+        ("tpu", "TPU v4 lite", False),
+        ("tpu", "TPU v5 lite", True),
+        ("tpu", "TPU7x", True),
+        ("gpu", "NVIDIA H100", False),
+    ],
+)
+def test_where_the_kernel_compiles(platform, kind, expected):
+    device = types.SimpleNamespace(platform=platform, device_kind=kind)
+    assert _walk.runs_on(device) == expected
 
 
 def test_sizes_of_a_tiles_planner_are_limited():
