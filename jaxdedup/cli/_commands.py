@@ -59,7 +59,7 @@ def encode(options: Namespace) -> Work:
     target = _Target(options, options.directory, is_images=True)
     recipe = _recipe(options)
     if options.output:
-        encoding.refuse_unsavable(options.output, recipe.method.name)
+        encoding.refuse_unsavable(options.output, recipe.origin)
     elif isinstance(recipe.method.row, encoding.Features):
         raise ValueError("expected --output FILE.npz or FILE.parquet for the features of cnn")
 
@@ -163,13 +163,22 @@ def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
     if origin is not None:
         recipe = Recipe.from_origin(origin)
         return replace(recipe, formats=options.formats or recipe.formats)
-    method = encoding.method_named(options.method or "phash")
+    method = encoding.method_named(_method_name(options) or "phash")
     return Recipe(method, options.profile or "pillow13", options.draft, options.formats)
+
+
+def _method_name(options: Namespace) -> str | None:
+    """The name that the options say, if any."""
+    if options.hash_size is None:
+        return options.method
+    return f"{options.method or 'phash'}-{options.hash_size}"
 
 
 def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
     """ValueError if the options ask for other encodings than a file has."""
-    asked = {name: getattr(options, name) for name in ("method", "profile", "draft")}
+    asked = {name: getattr(options, name) for name in ("profile", "draft")}
+    if name := _method_name(options):
+        asked["method"] = encoding.method_named(name).name
     wanted = replace(origin, **{name: value for name, value in asked.items() if value})
     if different := wanted.differences(origin):
         raise ValueError(f"{path!r} holds other encodings: {different}")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from jaxdedup import __version__
-from jaxdedup.duplicates import COSINE, DEFAULT_MAX_PAIRS, HAMMING, Keep
+from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, Keep
 from jaxdedup.encoding import METHODS
 from jaxdedup.image import Profile
 from jaxdedup.runtime import positive
@@ -106,7 +106,10 @@ _HELP = {
 
 
 def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--method", choices=METHODS, help="default: phash")
+    command.add_argument("--method", metavar="METHOD", help=f"{', '.join(METHODS)}; default: phash")
+    command.add_argument(
+        "--hash-size", type=_positive, metavar="N", help="hashes of N×N bits; default: 8"
+    )
     command.add_argument("--recursive", action="store_true", help="take sub-folders too")
     command.add_argument(
         "--profile",
@@ -153,8 +156,8 @@ def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
         "--threshold",
         type=_number,
         metavar="T",
-        help=f"hashes: at most T bits differ, 0 to 64 (default: {HAMMING.default}); cnn: a "
-        f"similarity of at least T, -1 to 1 (default: {COSINE.default})",
+        help="hashes: at most T bits differ (default: 10 of 64, and the same share of others); "
+        "cnn: a similarity of at least T, -1 to 1 (default: 0.9)",
     )
     command.add_argument(
         "--max-pairs",

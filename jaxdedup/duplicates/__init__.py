@@ -11,3 +11,4 @@ from ._metric import COSINE as COSINE
 from ._metric import HAMMING as HAMMING
 from ._metric import Metric as Metric
 from ._metric import check_threshold as check_threshold
+from ._metric import default_threshold as default_threshold

@@ -212,7 +212,7 @@ def find_matches(
         encodings: what is searched for.
         corpus: where it is searched; None for the encodings themselves, where none matches itself.
         threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
-            similarity; None for imagededup's, 10 and 0.9.
+            similarity; None for the method's own (:func:`check_threshold`).
         max_pairs: the most pairs to hold; those of equal encodings count where they are listed.
         order: of the matches of each: the nearest first (``"score"``), or as in the corpus
             (``"index"``); None for imagededup's, the former for hashes, the latter for features.

@@ -117,9 +117,7 @@ class Encodings(Mapping[Key, Any]):
             array([[  0,   0,   0,   0,   0,   0,   0, 255]], dtype=uint8)
         """
         if origin.dtype == "uint8":
-            return cls(
-                list(encodings), packed_hashes(encodings, Bits(origin.count or 0).width), origin
-            )
+            return cls(list(encodings), packed_hashes(encodings, origin.count or 0), origin)
         return cls(list(encodings), feature_rows(encodings), replace(origin, count=None))
 
     def __getitem__(self, name: Key) -> Any:
@@ -153,7 +151,8 @@ class Encodings(Mapping[Key, Any]):
         if rows.dtype == np.uint8:
             digits = rows.tobytes().hex()
             width = 2 * rows.shape[1]
-            return [digits[start : start + width] for start in range(0, len(digits), width)]
+            front = width - -(-(self.origin.count or 0) // 4)  # a digit that has no bits
+            return [digits[start + front : start + width] for start in range(0, len(digits), width)]
         return list(rows[:, None])
 
 

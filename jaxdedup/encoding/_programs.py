@@ -136,7 +136,8 @@ class DeviceFunction:
         if self._method.load is not None:
             return images
         method = self._method
-        hashed = HashMethod(method.name, method.size, method.compute)
+        count = method.row.count or 0
+        hashed = HashMethod(method.name, method.size, count, method.compute)
         return hash_resized(images, hashed, self._profile)
 
     def _resize_on_host(self, batch: Batch) -> NDArray[np.uint8]:

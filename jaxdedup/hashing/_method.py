@@ -1,8 +1,9 @@
-"""What the four hashes share: resize, then luma, then 64 comparisons, packed."""
+"""What the hashes share: resize and luma, in either order, then comparisons, packed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,7 +11,8 @@ from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
-from jaxdedup.image import Profile, resize, weigh_channels
+from jaxdedup.image import Profile, resize, rgb_to_luma, weigh_channels
+from jaxdedup.runtime import integer
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 
@@ -18,12 +20,64 @@ _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 Array = Any  # JAX's, traced or not, or NumPy's: the arithmetic is in integers, the bits the same
 
 
-class HashMethod(NamedTuple):
-    """A perceptual hash: its name, the size ``(h, w)`` it looks at, and its comparisons."""
+@dataclass(frozen=True)
+class HashMethod:
+    """A perceptual hash as a value.
+
+    Attributes:
+        name: what files and the command line call it.
+        size: ``(h, w)``, what it looks at.
+        count: its bits.
+        bits: its comparisons, from luma ``uint8[..., h, w]`` to ``bool[..., count]``.
+        luma_first: whether images become grey before they are resized, or after.
+    """
 
     name: str
     size: tuple[int, int]
-    bits: Callable[[Array], Array]  # luma uint8[..., h, w] -> bool[..., 64]
+    count: int
+    bits: Callable[[Array], Array]
+    luma_first: bool = False
+
+
+def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:
+    """The name of a hash: with its sizes, each beside its default, as far as one is another.
+
+    Example:
+        >>> sized_name("phash", (8, 8)), sized_name("phash", (16, 8))
+        ('phash', 'phash-16')
+    """
+    kept = list(sizes)
+    while kept and kept[-1][0] == kept[-1][1]:
+        kept.pop()
+    return "-".join([name, *(str(size) for size, _ in kept)])
+
+
+def checked_size(value: Any, most: int, name: str = "hash_size") -> int:
+    """A size as an int; TypeError or ValueError unless it is from 2 to ``most``.
+
+    Example:
+        >>> checked_size(1, 128)
+        Traceback (most recent call last):
+        ...
+        ValueError: expected hash_size from 2 to 128, got 1
+    """
+    size = integer(name, value)
+    if not 2 <= size <= most:
+        raise ValueError(f"expected {name} from 2 to {most}, got {size}")
+    return size
+
+
+def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
+    """Likewise, and a power of two.
+
+    Example:
+        >>> checked_power_of_two(16, 256)
+        16
+    """
+    size = checked_size(value, most, name)
+    if size & (size - 1):
+        raise ValueError(f"expected {name} to be a power of two, got {size}")
+    return size
 
 
 def namespace(x: Array) -> Any:
@@ -32,7 +86,7 @@ def namespace(x: Array) -> Any:
 
 
 def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
-    """``uint8[..., H, W, 3]`` or ``uint8[..., H, W]`` -> ``uint8[..., 8]``."""
+    """``uint8[..., H, W, 3]`` or ``uint8[..., H, W]`` -> ``uint8[..., ceil(count / 8)]``."""
     program = _program(method, profile)
     sharding = _sharding(images)
     if sharding is not None:
@@ -75,10 +129,18 @@ def _parts_for_cores(images: ArrayLike) -> list[Any]:
 def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.Array]:
     @jax.jit
     def run(images: ArrayLike) -> jax.Array:
+        is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
+        if method.luma_first and is_rgb:
+            return pack_bits(method.bits(_resize_grey(rgb_to_luma(images, profile=profile))))
         resized = resize(images, method.size, profile=profile)
-        is_rgb = resized.shape[-1] == 3  # no hash is 3 pixels wide
         luma = weigh_channels(resized, profile) if is_rgb else resized
         return pack_bits(method.bits(luma))
+
+    def _resize_grey(luma: jax.Array) -> jax.Array:
+        # One by one: a batch of grey images of width 3 would look like RGB.
+        grey = luma.reshape(-1, *luma.shape[-2:])
+        resized = jax.vmap(lambda image: resize(image, method.size, profile=profile))(grey)
+        return resized.reshape(*luma.shape[:-2], *method.size)
 
     return run
 
@@ -97,11 +159,15 @@ def hash_resized(images: Array, method: HashMethod, profile: Profile) -> Array:
         profile: the Pillow whose luma is reproduced.
 
     Returns:
-        ``uint8[..., 8]``, of the same kind of array.
+        ``uint8[..., ceil(count / 8)]``, of the same kind of array.
     """
     return pack_bits(method.bits(weigh_channels(images, profile)))
 
 
 def pack_bits(bits: Array) -> Array:
-    """``bool[..., N]`` -> ``uint8[..., N / 8]``."""
-    return namespace(bits).packbits(bits, axis=-1)
+    """``bool[..., N]`` -> ``uint8[..., ceil(N / 8)]``, right-aligned as a number is."""
+    space = namespace(bits)
+    if missing := -bits.shape[-1] % 8:
+        front = space.zeros((*bits.shape[:-1], missing), bool)
+        bits = space.concatenate([front, bits], axis=-1)
+    return space.packbits(bits, axis=-1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxdedup.duplicates import COSINE, DEFAULT_MAX_PAIRS
+from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
 from jaxdedup.encoding import Recipe, mobilenet_method, network_method
 from jaxdedup.image import Profile
 from jaxdedup.runtime import Path
@@ -65,8 +65,6 @@ class CNN(Encoder):
         >>> means.encode_image(image_array=np.full((60, 80, 3), 255, np.uint8))
         array([[1., 1., 1.]], dtype=float32)
     """
-
-    metric = COSINE
 
     def __init__(
         self,

@@ -12,13 +12,13 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
-from jaxdedup.duplicates import Keep, Matches, Metric
+from jaxdedup.duplicates import Keep, Matches
 from jaxdedup.encoding import Encodings, Recipe
 from jaxdedup.loading import DecodeError, Folder, Item, as_image
 from jaxdedup.runtime import Path, positive
@@ -61,8 +61,6 @@ class Encoder:
         verbose: whether to show progress.
         batch_size, num_workers: as of :func:`jaxdedup.encoding.encode`.
     """
-
-    metric: ClassVar[Metric]
 
     def __init__(
         self, recipe: Recipe, verbose: bool, batch_size: int | None, num_workers: int | None
@@ -264,7 +262,7 @@ class Encoder:
         )
 
     def _check(self, threshold: Any) -> int | float:
-        return self.metric.check(threshold, self.recipe.method.row.count or 0)
+        return duplicates.check_threshold(self.recipe.origin, threshold)
 
     def _given(self, inputs: Inputs) -> Encodings:
         if inputs.image_dir is not None:

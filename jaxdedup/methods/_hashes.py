@@ -1,11 +1,18 @@
 """The encoders of the four perceptual hashes, with imagededup's calls."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
-from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, HAMMING
-from jaxdedup.encoding import METHODS, Method, Recipe
-from jaxdedup.hashing import hamming_distance
+from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
+from jaxdedup.encoding import Recipe, hash_method
+from jaxdedup.hashing import (
+    HashMethod,
+    ahash_method,
+    dhash_method,
+    hamming_distance,
+    phash_method,
+    whash_method,
+)
 from jaxdedup.image import Profile
 from jaxdedup.runtime import Path
 
@@ -19,6 +26,7 @@ class HashEncoder(Encoder):
 
     Args:
         verbose: whether to show progress.
+        hash_size: n, for hashes of n² bits; 8, as imagededup's.
         profile: the Pillow whose pixels are reproduced: ``"pillow13"`` (13.0 and later),
             ``"pillow9"`` (7.0 to 12.1) or ``"pillow6"`` (up to 6.2).
         batch_size: the most images in a call of the device function; None to choose by the size
@@ -35,24 +43,29 @@ class HashEncoder(Encoder):
         recipe: what is made of an image: the method and the settings.
 
     Raises:
-        ValueError: an unknown profile, or a size below 1.
+        TypeError: the hash_size is not an integer.
+        ValueError: an unknown profile, or a size that is out of range.
     """
 
-    method: ClassVar[Method]
-    metric = HAMMING
+    _sized: ClassVar[Callable[[int], HashMethod]]
 
     def __init__(
         self,
         verbose: bool = True,
         *,
+        hash_size: int = 8,
         profile: Profile = "pillow13",
         batch_size: int | None = None,
         num_workers: int | None = None,
         formats: Collection[str] = (),
         draft: bool = False,
     ) -> None:
-        recipe = Recipe(self.method, profile, draft, formats)
-        super().__init__(recipe, verbose, batch_size, num_workers)
+        method = hash_method(type(self)._sized(hash_size))
+        self.hash_size = hash_size
+        super().__init__(Recipe(method, profile, draft, formats), verbose, batch_size, num_workers)
+
+    def _settings(self) -> dict[str, Any]:
+        return super()._settings() | {"hash_size": self.hash_size}
 
     @staticmethod
     def hamming_distance(hash1: str, hash2: str) -> int:
@@ -63,7 +76,7 @@ class HashEncoder(Encoder):
         self,
         image_dir: Path | None = None,
         encoding_map: EncodingMap | None = None,
-        max_distance_threshold: int = 10,
+        max_distance_threshold: int | None = None,
         scores: bool = False,
         outfile: Path | None = None,
         search_method: str | None = None,
@@ -80,9 +93,10 @@ class HashEncoder(Encoder):
 
         Args:
             image_dir: a folder, encoded as :meth:`encode_images` does.
-            encoding_map: hashes instead, by any keys: hex strings, 8 bytes or 8 numbers each; or
+            encoding_map: hashes instead, by any keys: hex strings, bytes or numbers each; or
                 what :func:`jaxdedup.encoding.load` gave.
-            max_distance_threshold: 0 to 64 bits, inclusive.
+            max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
+                other sizes.
             scores: whether to tell the distances.
             outfile: a JSON file for the result, written whole or not at all.
             search_method: ``"bktree"``, ``"brute_force"`` or ``"brute_force_cython"``, for code
@@ -121,7 +135,7 @@ class HashEncoder(Encoder):
         self,
         image_dir: Path | None = None,
         encoding_map: EncodingMap | None = None,
-        max_distance_threshold: int = 10,
+        max_distance_threshold: int | None = None,
         outfile: Path | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
@@ -138,7 +152,8 @@ class HashEncoder(Encoder):
         Args:
             image_dir: as in :meth:`find_duplicates`.
             encoding_map: as in :meth:`find_duplicates`.
-            max_distance_threshold: 0 to 64 bits, inclusive.
+            max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
+                other sizes.
             outfile: a JSON file for the list.
             recursive: whether to take the images of sub-folders too.
             num_enc_workers: number of threads that decode.
@@ -173,7 +188,7 @@ class HashEncoder(Encoder):
         self,
         queries: EncodingMap,
         corpus: EncodingMap,
-        max_distance_threshold: int = 10,
+        max_distance_threshold: int | None = None,
         scores: bool = False,
         *,
         max_pairs: int = DEFAULT_MAX_PAIRS,
@@ -183,7 +198,8 @@ class HashEncoder(Encoder):
         Args:
             queries: hashes by any keys, as in :meth:`find_duplicates`.
             corpus: likewise. A name may be in both: nothing is left out.
-            max_distance_threshold: 0 to 64 bits, inclusive.
+            max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
+                other sizes.
             scores: whether to tell the distances.
             max_pairs: as in :meth:`find_duplicates`.
 
@@ -214,7 +230,7 @@ class AHash(HashEncoder):
         '8040201008040201'
     """
 
-    method = METHODS["ahash"]
+    _sized = staticmethod(ahash_method)
 
 
 class DHash(HashEncoder):
@@ -227,7 +243,7 @@ class DHash(HashEncoder):
         'ffffffffffffffff'
     """
 
-    method = METHODS["dhash"]
+    _sized = staticmethod(dhash_method)
 
 
 class PHash(HashEncoder):
@@ -237,9 +253,11 @@ class PHash(HashEncoder):
         >>> import numpy as np
         >>> PHash(verbose=False).encode_image(image_array=np.full((32, 32), 9))
         'ffffffffffffffff'
+        >>> PHash(verbose=False, hash_size=4).encode_image(image_array=np.full((32, 32), 9))
+        'ffff'
     """
 
-    method = METHODS["phash"]
+    _sized = staticmethod(phash_method)
 
 
 class WHash(HashEncoder):
@@ -252,4 +270,4 @@ class WHash(HashEncoder):
         'f0f0f0f0f0f0f0f0'
     """
 
-    method = METHODS["whash"]
+    _sized = staticmethod(whash_method)

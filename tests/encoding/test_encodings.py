@@ -69,7 +69,7 @@ def test_columns_that_do_not_go_together() -> None:
         with pytest.raises(error, match=message):
             Encodings(names, rows, origin)
     wide = Encodings(["a"], np.zeros((1, 6), np.uint8), replace(origin, count=42))
-    assert wide["a"] == "0" * 12
+    assert wide["a"] == "0" * 11
 
 
 def test_a_differing_origin_says_in_what() -> None:
