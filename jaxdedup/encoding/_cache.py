@@ -105,7 +105,7 @@ class EncodingCache:
             rows = self._connection.execute("SELECT name, size, mtime_ns, encoding FROM encodings")
             for encoded_name, size, mtime_ns, encoding in rows:
                 name = os.fsdecode(encoded_name)
-                if self._stamps.get(name) == (size, mtime_ns):
+                if (stamp := self._stamps.get(name)) and stamp[:2] == (size, mtime_ns):
                     fresh[name] = encoding
                 elif name not in self._stamps and (recursive or "/" not in name):
                     vanished.append((encoded_name,))
@@ -119,7 +119,7 @@ class EncodingCache:
         stamp = self._stamps.get(name)
         if stamp is None:  # it appeared after we looked
             return
-        row = (os.fsencode(name), *stamp, encoding)
+        row = (os.fsencode(name), stamp.size, stamp.mtime_ns, encoding)
         try:
             self._connection.execute("INSERT OR REPLACE INTO encodings VALUES (?, ?, ?, ?)", row)
             if time.monotonic() - self._committed >= _COMMIT_SECONDS:

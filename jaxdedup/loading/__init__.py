@@ -10,11 +10,14 @@ from ._batches import Batch as Batch
 from ._batches import Failure as Failure
 from ._batches import Plan as Plan
 from ._batches import load_batches as load_batches
+from ._colours import FlatImages as FlatImages
+from ._colours import Pixels as Pixels
+from ._colours import Range as Range
+from ._colours import as_image as as_image
+from ._colours import background_colour as background_colour
 from ._decode import DecodeError as DecodeError
 from ._decode import Item as Item
-from ._decode import Pixels as Pixels
 from ._decode import Unreadable as Unreadable
-from ._decode import as_image as as_image
 from ._decode import decode as decode
 from ._decode import image_size as image_size
 from ._decode import own as own

@@ -158,9 +158,10 @@ class _Worker:
             if (pixels := self._place(self._batch, position, shape)) is not None:
                 return pixels
         # It needs memory for itself.
-        if self._large is not None and (
-            pixels := self._place(self._large, position, shape)
-        ) is not None:
+        if (
+            self._large is not None
+            and (pixels := self._place(self._large, position, shape)) is not None
+        ):
             return pixels
         self._large = Batch(self._new_plan(shape))
         if (pixels := self._place(self._large, position, shape)) is not None:
