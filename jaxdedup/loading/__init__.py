@@ -11,10 +11,12 @@ from ._batches import Failure as Failure
 from ._batches import Plan as Plan
 from ._batches import load_batches as load_batches
 from ._colours import FlatImages as FlatImages
+from ._colours import Note as Note
 from ._colours import Pixels as Pixels
 from ._colours import Range as Range
 from ._colours import as_image as as_image
 from ._colours import background_colour as background_colour
+from ._colours import unnoted as unnoted
 from ._decode import DecodeError as DecodeError
 from ._decode import Item as Item
 from ._decode import Unreadable as Unreadable
@@ -22,6 +24,7 @@ from ._decode import decode as decode
 from ._decode import image_size as image_size
 from ._decode import own as own
 from ._folder import Folder as Folder
+from ._gate import default_pixels_in_flight as default_pixels_in_flight
 from ._open import is_source as is_source
 from ._open import open_source as open_source
 from ._sources import ImageSource as ImageSource

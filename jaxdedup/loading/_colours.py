@@ -157,7 +157,7 @@ def image_pixels(
     if is_deep:
         if _was_cut(image, pixels):
             note("range")
-    elif _is_flat(pixels) and len(set(rgba.getextrema()[3])) > 1:
+    elif _is_flat(pixels) and len(set(rgba.getchannel("A").getextrema())) > 1:
         note("alpha")
     return pixels
 

@@ -148,7 +148,7 @@ def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
     except DecodeError as error:
         return Unreadable(str(error))
     except Exception as error:
-        return Unreadable(_reason(error))
+        return Unreadable(_reason(error, "can't be read"))
 
 
 def image_size(item: Item) -> tuple[int, int] | None:
@@ -298,7 +298,7 @@ def _fill(allocate: Allocate, pixels: Pixels) -> Pixels:
     return filled
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, verdict: str = "is damaged") -> str:
     """Why an image can't be loaded, in words that are about the image."""
     if isinstance(error, FileNotFoundError):
         return "does not exist"
@@ -311,4 +311,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "takes more memory than there is"
     told = " ".join(str(error).split())[:_LONGEST_REASON]
-    return f"is damaged: {told}" if told and isinstance(error, _SPEAKING) else "is damaged"
+    return f"{verdict}: {told}" if told and isinstance(error, _SPEAKING) else verdict

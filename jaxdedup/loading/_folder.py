@@ -86,7 +86,8 @@ class Folder:
             return None
         if not stat.S_ISREG(status.st_mode):
             return None
-        return Stamp(status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino))
+        file = (status.st_dev, status.st_ino) if status.st_ino else None  # not every system tells
+        return Stamp(status.st_size, status.st_mtime_ns, file)
 
     def _walk(self) -> Iterator[str]:
         walked: set[tuple[int, int]] = set()
