@@ -25,7 +25,7 @@ from jaxdedup.search import (
     neighbours,
 )
 
-from ._keep import Keep, removable
+from ._keep import Keep, Stamps, removable
 from ._metric import Metric, Order, Pairs, check_threshold, metric_of
 
 DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
@@ -128,11 +128,15 @@ class Matches:
         keep: Keep | Callable[[list[Key]], Key] = "first",
         source: ImageSource | None = None,
         decode: Callable[[Any], Any] | None = None,
+        seen: Stamps | None = None,
     ) -> list[Key]:
         """Names that can go, as each has a duplicate that stays; in order.
 
         No two of the names that stay are duplicates. With the first to stay, these are the files
-        that imagededup's ``find_duplicates_to_remove`` names.
+        that imagededup's ``find_duplicates_to_remove`` names. With a source, files that are not
+        there any more, or not as they were when they were ``seen``, neither go nor keep others
+        from staying; and a file goes with all of its paths, links included, or not at all. Of both
+        the log tells.
 
         Args:
             keep: which of several duplicates stays: the ``"first"``, or of the files the
@@ -141,6 +145,7 @@ class Matches:
                 the one that stays.
             source: of the files.
             decode: decodes a file that Pillow can't open.
+            seen: what :func:`look` gave before the files were read; None to look now.
 
         Raises:
             ValueError: ``keep`` is unknown, needs a source where there is none, or returned
@@ -152,7 +157,7 @@ class Matches:
         for kind, other in zip(i.tolist(), j.tolist(), strict=True):
             if kind != other:
                 near[kind].append(other)
-        removed = removable(members, near, self.names, keep, source, decode)
+        removed = removable(members, near, self.names, keep, source, decode, seen)
         return [self.names[item] for item in removed]
 
     @property

@@ -7,7 +7,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from jaxdedup.loading import Batch, Failure, Item, Pixels, decode, load_batches
+from jaxdedup.loading import (
+    Batch,
+    Failure,
+    Item,
+    Note,
+    Pixels,
+    background_colour,
+    decode,
+    load_batches,
+    unnoted,
+)
 from jaxdedup.runtime import core_count
 
 from ._programs import device_function
@@ -24,6 +34,8 @@ def encode_batches(
     *,
     batch_size: int | None,
     num_workers: int | None,
+    max_pixels_in_flight: int | None = None,
+    note: Note = unnoted,
     count: int = 0,
 ) -> Generator[tuple[int, Rows | Failure]]:
     """Rows and failures, each with its item's position, as they come; nothing is kept.
@@ -33,6 +45,8 @@ def encode_batches(
         recipe: how.
         batch_size: the most images in a batch.
         num_workers: the number of threads.
+        max_pixels_in_flight: the most pixels that are decoded at the same time.
+        note: called for images that become one flat colour.
         count: how many items there are, as far as is known.
     """
     function = device_function(recipe.method, recipe.profile)
@@ -69,12 +83,19 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
     return function(batch)[0]
 
 
-def decoder(recipe: Recipe) -> Callable[..., Pixels]:
+def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
     """:func:`jaxdedup.loading.decode` with the recipe's settings."""
     # At twice the target size the resize still averages over several pixels.
     height, width = recipe.method.size
     draft_size = (2 * height, 2 * width) if recipe.draft else None
-    return partial(decode, formats=recipe.formats, draft_size=draft_size)
+    return partial(
+        decode,
+        formats=recipe.formats,
+        draft_size=draft_size,
+        background=background_colour(recipe.background),
+        range=recipe.range,
+        note=note,
+    )
 
 
 def decode_batches(
@@ -84,6 +105,8 @@ def decode_batches(
     *,
     batch_size: int | None = None,
     num_workers: int | None = None,
+    max_pixels_in_flight: int | None = None,
+    note: Note = unnoted,
 ) -> Generator[Any]:
     """:func:`jaxdedup.loading.load_batches` with the recipe's plans and settings."""
     return load_batches(
@@ -92,5 +115,6 @@ def decode_batches(
         process,
         batch_size=batch_size,
         num_workers=num_workers or core_count() + _WAITING,
-        decode_into=decoder(recipe),
+        max_pixels_in_flight=max_pixels_in_flight,
+        decode_into=decoder(recipe, note),
     )

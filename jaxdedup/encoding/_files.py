@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import Path, refuse_unless_writable, write_whole
+from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
 
 from ._encodings import Encodings, refuse_twice
 from ._names import PackedNames
@@ -88,7 +88,7 @@ def load(path: Path) -> Encodings:
         OSError: the file can't be read.
     """
     _, read = _FORMATS[_suffix(path)]
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             return read(file)
         except Exception as error:  # damage of any kind

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxdedup import __version__
 from jaxdedup.image import Profile
+from jaxdedup.loading import Range, background_colour
 
 from ._method import METHODS, Method, method_named, mobilenet_method
 
@@ -26,8 +27,9 @@ class Origin:
         profile: the Pillow whose pixels were reproduced.
         draft: whether the JPEG decoder scaled down.
         exif_orientation: whether images were turned as their EXIF data says: never, as yet.
-        ground: what transparent images were laid on: nothing, as yet; alpha was dropped.
-        formats: suffixes of files which imageio might open where Pillow could not.
+        background: ``"#rrggbb"``, what transparent images were laid on; "": alpha was dropped.
+        range: whether 16-bit and float values were clipped (``"clip"``) or scaled (``"scale"``).
+        formats: suffixes of what else might be read.
         dtype: what a network's products were computed in.
         weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
             network whose parameters can't be seen.
@@ -40,7 +42,8 @@ class Origin:
     profile: str
     draft: bool = False
     exif_orientation: bool = False
-    ground: str = ""
+    background: str = ""
+    range: str = "clip"
     formats: tuple[str, ...] = ()
     dtype: str = "uint8"
     weights: str | None = ""
@@ -85,6 +88,9 @@ class Origin:
         return f"expected {'; '.join(told)}" if told else ""
 
 
+_SETTINGS = ("profile", "draft", "formats", "background", "range")  # that a recipe shares
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that an encoding depends on beside its image.
@@ -97,12 +103,17 @@ class Recipe:
             ``"pillow9"`` (7.0 to 12.1) or ``"pillow6"`` (up to 6.2).
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
             size that the method looks at: faster, and **not exact**.
-        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
-            can't. Of a video, the first frame.
+        formats: suffixes of what else to read: ``"avif"``; ``"heic"`` and ``"jxl"``, where
+            pillow-heif and pillow-jxl-plugin are installed; and others (``"mp4"``, ``"cr2"``) of
+            files which imageio may open where Pillow can't. Of a video, the first frame.
+        background: the colour (``"white"``, ``"#fff"``, RGB) that transparent images are laid on,
+            as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
+        range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
+            cut them, as imagededup does.
 
     Raises:
         TypeError: ``method`` is no method, or ``formats`` is a string.
-        ValueError: an unknown profile.
+        ValueError: an unknown profile or range, or no opaque colour.
 
     Example:
         >>> from jaxdedup.encoding import METHODS
@@ -114,6 +125,8 @@ class Recipe:
     profile: Profile = "pillow13"
     draft: bool = False
     formats: Collection[str] = ()
+    background: str | tuple[int, int, int] | None = None
+    range: Range = "clip"
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, Method):
@@ -124,7 +137,10 @@ class Recipe:
             )
         if isinstance(self.formats, str):
             raise TypeError(f"expected formats as a collection of suffixes, got {self.formats!r}")
+        if self.range not in get_args(Range):
+            raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
         object.__setattr__(self, "formats", tuple(self.formats))
+        object.__setattr__(self, "background", background_colour(self.background) or None)
         object.__setattr__(self, "draft", bool(self.draft))
 
     @property
@@ -137,6 +153,8 @@ class Recipe:
             method.row.count,
             self.profile,
             self.draft,
+            background=cast(str, self.background or ""),
+            range=self.range,
             formats=tuple(self.formats),
             dtype=method.dtype,
             weights=parameters(method).digest,
@@ -152,7 +170,8 @@ class Recipe:
         """
         is_network = origin.method in METHODS and METHODS[origin.method].load is not None
         method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
-        recipe = cls(method, origin.profile, origin.draft, origin.formats)  # type: ignore[arg-type]
+        settings = {name: getattr(origin, name) for name in _SETTINGS}
+        recipe = cls(method, **settings)
         if different := recipe.origin.differences(origin):
             raise ValueError(f"encodings of {origin.method} can't be made again here: {different}")
         return recipe
