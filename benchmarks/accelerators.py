@@ -34,16 +34,19 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import jaxdedup
-from jaxdedup.hashing._ahash import AHASH
-from jaxdedup.hashing._dhash import DHASH
-from jaxdedup.hashing._method import HashMethod
-from jaxdedup.hashing._phash import PHASH
-from jaxdedup.hashing._whash import WHASH
-from jaxdedup.image import _steps, _walk
+from jaxdedup.hashing import (
+    HashMethod,
+    ahash_method,
+    dhash_method,
+    hash_resized,
+    phash_method,
+    whash_method,
+)
+from jaxdedup.image import packed_form, untouched
 
-METHODS = (AHASH, DHASH, PHASH, WHASH)
+METHODS = (ahash_method(), dhash_method(), phash_method(), whash_method())
+PLATFORMS = {"TPU v5e": "tpu", "H100": "gpu"}
 ARRAY = (64, 480, 640, 3)
-CALL_BYTES, CALL_IMAGES = 64 << 20, 64
 STREAM = 640  # images whose sides are uniform in 200..1200
 
 H100 = """
@@ -167,30 +170,32 @@ def array_cost(target: str, method: HashMethod) -> dict:
 
 
 def call_cost(target: str, method: HashMethod) -> dict:
-    if target == "TPU v5e":
-        capacity = _walk.capacity(CALL_BYTES, CALL_IMAGES)
-        pixels = jax.ShapeDtypeStruct((capacity.chunks * capacity.tiles, 32, 128, 3), jnp.uint8)
-        plan, resize = (lambda: _walk.Planner(method.size, capacity)), _walk.resize_tiles
-    else:
-        capacity = _steps.capacity(CALL_BYTES, CALL_IMAGES, method.size)
-        pixels = jax.ShapeDtypeStruct((capacity.pixels,), jnp.uint8)
-        plan, resize = (lambda: _steps.Planner(method.size, capacity)), _steps.resize_flat
+    """Of the calls that take most images of a folder."""
+    form = packed_form(PLATFORMS[target], size=method.size)
+    capacity = form.capacities[form.common]
+    planner = form.planner(method.size, "pillow13", capacity)
 
-    def run(pixels: jax.Array, tables: Any) -> jax.Array:
-        luma = resize(pixels, tables, method.size, capacity, luma="pillow13")
-        return jnp.packbits(method.bits(luma), axis=-1)
+    def run(*arguments: Any) -> jax.Array:
+        def hashed(images: jax.Array) -> jax.Array:
+            return hash_resized(images, method, "pillow13")
 
-    return cost(target, decoded_bytes(plan), run, pixels, plan().tables())
+        return form.map_resized(hashed, method.size, capacity, *arguments)
+
+    decoded = decoded_bytes(planner)
+    planner.clear()
+    pixels = untouched((planner.buffer_size,), np.uint8)
+    return cost(target, decoded, run, *form.arguments(pixels, planner))
 
 
-def decoded_bytes(plan: Callable[[], Any]) -> float:
+def decoded_bytes(planner: Any) -> float:
     """Of the images of a call, on average over the full calls of a stream."""
     rng = np.random.default_rng(0)
-    calls, planner, used = [], plan(), 0
+    calls, used = [], 0
     for height, width in rng.integers(200, 1201, (STREAM, 2)).tolist():
         if not planner.add(used, height, width, 3):
             calls.append(used)
-            planner, used = plan(), 0
+            used = 0
+            planner.clear()
             planner.add(used, height, width, 3)
         used += 3 * height * width
     return float(np.mean(calls))

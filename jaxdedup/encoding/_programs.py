@@ -240,7 +240,7 @@ class _Program:
             worth_it = wait or self._pixels + pixels_to_come >= _WORTH_COMPILING
             if self._compiled is None and worth_it:
                 self._compiled = Future()
-                Thread(target=self._run, name="jaxdedup-compile").start()
+                Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
         if self._compiled is None or not (wait or self._compiled.done()):
             return None
         return self._compiled.result()

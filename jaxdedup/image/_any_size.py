@@ -75,15 +75,21 @@ def _cpu() -> PackedForm:
     )
 
 
+def _fewer(capacity: tuple[int, int], size: Size) -> tuple[int, int]:
+    """Where images are resized to something large, a call has room for a quarter as many."""
+    pixels, images = capacity
+    return pixels, max(1, images // 4) if max(size) > 64 else images
+
+
 def _gpu() -> PackedForm:
     def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
-        room = _steps.capacity(*capacity, size)
+        room = _steps.capacity(*_fewer(capacity, size), size)
         return _Planner(capacity, lambda: _steps.Planner(size, room, profile=profile))
 
     def map_resized(
         function: Any, size: Size, capacity: tuple[int, int], pixels: Any, tables: Any
     ) -> Any:
-        room = _steps.capacity(*capacity, size)
+        room = _steps.capacity(*_fewer(capacity, size), size)
         return function(_steps.resize_flat(pixels, tables, size, room))
 
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
@@ -96,13 +102,14 @@ def _tpu() -> PackedForm:
     from . import _walk  # Pallas takes a while to import, and only TPUs need it
 
     def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
-        room = _walk.capacity(*capacity)
+        room = _walk.capacity(*_fewer(capacity, size))
         return _Planner(capacity, lambda: _walk.Planner(size, room, profile=profile))
 
     def map_resized(
         function: Any, size: Size, capacity: tuple[int, int], tiles: Any, tables: Any
     ) -> Any:
-        return function(_walk.resize_tiles(tiles, tables, size, _walk.capacity(*capacity)))
+        room = _walk.capacity(*_fewer(capacity, size))
+        return function(_walk.resize_tiles(tiles, tables, size, room))
 
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
         room = _walk.capacity(*planner.capacity)
