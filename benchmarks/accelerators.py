@@ -205,10 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--save", metavar="NAME", default="accelerators")
     options = parser.parse_args()
-    rows = []
-    print(
-        "target", "images", "method", "moved", "sent", "scratch", "kernels", "compile_s", sep="\t"
-    )
+    rows: list[dict[str, Any]] = []
     for target in ("TPU v5e", "H100"):
         try:
             device(target)
@@ -219,6 +216,8 @@ def main() -> None:
             for method in METHODS:
                 row = {"target": target, "images": images, "method": method.name}
                 row |= measure(target, method)
+                if not rows:
+                    print(*row, sep="\t")
                 rows.append(row)
                 print(*(f"{v:.2f}" if isinstance(v, float) else v for v in row.values()), sep="\t")
     save(options.save, rows)
