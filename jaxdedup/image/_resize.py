@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from jaxdedup.runtime import refuse_fork
+
 from ._contraction import in_blocks, read_rows, resize_height, resize_width
 from ._lanczos import ResizeWeights, plan_resize
 from ._lanczos import vertical_first as goes_vertical_first
@@ -39,6 +41,7 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
         >>> resize(np.full((480, 640, 3), 200, np.uint8), (8, 9)).shape
         (8, 9, 3)
     """
+    refuse_fork()
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
