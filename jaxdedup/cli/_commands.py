@@ -1,11 +1,11 @@
 """The commands, each in two steps: whatever can be wrong is found out before the work begins."""
 
 import os
-import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,25 @@ from jaxdedup import duplicates, encoding, loading, runtime
 from jaxdedup.duplicates import Matches
 from jaxdedup.encoding import Encodings, Origin, Recipe
 from jaxdedup.report import save_report
+from jaxdedup.runtime import escaped
+
+from ._output import give, printable, refuse_closed_output, tell
 
 Work = Callable[[], int]
 
 _NOTHING_ENCODED = 1
+_LINES = 10_000  # that are written at a time
+_OF_FOLDERS = (
+    "recursive",
+    "follow_links",
+    "frames",
+    "formats",
+    "batch_size",
+    "num_workers",
+    "max_pixels_in_flight",
+    "cache",
+)
+_DECIDING = ("method", "profile", "draft", "background", "range")  # what the bits are
 
 
 class _Target:
@@ -30,7 +45,10 @@ class _Target:
         self.source: loading.ImageSource | None = None
         self.stored: Encodings | None = None
         if is_images or loading.is_source(path):
-            self.source = loading.open_source(path, recursive=options.recursive)
+            source = loading.open_source(
+                path, recursive=options.recursive, follow_links=options.follow_links
+            )
+            self.source = loading.Frames(source) if options.frames else source
         else:
             self.stored = encoding.load(path)
             _refuse_other(options, path, self.stored.origin)
@@ -47,6 +65,7 @@ class _Target:
             cache=getattr(options, "cache", None),
             batch_size=options.batch_size,
             num_workers=options.num_workers,
+            max_pixels_in_flight=options.max_pixels_in_flight,
             progress=None if options.quiet else recipe.method.name,
         )
         _tell_encoded(options, len(encodings), reused, time.perf_counter() - start)
@@ -62,14 +81,16 @@ def encode(options: Namespace) -> Work:
         encoding.refuse_unsavable(options.output, recipe.origin)
     elif isinstance(recipe.method.row, encoding.Features):
         raise ValueError("expected --output FILE.npz or FILE.parquet for the features of cnn")
+    else:
+        refuse_closed_output()
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
         if options.output:
             encoding.save(options.output, encodings)
         else:
-            for name, digits in encodings.to_dict().items():
-                print(f"{digits}  {name}")
+            shown = encodings.to_dict().items()
+            _give_lines(options, ((f"{digits}  ", name) for name, digits in shown))
         return _code(encodings)
 
     return work
@@ -87,11 +108,13 @@ def find(options: Namespace) -> Work:
     recipe = _prepare(options, [target])
 
     def work() -> int:
+        seen = duplicates.look(target.source) if options.to_remove else None
         encodings = target.encodings(options, recipe)
         matches = _matches(options, encodings, order=None if options.output else "score")
         if options.to_remove:
             decode = None if recipe is None else encoding.decoder(replace(recipe, draft=False))
-            _give_removable(options, matches, matches.removable(keep, target.source, decode))
+            removed = matches.removable(keep, target.source, decode, seen)
+            _give_removable(options, matches, removed)
         else:
             _give_groups(options, matches)
         return _code(encodings)
@@ -111,7 +134,7 @@ def query(options: Namespace) -> Work:
         if options.output:
             runtime.write_json(options.output, found)
         else:
-            _print_queries(found)
+            _give_queries(found)
         matched = sum(map(bool, found.values()))
         _tell(options, f"{matched} of {len(found)} new images have duplicates")
         return _code(new, corpus)
@@ -147,7 +170,7 @@ def _prepare(
     origins = [target.stored.origin for target in targets if target.stored is not None]
     recipe = _recipe(options, *origins[:1]) if len(origins) < len(targets) else None
     if recipe is None:
-        for option in ("recursive", "formats", "batch_size", "num_workers", "cache"):
+        for option in _OF_FOLDERS:
             if getattr(options, option, None):
                 raise ValueError(f"--{option.replace('_', '-')} goes with a folder")
     duplicates.check_threshold(recipe.origin if recipe else origins[0], options.threshold)
@@ -155,6 +178,8 @@ def _prepare(
         if not options.output.endswith(output_suffix):
             raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r}")
         runtime.refuse_unless_writable(options.output)
+    else:
+        refuse_closed_output()
     return recipe
 
 
@@ -164,7 +189,14 @@ def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
         recipe = Recipe.from_origin(origin)
         return replace(recipe, formats=options.formats or recipe.formats)
     method = encoding.method_named(_method_name(options) or "phash")
-    return Recipe(method, options.profile or "pillow13", options.draft, options.formats)
+    return Recipe(
+        method,
+        options.profile or "pillow13",
+        options.draft,
+        options.formats,
+        options.background,
+        options.range or "clip",
+    )
 
 
 def _method_name(options: Namespace) -> str | None:
@@ -176,7 +208,7 @@ def _method_name(options: Namespace) -> str | None:
 
 def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
     """ValueError if the options ask for other encodings than a file has."""
-    asked = {name: getattr(options, name) for name in ("profile", "draft")}
+    asked = {name: getattr(options, name) for name in _DECIDING if name != "method"}
     if name := _method_name(options):
         asked["method"] = encoding.method_named(name).name
     wanted = replace(origin, **{name: value for name, value in asked.items() if value})
@@ -197,7 +229,7 @@ def _give_removable(options: Namespace, matches: Matches, removed: Sequence[str]
     if options.output:
         runtime.write_json(options.output, removed)
     else:
-        print("".join(f"{name}\n" for name in removed), end="")
+        _give_lines(options, (("", name) for name in removed))
     _tell(options, f"{len(removed)} of {len(matches.names)} images can go")
 
 
@@ -208,16 +240,26 @@ def _give_groups(options: Namespace, matches: Matches) -> None:
     else:
         nearest = matches.nearest()
         for number, group in enumerate(groups):
-            lines = [f"{_score(nearest[item])}  {matches.names[item]}\n" for item in group]
-            print(("\n" if number else "") + "".join(lines), end="")
+            if number:
+                give("\0" if options.null else "\n")
+            lines = ((f"{_score(nearest[item])}  ", matches.names[item]) for item in group)
+            _give_lines(options, lines)
     _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
 
 
-def _print_queries(found: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
+def _give_lines(options: Namespace, lines: Iterable[tuple[str, str]]) -> None:
+    """Lines of what stands before a name, and the name."""
+    end, names = ("\0", "raw") if options.null else ("\n", "")
+    text = (f"{before}{printable(name, bool(names))}{end}" for before, name in lines)
+    while part := "".join(islice(text, _LINES)):
+        give(part, names)
+
+
+def _give_queries(found: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
     for name, near in found.items():
         if near:
-            print(name)
-            print("".join(f"  {_score(score)}  {other}\n" for other, score in near), end="")
+            lines = (f"  {_score(score)}  {escaped(other)}\n" for other, score in near)
+            give(f"{escaped(name)}\n{''.join(lines)}")
 
 
 def _score(score: Any) -> str:
@@ -235,9 +277,10 @@ def _tell_skipped(options: Namespace, failures: Mapping[str, str]) -> None:
         reasons = encoding.commonest(failures)
         _tell(options, f"{len(failures)} skipped: {reasons}; --list-skipped names them")
     if options.list_skipped:
-        _tell(options, "\n".join(f"  {name}: {reason}" for name, reason in failures.items()))
+        lines = (f"  {escaped(name)}: {escaped(why)}" for name, why in failures.items())
+        _tell(options, "\n".join(lines))
 
 
 def _tell(options: Namespace, text: str) -> None:
     if not options.quiet:
-        print(text, file=sys.stderr)
+        tell(text)

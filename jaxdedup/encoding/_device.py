@@ -18,7 +18,7 @@ from jaxdedup.loading import (
     load_batches,
     unnoted,
 )
-from jaxdedup.runtime import core_count
+from jaxdedup.runtime import core_count, refuse_fork
 
 from ._programs import device_function
 from ._recipe import Recipe
@@ -71,6 +71,7 @@ def encode_batches(
 
 def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
     """The row of one decoded image, in this thread."""
+    refuse_fork()
     function = device_function(recipe.method, recipe.profile)
     place = None
     for shape in (None, pixels.shape):

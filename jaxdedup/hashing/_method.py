@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
 from jaxdedup.image import Profile, resize, rgb_to_luma, weigh_channels
-from jaxdedup.runtime import integer
+from jaxdedup.runtime import integer, refuse_fork
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 
@@ -87,6 +87,7 @@ def namespace(x: Array) -> Any:
 
 def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
     """``uint8[..., H, W, 3]`` or ``uint8[..., H, W]`` -> ``uint8[..., ceil(count / 8)]``."""
+    refuse_fork()
     program = _program(method, profile)
     sharding = _sharding(images)
     if sharding is not None:

@@ -14,6 +14,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import refuse_fork
+
 Hex = str | Sequence[str] | NDArray[np.str_]
 
 
@@ -103,6 +105,7 @@ def to_bits(hashes: ArrayLike, *, bits: int | None = None) -> jax.Array:
         >>> int(to_bits(np.full(8, 3, np.uint8)).sum())
         16
     """
+    refuse_fork()
     packed = jnp.asarray(hashes)
     width = _check_packed(packed.dtype, packed.shape, bits)
     if not packed.size:  # which jnp.unpackbits can't take
@@ -170,6 +173,7 @@ def _packed(hashes: ArrayLike | Hex) -> jax.Array:
     if not isinstance(hashes, jax.Array):
         array = np.asarray(hashes)
         hashes = from_hex(array) if array.dtype.kind == "U" else array
+    refuse_fork()
     packed = jnp.asarray(hashes)
     _check_packed(packed.dtype, packed.shape)
     return packed

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxdedup.runtime import refuse_fork
+
 from ._profiles import Profile, rules
 
 
@@ -34,6 +36,7 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
         Array([ 76, 255], dtype=uint8)
     """
     rules(profile)
+    refuse_fork()
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")

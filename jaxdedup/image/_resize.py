@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxdedup.runtime import refuse_fork
+
 from ._forms import resize_gathered, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
 from ._platform import by_platform, form_on_cpu
@@ -39,6 +41,7 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
         >>> resize(np.full((480, 640, 3), 200, np.uint8), (8, 9)).shape
         (8, 9, 3)
     """
+    refuse_fork()
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")

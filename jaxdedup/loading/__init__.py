@@ -10,6 +10,7 @@ from ._batches import Batch as Batch
 from ._batches import Failure as Failure
 from ._batches import Plan as Plan
 from ._batches import load_batches as load_batches
+from ._colours import Flat as Flat
 from ._colours import FlatImages as FlatImages
 from ._colours import Note as Note
 from ._colours import Pixels as Pixels
@@ -24,6 +25,7 @@ from ._decode import decode as decode
 from ._decode import image_size as image_size
 from ._decode import own as own
 from ._folder import Folder as Folder
+from ._frames import Frames as Frames
 from ._gate import default_pixels_in_flight as default_pixels_in_flight
 from ._open import is_source as is_source
 from ._open import open_source as open_source

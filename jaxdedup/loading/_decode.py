@@ -116,7 +116,7 @@ def decode(
     except DecodeError:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
-        raise DecodeError(_reason(error)) from error
+        raise DecodeError(why_damaged(error)) from error
 
 
 def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
@@ -148,7 +148,7 @@ def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
     except DecodeError as error:
         return Unreadable(str(error))
     except Exception as error:
-        return Unreadable(_reason(error, "can't be read"))
+        return Unreadable(why_damaged(error, "can't be read"))
 
 
 def image_size(item: Item) -> tuple[int, int] | None:
@@ -298,8 +298,13 @@ def _fill(allocate: Allocate, pixels: Pixels) -> Pixels:
     return filled
 
 
-def _reason(error: Exception, verdict: str = "is damaged") -> str:
-    """Why an image can't be loaded, in words that are about the image."""
+def why_damaged(error: Exception, verdict: str = "is damaged") -> str:
+    """Why an image can't be loaded, in words that are about the image.
+
+    Example:
+        >>> why_damaged(KeyError(6))
+        'is damaged'
+    """
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, OSError) and error.strerror:

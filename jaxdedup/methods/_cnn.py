@@ -10,6 +10,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
 from jaxdedup.encoding import Recipe, mobilenet_method, network_method
 from jaxdedup.image import Profile
+from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
 from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
@@ -42,9 +43,20 @@ class CNN(Encoder):
         batch_size: the most images in a call of the network; None to choose.
         num_workers: number of threads, which decode and then run the device on what they decoded;
             None for two more than there are cores.
-        formats: suffixes of files which imageio may open where Pillow can't.
+        formats: suffixes of what else to read: ``"avif"``; ``"heic"`` and ``"jxl"``, where
+            pillow-heif and pillow-jxl-plugin are installed; and others (``"mp4"``, ``"cr2"``) of
+            files which imageio may open where Pillow can't. Of a video, the first frame.
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
             size that the network takes. Faster on large photographs, but **not exact**.
+        background: the colour (``"white"``, ``"#fff"``, RGB) that transparent images are laid on,
+            as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
+        range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
+            cut them, as imagededup does.
+        max_pixels_in_flight: the most pixels that are decoded at the same time, but that a larger
+            image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
+        follow_links: whether sub-folders may be links; each folder is read once.
+        frames: whether every frame of an animation, or page of a file, is an image: ``name``,
+            ``name#2``, ``name#3``, …
 
     Attributes:
         recipe: what is made of an image: the method and the settings.
@@ -80,6 +92,11 @@ class CNN(Encoder):
         num_workers: int | None = None,
         formats: Collection[str] = (),
         draft: bool = False,
+        background: str | tuple[int, int, int] | None = None,
+        range: Range = "clip",
+        max_pixels_in_flight: int | None = None,
+        follow_links: bool = False,
+        frames: bool = False,
     ) -> None:
         self.weights = weights
         self.model = model
@@ -94,9 +111,17 @@ class CNN(Encoder):
             method = network_method(
                 model, preprocess=preprocess, image_size=224 if image_size is None else image_size
             )
-        recipe = Recipe(method, profile, draft, formats)
+        recipe = Recipe(method, profile, draft, formats, background, range)
         _ = recipe.origin  # loads the weights: what is wrong with them is told now
-        super().__init__(recipe, verbose, batch_size, num_workers)
+        super().__init__(
+            recipe,
+            verbose,
+            batch_size,
+            num_workers,
+            max_pixels_in_flight,
+            follow_links,
+            frames,
+        )
 
     def _settings(self) -> dict[str, Any]:
         method = self.recipe.method

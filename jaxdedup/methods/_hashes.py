@@ -14,6 +14,7 @@ from jaxdedup.hashing import (
     whash_method,
 )
 from jaxdedup.image import Profile
+from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
 from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
@@ -33,11 +34,21 @@ class HashEncoder(Encoder):
             of the images. No encoding depends on it.
         num_workers: number of threads, which decode and then run the device on what they decoded;
             None for two more than there are cores.
-        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
-            can't. Of a video, the first frame.
+        formats: suffixes of what else to read: ``"avif"``; ``"heic"`` and ``"jxl"``, where
+            pillow-heif and pillow-jxl-plugin are installed; and others (``"mp4"``, ``"cr2"``) of
+            files which imageio may open where Pillow can't. Of a video, the first frame.
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
             size that the hash looks at. Faster on large photographs, but **not exact**: some bits
             differ from those of the whole image.
+        background: the colour (``"white"``, ``"#fff"``, RGB) that transparent images are laid on,
+            as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
+        range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
+            cut them, as imagededup does.
+        max_pixels_in_flight: the most pixels that are decoded at the same time, but that a larger
+            image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
+        follow_links: whether sub-folders may be links; each folder is read once.
+        frames: whether every frame of an animation, or page of a file, is an image: ``name``,
+            ``name#2``, ``name#3``, …
 
     Attributes:
         recipe: what is made of an image: the method and the settings.
@@ -59,10 +70,23 @@ class HashEncoder(Encoder):
         num_workers: int | None = None,
         formats: Collection[str] = (),
         draft: bool = False,
+        background: str | tuple[int, int, int] | None = None,
+        range: Range = "clip",
+        max_pixels_in_flight: int | None = None,
+        follow_links: bool = False,
+        frames: bool = False,
     ) -> None:
         method = hash_method(type(self)._sized(hash_size))
         self.hash_size = hash_size
-        super().__init__(Recipe(method, profile, draft, formats), verbose, batch_size, num_workers)
+        super().__init__(
+            Recipe(method, profile, draft, formats, background, range),
+            verbose,
+            batch_size,
+            num_workers,
+            max_pixels_in_flight,
+            follow_links,
+            frames,
+        )
 
     def _settings(self) -> dict[str, Any]:
         return super()._settings() | {"hash_size": self.hash_size}
