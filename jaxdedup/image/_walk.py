@@ -179,6 +179,9 @@ class Planner:
         sides = [(height, self._size[0]), (width, self._size[1])]
         rows = _Axis(*sides[swapped], 3 * _ROWS if grey else _LANES)
         columns = _Axis(*sides[not swapped], _LANES)
+        matrices = -(-columns.length // columns.inputs) + -(-rows.length // rows.inputs)
+        if matrices > self._capacity.chunks * self._capacity.slabs:
+            return False  # soon, as such a strip would take long to plan
         tiles = _describe(rows, columns, grey)
 
         runs: list[Run] = []
