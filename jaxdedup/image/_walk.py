@@ -34,7 +34,7 @@ _ROWS, _LANES = 32, 128  # of a tile
 _FED = 8  # outputs that an input of a slab feeds at most
 _GROUP = 32  # outputs of one product: its limbs side by side are a matrix of 96 rows
 _STEP = 16  # tiles that are fetched together
-_CHUNK, _SLABS = 1024, 128  # tiles and slabs of a chunk
+_CHUNK = 1024  # tiles
 _MOST_OUTPUTS = 256  # the number of an output is 8 bits of a slab
 
 # What a tile is, in bits.
@@ -62,8 +62,14 @@ class Tables(NamedTuple):
     swapped: np.ndarray | jax.Array  # bool[B]: the image was transposed, to go vertically first
 
 
-def capacity(pixels: int, images: int) -> Capacity:
+def capacity(pixels: int, images: int, slabs: int = 128) -> Capacity:
     """Room for some bytes of pixels, padding included, and for some images.
+
+    Args:
+        pixels: of all tiles, in bytes.
+        images: the most images in a call.
+        slabs: of a chunk. A row of tiles has one for every 128 columns: a chunk of fewer is only
+            filled in part by an image that is wider. Fast memory has room for 320 or so.
 
     Example:
         >>> capacity(64 << 20, 64)
@@ -71,7 +77,7 @@ def capacity(pixels: int, images: int) -> Capacity:
     """
     tiles = pixels // (_ROWS * _LANES * 3)
     chunk = min(_CHUNK, tiles // _STEP * _STEP)
-    return Capacity(chunks=tiles // chunk, tiles=chunk, slabs=_SLABS, images=images)
+    return Capacity(chunks=tiles // chunk, tiles=chunk, slabs=slabs, images=images)
 
 
 def runs_on(device: jax.Device) -> bool:
@@ -179,6 +185,9 @@ class Planner:
         sides = [(height, self._size[0]), (width, self._size[1])]
         rows = _Axis(*sides[swapped], 3 * _ROWS if grey else _LANES)
         columns = _Axis(*sides[not swapped], _LANES)
+        matrices = -(-columns.length // columns.inputs) + -(-rows.length // rows.inputs)
+        if matrices > self._capacity.chunks * self._capacity.slabs:
+            return False  # soon, as such a strip would take long to plan
         tiles = _describe(rows, columns, grey)
 
         runs: list[Run] = []
