@@ -152,10 +152,11 @@ def report(options: Namespace) -> Work:
         matches = _matches(options, encodings)
         save_report(
             options.output,
-            matches.to_dict(scores=True),
+            matches,
             target.source or target.path,
             formats=options.formats,
             num_workers=options.num_workers,
+            progress=None if options.quiet else "thumbnails",
         )
         _tell(options, f"{len(matches.groups())} groups of duplicates are in {options.output}")
         return _code(encodings)
@@ -218,7 +219,8 @@ def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
 
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:
     limits = {"threshold": options.threshold, "max_pairs": options.max_pairs}
-    return duplicates.find_matches(*encodings, order=order, **limits)
+    with runtime.timed(None if options.quiet else "search"):
+        return duplicates.find_matches(*encodings, order=order, **limits)
 
 
 def _code(*encodings: Encodings) -> int:

@@ -22,6 +22,7 @@ from ._decode import DecodeError as DecodeError
 from ._decode import Item as Item
 from ._decode import Unreadable as Unreadable
 from ._decode import decode as decode
+from ._decode import exif_orientation as exif_orientation
 from ._decode import image_size as image_size
 from ._decode import own as own
 from ._folder import Folder as Folder

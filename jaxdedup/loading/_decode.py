@@ -33,6 +33,7 @@ Admit = Callable[[int], None]
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _HEAD = 16  # bytes that tell a format
 _LONGEST_REASON = 200
+_ORIENTATION = 0x0112  # EXIF's tag
 # Errors whose words are for users; those of others are about the decoder.
 _SPEAKING = (OSError, SyntaxError, ValueError)
 
@@ -167,6 +168,22 @@ def image_size(item: Item) -> tuple[int, int] | None:
             return image.size
     except Exception:  # decoders raise anything at all on damaged files
         return None
+
+
+def exif_orientation(item: Item) -> int:
+    """How an image is to be turned to be seen, as EXIF numbers it: 1 for not at all.
+
+    Example:
+        >>> exif_orientation(b"no image")
+        1
+    """
+    try:
+        if isinstance(item, Image.Image):
+            return int(item.getexif().get(_ORIENTATION, 1))
+        with _opened(item) as file, Image.open(file) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # decoders raise anything at all on damaged files
+        return 1
 
 
 def _opened(item: Any) -> BinaryIO:

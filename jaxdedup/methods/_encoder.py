@@ -290,9 +290,9 @@ class Encoder:
         max_pairs = positive("max_pairs", max_pairs)
         if outfile:
             runtime.refuse_unless_writable(outfile)
-        return duplicates.find_matches(
-            self._given(inputs), threshold=threshold, max_pairs=max_pairs
-        )
+        encodings = self._given(inputs)
+        with runtime.timed("search" if self.verbose else None):
+            return duplicates.find_matches(encodings, threshold=threshold, max_pairs=max_pairs)
 
     def _check(self, threshold: Any) -> int | float:
         return duplicates.check_threshold(self.recipe.origin, threshold)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdedup.duplicates import Matches
 from jaxdedup.search import HammingPairs, groups
 
 DuplicateMap = Mapping[str, Sequence[str] | Sequence[tuple[str, int]] | Sequence[tuple[str, float]]]
@@ -64,6 +65,57 @@ def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
     components = [[names[n] for n in group] for group in groups(pairs, len(names))]
     components.sort(key=len, reverse=True)
     return [_arrange(component, duplicates) for component in components]
+
+
+def groups_of_matches(matches: Matches) -> list[list[Member]]:
+    """As :func:`duplicate_groups` of ``matches.to_dict(scores=True)``, without its pairs.
+
+    Thousands of copies are a group without their millions of pairs.
+    """
+    kinds, counts = matches.kinds, np.bincount(matches.kinds)
+    near = _near_kinds(matches, len(counts))
+    order = np.argsort(kinds, kind="stable")
+    starts = np.cumsum(counts) - counts
+    # Of each kind two items: what is near it is near its first, and its first to the second.
+    first = order[starts].tolist()
+    second = order[np.minimum(starts + 1, len(order) - 1)].tolist()
+    degree = [
+        int(count) - 1 + sum(int(counts[other]) for other, _ in others)
+        for count, others in zip(counts, near, strict=True)
+    ]
+    copy = matches.metric.copy_score
+
+    def arrange(group: list[int]) -> list[Member]:
+        reference = max(group, key=lambda item: degree[kinds[item]])
+        of_reference = {kinds[reference]: copy, **dict(near[kinds[reference]])}
+        direct, indirect = [], []
+        for item in group:
+            kind, name = kinds[item], matches.names[item]
+            if item == reference:
+                continue
+            if kind in of_reference:
+                direct.append(Member(name, of_reference[kind]))
+                continue
+            alike = [(copy, second[kind] if item == first[kind] else first[kind])]
+            found = [(score, first[other]) for other, score in near[kind]]
+            found += alike if counts[kind] > 1 else []
+            score, other = min(found, key=lambda entry: (_farness(entry[0]), entry[1]))
+            indirect.append(Member(name, score, matches.names[other]))
+        for members in (direct, indirect):
+            members.sort(key=lambda member: _farness(member.score))
+        return [Member(matches.names[reference]), *direct, *indirect]
+
+    return [arrange(group) for group in matches.groups()]
+
+
+def _near_kinds(matches: Matches, count: int) -> list[list[tuple[int, int | float]]]:
+    """By kind, the kinds near it, each with its score."""
+    near: list[list[tuple[int, int | float]]] = [[] for _ in range(count)]
+    i, j, scores = (column.tolist() for column in matches.pairs)
+    for kind, other, score in zip(i, j, scores, strict=True):
+        near[kind].append((other, score))
+        near[other].append((kind, score))
+    return near
 
 
 def _entries(duplicates: DuplicateMap, name: str) -> Iterator[tuple[str, Score]]:
