@@ -38,7 +38,7 @@ from jaxdedup.hashing import (
     HashMethod,
     ahash_method,
     dhash_method,
-    hash_resized,
+    pack_bits,
     phash_method,
     whash_method,
 )
@@ -176,10 +176,10 @@ def call_cost(target: str, method: HashMethod) -> dict:
     planner = form.planner(method.size, "pillow13", capacity)
 
     def run(*arguments: Any) -> jax.Array:
-        def hashed(images: jax.Array) -> jax.Array:
-            return hash_resized(images, method, "pillow13")
+        def hashed(luma: jax.Array) -> jax.Array:
+            return pack_bits(method.bits(luma))
 
-        return form.map_resized(hashed, method.size, capacity, *arguments)
+        return form.map_resized(hashed, method.size, capacity, "pillow13", *arguments)
 
     decoded = decoded_bytes(planner)
     planner.clear()

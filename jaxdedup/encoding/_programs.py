@@ -19,13 +19,14 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from jaxdedup.hashing import HashMethod, hash_resized
+from jaxdedup.hashing import pack_bits
 from jaxdedup.image import (
     Profile,
     packed_form,
     pillow_resizes_as_planned,
     resize_on_host,
     untouched,
+    weigh_channels,
 )
 from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
@@ -54,7 +55,7 @@ class DeviceFunction:
     def __init__(self, method: Method, profile: Profile) -> None:
         self._method, self._profile = method, profile
         devices = jax.local_devices()
-        self._form = packed_form(devices[0].platform, devices[0].device_kind, method.size)
+        self._form = packed_form(devices[0].platform, method.size, devices[0])
         self._asked = os.environ.get("JAXDEDUP_FORM", "")
         self._on_host = (
             devices[0].platform == "cpu"
@@ -127,25 +128,24 @@ class DeviceFunction:
 
         def run(*arguments: Any) -> jax.Array:
             size = self._method.size
-            return self._form.map_resized(self._finish, size, capacity, *arguments)
+            luma = self._profile if self._network is None else None
+            return self._form.map_resized(self._finish, size, capacity, luma, *arguments)
 
         return jax.jit(run).lower(*shapes).compile()
 
     def _finish(self, images: Any) -> Any:
-        """Of resized images, ``uint8[K, h, w, 3]``, NumPy's or JAX's."""
-        if self._method.load is not None:
+        """Of resized images, NumPy's or JAX's: a hash of luma, or what a network takes."""
+        if self._network is not None:
             return images
-        method = self._method
-        count = method.row.count or 0
-        hashed = HashMethod(method.name, method.size, count, method.compute)
-        return hash_resized(images, hashed, self._profile)
+        return pack_bits(self._method.compute(images))
 
     def _resize_on_host(self, batch: Batch) -> NDArray[np.uint8]:
+        """As the program does: to luma for a hash, else to three channels."""
         resized = np.empty((len(batch.positions), *self._method.size, 3), np.uint8)
         for number in range(len(resized)):
             image = resize_on_host(batch.image(number), self._method.size, self._profile)
             resized[number] = image if image.ndim == 3 else image[..., None]
-        return resized
+        return weigh_channels(resized, self._profile) if self._network is None else resized
 
 
 class _Network:

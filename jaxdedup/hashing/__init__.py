@@ -15,7 +15,7 @@ from ._ahash import ahash_method as ahash_method
 from ._dhash import dhash as dhash
 from ._dhash import dhash_method as dhash_method
 from ._method import HashMethod as HashMethod
-from ._method import hash_resized as hash_resized
+from ._method import pack_bits as pack_bits
 from ._packed import from_hex as from_hex
 from ._packed import hamming_distance as hamming_distance
 from ._packed import to_bits as to_bits
@@ -33,7 +33,7 @@ __all__ = [
     "dhash_method",
     "from_hex",
     "hamming_distance",
-    "hash_resized",
+    "pack_bits",
     "phash",
     "phash_method",
     "to_bits",

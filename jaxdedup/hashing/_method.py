@@ -151,20 +151,6 @@ def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
     return WideProgram(_program(method, profile))
 
 
-def hash_resized(images: Array, method: HashMethod, profile: Profile) -> Array:
-    """Hash images that have the method's size already.
-
-    Args:
-        images: ``uint8[..., h, w, 3]``, JAX's or NumPy's; of a grey one all channels are equal.
-        method: the hash.
-        profile: the Pillow whose luma is reproduced.
-
-    Returns:
-        ``uint8[..., ceil(count / 8)]``, of the same kind of array.
-    """
-    return pack_bits(method.bits(weigh_channels(images, profile)))
-
-
 def pack_bits(bits: Array) -> Array:
     """``bool[..., N]`` -> ``uint8[..., ceil(N / 8)]``, right-aligned as a number is."""
     space = namespace(bits)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _packed, _steps
+from ._luma import weigh_channels
 from ._profiles import Profile
 
 Size = tuple[int, int]
@@ -18,7 +19,6 @@ _ACCELERATOR_CAPACITIES = (  # bytes and images
     (512 << 20, 16),
     (2**31 - 1, 1),
 )
-_OLD_TPUS = ("v2", "v3", "v4")  # the kernel's products of int8 can't be lowered for them
 _MOST_TILED = 256  # outputs an axis, of the kernel
 
 
@@ -30,8 +30,9 @@ class PackedForm(NamedTuple):
         common: which of them is for most images; others are for single ones.
         planner: from ``(size, profile, capacity)`` to what plans the calls.
         arguments: from a flat buffer and its planner to what the program takes.
-        map_resized: from a function, the planner's size and capacity, and those arguments to the
-            function's results of all images, resized to ``uint8[K, h, w, 3]``.
+        map_resized: from a function, the planner's size and capacity, the profile of luma or None,
+            and those arguments, to the function's results of all images, resized: to luma
+            ``uint8[K, h, w]``, or ``uint8[K, h, w, 3]`` without a profile.
     """
 
     capacities: tuple[Any, ...]
@@ -62,9 +63,17 @@ class _Planner:
 
 def _cpu() -> PackedForm:
     def map_resized(
-        function: Any, size: Size, capacity: Any, pixels: Any, tables: _packed.Tables
+        function: Any,
+        size: Size,
+        capacity: Any,
+        luma: Profile | None,
+        pixels: Any,
+        tables: _packed.Tables,
     ) -> jax.Array:
-        return _packed.map_resized(function, pixels, tables, size)
+        def finish(images: jax.Array) -> Any:
+            return function(images if luma is None else weigh_channels(images, luma))
+
+        return _packed.map_resized(finish, pixels, tables, size)
 
     return PackedForm(
         (_packed.COMMON, _packed.LARGE),
@@ -82,15 +91,24 @@ def _fewer(capacity: tuple[int, int], size: Size) -> tuple[int, int]:
 
 
 def _gpu() -> PackedForm:
+    def room_of(capacity: tuple[int, int], size: Size) -> _steps.Capacity:
+        share = 24 if capacity != _ACCELERATOR_CAPACITIES[-1] else 8  # strips need more weights
+        return _steps.capacity(*_fewer(capacity, size), size, share)
+
     def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
-        room = _steps.capacity(*_fewer(capacity, size), size)
+        room = room_of(capacity, size)
         return _Planner(capacity, lambda: _steps.Planner(size, room, profile=profile))
 
     def map_resized(
-        function: Any, size: Size, capacity: tuple[int, int], pixels: Any, tables: Any
+        function: Any,
+        size: Size,
+        capacity: tuple[int, int],
+        luma: Profile | None,
+        pixels: Any,
+        tables: Any,
     ) -> Any:
-        room = _steps.capacity(*_fewer(capacity, size), size)
-        return function(_steps.resize_flat(pixels, tables, size, room))
+        room = room_of(capacity, size)
+        return function(_steps.resize_flat(pixels, tables, size, room, luma=luma))
 
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
         return pixels, planner.call.tables()
@@ -98,30 +116,37 @@ def _gpu() -> PackedForm:
     return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, arguments, map_resized)
 
 
-def _tpu() -> PackedForm:
-    from . import _walk  # Pallas takes a while to import, and only TPUs need it
+def _tpu(walk: Any) -> PackedForm:
+    def room_of(capacity: tuple[int, int], size: Size) -> Any:
+        slabs = 128 if capacity != _ACCELERATOR_CAPACITIES[-1] else 320  # strips need more weights
+        return walk.capacity(*_fewer(capacity, size), slabs)
 
     def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
-        room = _walk.capacity(*_fewer(capacity, size))
-        return _Planner(capacity, lambda: _walk.Planner(size, room, profile=profile))
+        room = room_of(capacity, size)
+        return _Planner(capacity, lambda: walk.Planner(size, room, profile=profile))
 
     def map_resized(
-        function: Any, size: Size, capacity: tuple[int, int], tiles: Any, tables: Any
+        function: Any,
+        size: Size,
+        capacity: tuple[int, int],
+        luma: Profile | None,
+        tiles: Any,
+        tables: Any,
     ) -> Any:
-        room = _walk.capacity(*_fewer(capacity, size))
-        return function(_walk.resize_tiles(tiles, tables, size, room))
+        room = room_of(capacity, size)
+        return function(walk.resize_tiles(tiles, tables, size, room, luma=luma))
 
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
-        room = _walk.capacity(*planner.capacity)
+        room = room_of(planner.capacity, (1, 1))
         tiles = _packed.untouched((room.chunks * room.tiles, 32, 128, 3), np.uint8)
-        _walk.write_tiles(pixels, planner.call.placements(), tiles)
+        walk.write_tiles(pixels, planner.call.placements(), tiles)
         return tiles, planner.call.tables()
 
     return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, arguments, map_resized)
 
 
-def packed_form(platform: str, kind: str = "", size: Size = (1, 1)) -> PackedForm:
-    """The form of a device's platform and kind, as JAX names them, for a target size.
+def packed_form(platform: str, size: Size = (1, 1), device: jax.Device | None = None) -> PackedForm:
+    """The form of a platform, as JAX names it, for a target size; and of a device of it.
 
     The environment variable ``JAXDEDUP_FORM`` puts another platform's form on the CPU, slowly, for
     a look at its bits: ``gpu`` or ``accelerator``, and ``tpu``.
@@ -129,7 +154,9 @@ def packed_form(platform: str, kind: str = "", size: Size = (1, 1)) -> PackedFor
     if platform == "cpu":
         asked = os.environ.get("JAXDEDUP_FORM", "")
         platform = {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"}.get(asked, platform)
-    has_kernel = not any(old in kind for old in _OLD_TPUS) and max(size) <= _MOST_TILED
-    if platform == "tpu" and has_kernel:
-        return _tpu()
+    if platform == "tpu" and max(size) <= _MOST_TILED:
+        from . import _walk  # Pallas takes a while to import, and only TPUs need it
+
+        if device is None or device.platform == "cpu" or _walk.runs_on(device):
+            return _tpu(_walk)
     return _cpu() if platform == "cpu" else _gpu()

@@ -46,7 +46,7 @@ def rgb(pixels: Pixels) -> Pixels:
 def program(size: tuple[int, int], capacity=CAPACITY):
     planner = CPU.planner(size, "pillow13", capacity)
     pixels = jax.ShapeDtypeStruct((planner.buffer_size,), np.uint8)
-    run = jax.jit(partial(CPU.map_resized, lambda images: images, size, capacity))
+    run = jax.jit(partial(CPU.map_resized, lambda images: images, size, capacity, None))
     return run.lower(*CPU.arguments(pixels, planner)).compile()
 
 
