@@ -32,11 +32,18 @@ def hashes(method, profile="pillow13", items=None, **options):
 
 found = {}
 """
+END = """
+import threading
+for thread in threading.enumerate():
+    if thread.name == "jaxdedup-compile":
+        thread.join()
+print(json.dumps([found, programs]))
+"""
 
 
 def run(code: str, folder: Path, **variables: str) -> Any:
     """What the code has found, and how many programs were compiled."""
-    code = START + code + "\nprint(json.dumps([found, programs]))"
+    code = START + code + END
     done = subprocess.run(
         [sys.executable, "-c", code, os.fspath(folder)],
         capture_output=True,
