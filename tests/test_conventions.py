@@ -8,7 +8,8 @@ import pytest
 
 import jaxdedup
 
-ROOMS = ["duplicates", "encoding", "hashing", "image", "loading", "methods", "report", "runtime"]
+ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "loading"]
+ROOMS += ["methods", "report", "runtime"]
 
 
 def public() -> Iterator[tuple[str, object]]:

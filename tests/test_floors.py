@@ -14,6 +14,7 @@ FLOORS = [
     {"runtime"},
     {"image", "loading", "_cores", "_programs"},
     {"hashing", "mobilenet", "search"},
+    {"imagehash"},
     {"encoding"},
     {"duplicates"},
     {"methods", "report", "evaluation", "utils"},

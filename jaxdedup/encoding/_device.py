@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.loading import Batch, Failure, Item, Pixels, decode, load_batches
+from jaxdedup.image import luma_on_host
+from jaxdedup.loading import Allocate, Batch, Failure, Item, Pixels, decode, load_batches
 from jaxdedup.runtime import core_count
 
 from ._method import Method
@@ -62,6 +63,7 @@ def encode_batches(
 def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
     """The row of one decoded image, in this thread."""
     function = device_function(recipe.method, recipe.profile)
+    pixels = prepared(pixels, recipe)
     place = None
     for shape in (None, pixels.shape):
         batch = Batch(function.plan(shape))
@@ -75,10 +77,33 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
 
 def decoder(recipe: Recipe) -> Callable[..., Pixels]:
     """:func:`jaxdedup.loading.decode` with the recipe's settings."""
-    # At twice the target size the resize still averages over several pixels.
-    height, width = recipe.method.size
-    draft_size = (2 * height, 2 * width) if recipe.draft else None
+    draft_size = None
+    if recipe.draft:  # at twice the target size the resize still averages over several pixels
+        height, width = recipe.method.size
+        draft_size = (2 * height, 2 * width)
     return partial(decode, formats=recipe.formats, draft_size=draft_size)
+
+
+def prepared(pixels: Pixels, recipe: Recipe) -> Pixels:
+    """What of a decoded image is encoded."""
+    if recipe.method.luma_first and pixels.ndim == 3:
+        return luma_on_host(pixels, recipe.profile)
+    return pixels
+
+
+def _decoder_into(recipe: Recipe) -> Callable[[Item, Allocate], Pixels]:
+    """As :func:`decoder`, of images as they are encoded."""
+    decode_item = decoder(recipe)
+    if not recipe.method.luma_first:
+        return decode_item
+
+    def decode_into(item: Item, allocate: Allocate) -> Pixels:
+        pixels = prepared(decode_item(item), recipe)
+        place = allocate(pixels.shape)
+        place[...] = pixels
+        return place
+
+    return decode_into
 
 
 def decode_batches(
@@ -96,7 +121,7 @@ def decode_batches(
         process,
         batch_size=batch_size,
         num_workers=num_workers or core_count() + _WAITING,
-        decode_into=decoder(recipe),
+        decode_into=_decoder_into(recipe),
     )
 
 

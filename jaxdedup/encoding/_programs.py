@@ -27,6 +27,7 @@ from jaxdedup.image import (
 from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
 
+from ._host import HostFunction
 from ._method import Method
 
 Rows = NDArray[Any]
@@ -163,6 +164,6 @@ def _host_may_serve() -> bool:
 
 
 @lru_cache(maxsize=32)
-def device_function(method: Method, profile: Profile) -> DeviceFunction:
+def device_function(method: Method, profile: Profile) -> DeviceFunction | HostFunction:
     """The one of a method and profile: what is compiled is shared by all who encode."""
-    return DeviceFunction(method, profile)
+    return DeviceFunction(method, profile) if method.size else HostFunction(method, profile)

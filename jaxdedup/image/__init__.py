@@ -1,6 +1,6 @@
 """uint8 images: exact LANCZOS resize and luma, as Pillow computes them."""
 
-from ._host import pillow_resizes_as_planned, resize_on_host
+from ._host import luma_on_host, pillow_resizes_as_planned, resize_on_host
 from ._lanczos import (
     AxisWeights,
     ResizeWeights,
@@ -22,6 +22,7 @@ __all__ = [
     "ResizeWeights",
     "Windows",
     "bucket_shape",
+    "luma_on_host",
     "packed_form",
     "pillow_resizes_as_planned",
     "plan_resize",

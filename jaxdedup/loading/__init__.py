@@ -10,6 +10,7 @@ from ._batches import Batch as Batch
 from ._batches import Failure as Failure
 from ._batches import Plan as Plan
 from ._batches import load_batches as load_batches
+from ._decode import Allocate as Allocate
 from ._decode import DecodeError as DecodeError
 from ._decode import Item as Item
 from ._decode import Pixels as Pixels
