@@ -43,6 +43,16 @@ from .hashing import (
 )
 from .image import Profile, resize_on_host, weigh_channels
 
+__all__ = [
+    "HASHES",
+    "average_hash",
+    "colorhash",
+    "dhash",
+    "phash",
+    "phash_simple",
+    "whash",
+]
+
 Array = Any  # JAX's, traced or not, or NumPy's
 
 _MOST = 128  # of a hash_size

@@ -18,7 +18,8 @@ def public() -> Iterator[tuple[str, object]]:
     for room in ROOMS:
         module = importlib.import_module(f"jaxdedup.{room}")
         assert module.__doc__
-        for name, thing in vars(module).items():
+        for name in getattr(module, "__all__", vars(module)):
+            thing = getattr(module, name)
             if not name.startswith("_") and not inspect.ismodule(thing):
                 yield f"jaxdedup.{room}.{name}", thing
 
