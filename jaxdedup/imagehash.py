@@ -48,6 +48,7 @@ __all__ = [
     "average_hash",
     "colorhash",
     "dhash",
+    "dhash_vertical",
     "phash",
     "phash_simple",
     "whash",
@@ -124,6 +125,38 @@ def _dhash(hash_size: int = 8) -> HashMethod:
 
 def _brighter_than_left(luma: Array) -> Array:
     return (luma[..., 1:] > luma[..., :-1]).reshape(*luma.shape[:-2], -1)
+
+
+def dhash_vertical(
+    images: ArrayLike, hash_size: int = 8, *, profile: Profile = "pillow13"
+) -> jax.Array:
+    """Vertical difference hash of each image, equal to ``imagehash.dhash_vertical``.
+
+    A bit for each pair of neighbours in a column of the luma, n + 1 rows of n, set where the lower
+    one is brighter.
+
+    Args:
+        images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+        hash_size: n, 2 to 128.
+        profile: the Pillow whose luma and resize are reproduced.
+
+    Returns:
+        ``uint8[..., ceil(n² / 8)]``.
+
+    Example:
+        >>> dhash_vertical(np.tile(np.arange(9, dtype=np.uint8)[:, None], (1, 8)))
+        Array([255, 255, 255, 255, 255, 255, 255, 255], dtype=uint8)
+    """
+    return hash_images(images, _dhash_vertical(hash_size), profile)
+
+
+def _dhash_vertical(hash_size: int = 8) -> HashMethod:
+    n = checked_size(hash_size, _MOST)
+    return _method(sized_name("dhash_vertical", (n, 8)), (n + 1, n), n * n, _brighter_than_above)
+
+
+def _brighter_than_above(luma: Array) -> Array:
+    return (luma[..., 1:, :] > luma[..., :-1, :]).reshape(*luma.shape[:-2], -1)
 
 
 def phash(
@@ -429,6 +462,7 @@ HASHES: dict[str, Callable[..., HashMethod]] = {
     "phash": _phash,
     "phash_simple": _phash_simple,
     "dhash": _dhash,
+    "dhash_vertical": _dhash_vertical,
     "whash": _whash,
     "colorhash": _colorhash,
 }
