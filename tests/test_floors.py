@@ -14,6 +14,7 @@ FLOORS = [
     {"runtime"},
     {"devices", "image", "loading"},
     {"hashing", "mobilenet", "search"},
+    {"imagehash"},
     {"encoding"},
     {"duplicates"},
     {"methods", "report", "evaluation", "utils"},

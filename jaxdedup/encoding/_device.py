@@ -7,7 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from jaxdedup.image import luma_on_host
 from jaxdedup.loading import (
+    Allocate,
     Batch,
     Failure,
     Item,
@@ -73,6 +75,7 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
     """The row of one decoded image, in this thread."""
     refuse_fork()
     function = device_function(recipe.method, recipe.profile)
+    pixels = prepared(pixels, recipe)
     place = None
     for shape in (None, pixels.shape):
         batch = Batch(function.plan(shape))
@@ -86,9 +89,11 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
 
 def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
     """:func:`jaxdedup.loading.decode` with the recipe's settings."""
-    # At twice the target size the resize still averages over several pixels.
-    height, width = recipe.method.size
-    draft_size = (2 * height, 2 * width) if recipe.draft else None
+    draft_size = None
+    if recipe.draft and recipe.method.size:
+        # At twice the target size the resize still averages over several pixels.
+        height, width = recipe.method.size
+        draft_size = (2 * height, 2 * width)
     return partial(
         decode,
         formats=recipe.formats,
@@ -97,6 +102,28 @@ def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
         range=recipe.range,
         note=note,
     )
+
+
+def prepared(pixels: Pixels, recipe: Recipe) -> Pixels:
+    """What of a decoded image is encoded."""
+    if recipe.method.luma_first and pixels.ndim == 3:
+        return luma_on_host(pixels, recipe.profile)
+    return pixels
+
+
+def _decoder_into(recipe: Recipe, note: Note) -> Callable[..., Pixels]:
+    """As :func:`decoder`, of images as they are encoded."""
+    decode_item = decoder(recipe, note)
+    if not recipe.method.luma_first:
+        return decode_item
+
+    def decode_into(item: Item, allocate: Allocate, **admission: Any) -> Pixels:
+        pixels = prepared(decode_item(item, **admission), recipe)
+        place = allocate(pixels.shape)
+        place[...] = pixels
+        return place
+
+    return decode_into
 
 
 def decode_batches(
@@ -117,5 +144,5 @@ def decode_batches(
         batch_size=batch_size,
         num_workers=num_workers or core_count() + _WAITING,
         max_pixels_in_flight=max_pixels_in_flight,
-        decode_into=decoder(recipe, note),
+        decode_into=_decoder_into(recipe, note),
     )

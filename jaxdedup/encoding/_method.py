@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
+from jaxdedup import imagehash
 from jaxdedup.hashing import HashMethod, ahash_method, dhash_method, phash_method, whash_method
 
 
@@ -71,18 +72,18 @@ class Method:
 
     Attributes:
         name: what files and the command line call it.
-        size: ``(h, w)``, what images are resized to.
+        size: ``(h, w)``, what images are resized to; ``()`` where they are taken as they are.
         row: what comes of it.
-        compute: of a hash, from luma ``uint8[..., h, w]`` to ``bool[..., count]``, traced; of a
-            network, from its parameters and ``uint8[B, h, w, 3]`` to rows ``[B, count]``.
+        compute: of a hash, as ``bits`` of :class:`jaxdedup.hashing.HashMethod`; of a network, from
+            its parameters and ``uint8[B, h, w, 3]`` to rows ``[B, count]``.
         load: the parameters of a network; None for a hash.
         dtype: what the network's products are computed in.
         traced: whether ``compute`` may be jitted; a user's function is called as it is.
-        luma_first: whether images become grey before they are resized, or after.
+        luma_first: whether images become grey before all else, or after they are resized.
     """
 
     name: str
-    size: tuple[int, int]
+    size: tuple[int, int] | tuple[()]
     row: Row
     compute: Callable[..., Any]
     load: Callable[[], Any] | None = None
@@ -135,18 +136,17 @@ def mobilenet_method(weights: str | None = None, dtype: DTypeLike = "float32") -
     return Method("cnn", (224, 224), Features(1024), compute, load, name)
 
 
-def hash_method(hashed: HashMethod, near: int | None = None) -> Method:
+def hash_method(hashed: HashMethod) -> Method:
     """A hash of :mod:`jaxdedup.hashing` as a method.
 
     Args:
         hashed: the hash.
-        near: as of :class:`Bits`.
 
     Example:
         >>> hash_method(phash_method()) == METHODS["phash"]
         True
     """
-    row = Bits(hashed.count, near)
+    row = Bits(hashed.count, hashed.near)
     return Method(hashed.name, hashed.size, row, hashed.bits, luma_first=hashed.luma_first)
 
 
@@ -156,6 +156,7 @@ _HASHES: dict[str, Callable[..., HashMethod]] = {
     "ahash": ahash_method,
     "dhash": dhash_method,
     "whash": whash_method,
+    **{f"imagehash-{name}": make for name, make in imagehash.HASHES.items()},
 }
 
 METHODS: dict[str, Method] = {name: hash_method(make()) for name, make in _HASHES.items()}

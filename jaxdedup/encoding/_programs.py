@@ -31,6 +31,7 @@ from jaxdedup.image import (
 from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
 
+from ._host import HostFunction
 from ._method import Method
 from ._recipe import parameters
 
@@ -53,7 +54,10 @@ class DeviceFunction:
     """
 
     def __init__(self, method: Method, profile: Profile) -> None:
+        if not method.size:
+            raise ValueError(f"expected a method that resizes, got {method.name}")
         self._method, self._profile = method, profile
+        self._size: tuple[int, int] = method.size
         devices = jax.local_devices()
         self._form = packed_form(devices[0].platform, method.size, devices[0])
         self._asked = os.environ.get("JAXDEDUP_FORM", "")
@@ -74,9 +78,9 @@ class DeviceFunction:
         """A plan for most images, or for a larger one of this shape, without any in it."""
         form = self._form
         if shape is None:
-            return form.planner(self._method.size, self._profile, form.capacities[form.common])
+            return form.planner(self._size, self._profile, form.capacities[form.common])
         for capacity in form.capacities:
-            planner = form.planner(self._method.size, self._profile, capacity)
+            planner = form.planner(self._size, self._profile, capacity)
             if planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
                 planner.clear()
                 return planner
@@ -118,7 +122,7 @@ class DeviceFunction:
             return self._programs[key]
 
     def _compile(self, capacity: Any, device: jax.Device) -> Callable[..., jax.Array]:
-        planner = self._form.planner(self._method.size, self._profile, capacity)
+        planner = self._form.planner(self._size, self._profile, capacity)
         arguments = self._form.arguments(untouched((planner.buffer_size,), np.uint8), planner)
         sharding = jax.sharding.SingleDeviceSharding(device)
         shapes = jax.tree.map(
@@ -127,9 +131,8 @@ class DeviceFunction:
         )
 
         def run(*arguments: Any) -> jax.Array:
-            size = self._method.size
             luma = self._profile if self._network is None else None
-            return self._form.map_resized(self._finish, size, capacity, luma, *arguments)
+            return self._form.map_resized(self._finish, self._size, capacity, luma, *arguments)
 
         return jax.jit(run).lower(*shapes).compile()
 
@@ -141,9 +144,9 @@ class DeviceFunction:
 
     def _resize_on_host(self, batch: Batch) -> NDArray[np.uint8]:
         """As the program does: to luma for a hash, else to three channels."""
-        resized = np.empty((len(batch.positions), *self._method.size, 3), np.uint8)
+        resized = np.empty((len(batch.positions), *self._size, 3), np.uint8)
         for number in range(len(resized)):
-            image = resize_on_host(batch.image(number), self._method.size, self._profile)
+            image = resize_on_host(batch.image(number), self._size, self._profile)
             resized[number] = image if image.ndim == 3 else image[..., None]
         return weigh_channels(resized, self._profile) if self._network is None else resized
 
@@ -254,6 +257,6 @@ class _Program:
 
 
 @lru_cache(maxsize=32)
-def device_function(method: Method, profile: Profile) -> DeviceFunction:
+def device_function(method: Method, profile: Profile) -> DeviceFunction | HostFunction:
     """The one of a method and profile: what is compiled is shared by all who encode."""
-    return DeviceFunction(method, profile)
+    return DeviceFunction(method, profile) if method.size else HostFunction(method, profile)

@@ -22,7 +22,7 @@ class Origin:
 
     Attributes:
         method: the name of the method.
-        size: ``(h, w)``, what images were resized to.
+        size: ``(h, w)``, what images were resized to; ``()`` where they were taken as they were.
         count: the bits, or the features, of a row; None where only the network knows.
         profile: the Pillow whose pixels were reproduced.
         draft: whether the JPEG decoder scaled down.
@@ -37,7 +37,7 @@ class Origin:
     """
 
     method: str
-    size: tuple[int, int]
+    size: tuple[int, ...]
     count: int | None
     profile: str
     draft: bool = False
@@ -139,6 +139,8 @@ class Recipe:
             raise TypeError(f"expected formats as a collection of suffixes, got {self.formats!r}")
         if self.range not in get_args(Range):
             raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
+        if self.draft and not self.method.size:
+            raise ValueError(f"draft goes with a method that resizes, got {self.method.name}")
         object.__setattr__(self, "formats", tuple(self.formats))
         object.__setattr__(self, "background", background_colour(self.background) or None)
         object.__setattr__(self, "draft", bool(self.draft))

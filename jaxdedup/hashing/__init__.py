@@ -7,21 +7,34 @@ right-aligned as a number is. The functions are pure and jitted, and may be call
 ``jax.jit``, ``jax.vmap``, ``jax.lax.map`` and ``jax.shard_map``; their arithmetic is in integers
 throughout, so that every one of these, on every device, gives the same bits.
 
-A hash of a size, as a value, is a :class:`HashMethod`.
+A hash of a size, as a value, is a :class:`HashMethod`. What is not in ``__all__`` is for the other
+families of hashes: exact comparisons, and checks.
 """
 
 from ._ahash import ahash as ahash
 from ._ahash import ahash_method as ahash_method
+from ._dct import Exact as Exact
+from ._dct import compare_to_mean as compare_to_mean
+from ._dct import compare_to_median as compare_to_median
+from ._dct import low_frequencies as low_frequencies
+from ._dct import refuse_large_basis as refuse_large_basis
+from ._dct import row_frequencies as row_frequencies
 from ._dhash import dhash as dhash
 from ._dhash import dhash_method as dhash_method
 from ._method import HashMethod as HashMethod
+from ._method import checked_power_of_two as checked_power_of_two
+from ._method import checked_size as checked_size
+from ._method import hash_images as hash_images
 from ._method import pack_bits as pack_bits
+from ._method import sized_name as sized_name
 from ._packed import from_hex as from_hex
 from ._packed import hamming_distance as hamming_distance
 from ._packed import to_bits as to_bits
 from ._packed import to_hex as to_hex
 from ._phash import phash as phash
 from ._phash import phash_method as phash_method
+from ._whash import block_sums as block_sums
+from ._whash import twice_median as twice_median
 from ._whash import whash as whash
 from ._whash import whash_method as whash_method
 

@@ -26,17 +26,22 @@ class HashMethod:
 
     Attributes:
         name: what files and the command line call it.
-        size: ``(h, w)``, what it looks at.
+        size: ``(h, w)``, what it looks at; ``()`` where it takes images as they are.
         count: its bits.
-        bits: its comparisons, from luma ``uint8[..., h, w]`` to ``bool[..., count]``.
-        luma_first: whether images become grey before they are resized, or after.
+        bits: its comparisons, from luma ``uint8[..., h, w]`` to ``bool[..., count]``, traced or on
+            the host; where it takes images as they are, on the host, from one image
+            ``uint8[H, W, 3]`` or ``uint8[H, W]`` and the profile to ``bool[count]``.
+        luma_first: whether images become grey before all else, or after they are resized.
+        near: how many bits may differ between copies; None for 10 of 64, and the same share of
+            others.
     """
 
     name: str
-    size: tuple[int, int]
+    size: tuple[int, int] | tuple[()]
     count: int
-    bits: Callable[[Array], Array]
+    bits: Callable[..., Array]
     luma_first: bool = False
+    near: int | None = None
 
 
 def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:
@@ -52,8 +57,8 @@ def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:
     return "-".join([name, *(str(size) for size, _ in kept)])
 
 
-def checked_size(value: Any, most: int, name: str = "hash_size") -> int:
-    """A size as an int; TypeError or ValueError unless it is from 2 to ``most``.
+def checked_size(value: Any, most: int, name: str = "hash_size", *, least: int = 2) -> int:
+    """A size as an int; TypeError or ValueError unless it is from ``least`` to ``most``.
 
     Example:
         >>> checked_size(1, 128)
@@ -62,8 +67,8 @@ def checked_size(value: Any, most: int, name: str = "hash_size") -> int:
         ValueError: expected hash_size from 2 to 128, got 1
     """
     size = integer(name, value)
-    if not 2 <= size <= most:
-        raise ValueError(f"expected {name} from 2 to {most}, got {size}")
+    if not least <= size <= most:
+        raise ValueError(f"expected {name} from {least} to {most}, got {size}")
     return size
 
 
@@ -86,7 +91,18 @@ def namespace(x: Array) -> Any:
 
 
 def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
-    """``uint8[..., H, W, 3]`` or ``uint8[..., H, W]`` -> ``uint8[..., ceil(count / 8)]``."""
+    """The packed bits of a hash that resizes: ``uint8[..., ceil(count / 8)]``.
+
+    Args:
+        images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+        method: the hash.
+        profile: the Pillow whose resize and luma are reproduced.
+
+    Example:
+        >>> from jaxdedup.hashing import ahash_method
+        >>> hash_images(np.eye(8, dtype=np.uint8), ahash_method(), "pillow13").shape
+        (8,)
+    """
     refuse_fork()
     program = _program(method, profile)
     sharding = _sharding(images)
@@ -128,20 +144,24 @@ def _parts_for_cores(images: ArrayLike) -> list[Any]:
 
 @lru_cache(maxsize=64)
 def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.Array]:
+    size = method.size
+    if not size:
+        raise ValueError(f"expected a hash that resizes images, got {method.name}")
+
     @jax.jit
     def run(images: ArrayLike) -> jax.Array:
         is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
         if method.luma_first and is_rgb:
             return pack_bits(method.bits(_resize_grey(rgb_to_luma(images, profile=profile))))
-        resized = resize(images, method.size, profile=profile)
+        resized = resize(images, size, profile=profile)
         luma = weigh_channels(resized, profile) if is_rgb else resized
         return pack_bits(method.bits(luma))
 
     def _resize_grey(luma: jax.Array) -> jax.Array:
         # One by one: a batch of grey images of width 3 would look like RGB.
         grey = luma.reshape(-1, *luma.shape[-2:])
-        resized = jax.vmap(lambda image: resize(image, method.size, profile=profile))(grey)
-        return resized.reshape(*luma.shape[:-2], *method.size)
+        resized = jax.vmap(lambda image: resize(image, size, profile=profile))(grey)
+        return resized.reshape(*luma.shape[:-2], *size)
 
     return run
 
@@ -152,7 +172,12 @@ def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
 
 
 def pack_bits(bits: Array) -> Array:
-    """``bool[..., N]`` -> ``uint8[..., ceil(N / 8)]``, right-aligned as a number is."""
+    """``bool[..., N]`` to ``uint8[..., ceil(N / 8)]``, right-aligned as a number is.
+
+    Example:
+        >>> pack_bits(np.array([True] + [False] * 8))
+        array([1, 0], dtype=uint8)
+    """
     space = namespace(bits)
     if missing := -bits.shape[-1] % 8:
         front = space.zeros((*bits.shape[:-1], missing), bool)

@@ -1,7 +1,7 @@
 """uint8 images: exact LANCZOS resize and luma, as Pillow computes them."""
 
 from ._any_size import PackedForm, packed_form
-from ._host import pillow_resizes_as_planned, resize_on_host
+from ._host import luma_on_host, pillow_resizes_as_planned, resize_on_host
 from ._lanczos import (
     Windows,
     vertical_first,
@@ -16,6 +16,7 @@ __all__ = [
     "PackedForm",
     "Profile",
     "Windows",
+    "luma_on_host",
     "packed_form",
     "pillow_resizes_as_planned",
     "resize",

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ._fixed_point import PRECISION_BITS
 from ._lanczos import vertical_first, windows
+from ._luma import weigh_channels
 from ._profiles import Profile
 
 _TRIED = ((17, 40, 32), (301, 5, 8), (90, 33, 8), (3, 50, 20))  # length, other length, outputs
@@ -46,6 +47,35 @@ def resize_on_host(
     for axis_size in (between, (size[1], size[0])):
         pillow = pillow.resize(axis_size, Image.Resampling.LANCZOS)
     return np.asarray(pillow)
+
+
+def luma_on_host(image: NDArray[np.uint8], profile: Profile = "pillow13") -> NDArray[np.uint8]:
+    """Luma of one RGB image, with the same pixels as :func:`rgb_to_luma`.
+
+    Args:
+        image: ``uint8[H, W, 3]``, C-contiguous.
+        profile: the version of Pillow to equal.
+
+    Returns:
+        ``uint8[H, W]``.
+
+    Example:
+        >>> luma_on_host(np.array([[[255, 0, 0]]], np.uint8))
+        array([[76]], dtype=uint8)
+    """
+    if not _pillow_weighs_as(profile):
+        return np.asarray(weigh_channels(image, profile))
+    height, width = image.shape[:2]
+    pillow = Image.frombuffer("RGB", (width, height), image.data, "raw", "RGB", 0, 1)
+    return np.asarray(pillow.convert("L"))
+
+
+@cache
+def _pillow_weighs_as(profile: Profile) -> bool:
+    """Whether the installed Pillow's luma is that of a profile, for some thousand colours."""
+    colours = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    grey = np.asarray(Image.fromarray(colours).convert("L"))
+    return np.array_equal(grey, weigh_channels(colours, profile))
 
 
 @cache

@@ -18,6 +18,7 @@ from ._colours import Range as Range
 from ._colours import as_image as as_image
 from ._colours import background_colour as background_colour
 from ._colours import unnoted as unnoted
+from ._decode import Allocate as Allocate
 from ._decode import DecodeError as DecodeError
 from ._decode import Item as Item
 from ._decode import Unreadable as Unreadable
