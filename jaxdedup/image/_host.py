@@ -38,8 +38,7 @@ def resize_on_host(
                [7, 7, 7]], dtype=uint8)
     """
     height, width = image.shape[:2]
-    mode = "RGB" if image.ndim == 3 else "L"
-    pillow = Image.frombuffer(mode, (width, height), cast(Any, image), "raw", mode, 0, 1)
+    pillow = _as_pillow(image)
     if vertical_first(height, width, size, profile=profile):
         between = (width, size[0])
     else:
@@ -65,9 +64,7 @@ def luma_on_host(image: NDArray[np.uint8], profile: Profile = "pillow13") -> NDA
     """
     if not _pillow_weighs_as(profile):
         return np.asarray(weigh_channels(image, profile))
-    height, width = image.shape[:2]
-    pillow = Image.frombuffer("RGB", (width, height), image.data, "raw", "RGB", 0, 1)
-    return np.asarray(pillow.convert("L"))
+    return np.asarray(_as_pillow(image).convert("L"))
 
 
 @cache
@@ -76,6 +73,12 @@ def _pillow_weighs_as(profile: Profile) -> bool:
     colours = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     grey = np.asarray(Image.fromarray(colours).convert("L"))
     return np.array_equal(grey, weigh_channels(colours, profile))
+
+
+def _as_pillow(image: NDArray[np.uint8]) -> Image.Image:
+    mode = "RGB" if image.ndim == 3 else "L"
+    shape = (image.shape[1], image.shape[0])
+    return Image.frombuffer(mode, shape, cast(Any, image), "raw", mode, 0, 1)
 
 
 @cache
