@@ -14,7 +14,8 @@ def run() -> None:
 
         code = main()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if sys.stderr is not None:
+            print("interrupted", file=sys.stderr)
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # without waiting for threads that decode or compile
         for stream in (sys.stdout, sys.stderr):

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 from ._commands import encode, find, query, report
 from ._output import discard_output, prepare_output, tell
-from ._parser import make_parser
+from ._parser import make_parser, shortened
 
 _NOTHING_WRITTEN = 1
 _INTERRUPTED = 130
-_LONGEST_MESSAGE = 500
 _NO_HANDLER = logging.NullHandler()
 
 
@@ -37,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             work = options.prepare(options)
         except (TypeError, ValueError, OSError) as error:  # what the user has got wrong
-            parser.error(_message(error))
+            parser.error(str(error))
         code = int(work())
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except ValueError as error:  # what only the encodings tell: that there are too many pairs
-        parser.error(_message(error))
+        parser.error(str(error))
     except KeyboardInterrupt:
         tell("interrupted")
         return _INTERRUPTED
@@ -52,13 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:  # a full disk, or a file that went away
         discard_output()
-        tell(f"jaxdedup: {_message(error)}")
+        tell(shortened(f"jaxdedup: {error}"))
         return _NOTHING_WRITTEN
-
-
-def _message(error: Exception) -> str:
-    text = str(error)
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 1]}…"
 
 
 def _silence_decoders() -> None:

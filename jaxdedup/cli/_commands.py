@@ -40,7 +40,7 @@ class _Target:
 
     def __init__(self, options: Namespace, path: str, *, is_images: bool | None = None) -> None:
         if not is_images and not os.path.exists(path):
-            raise ValueError(f"expected a folder or a file of encodings, got {path!r}")
+            raise ValueError(f"expected a folder or a file of encodings, got {path!r:.100}")
         self.path = path
         self.source: loading.ImageSource | None = None
         self.stored: Encodings | None = None
@@ -177,7 +177,7 @@ def _prepare(
     duplicates.check_threshold(recipe.origin if recipe else origins[0], options.threshold)
     if options.output:
         if not options.output.endswith(output_suffix):
-            raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r}")
+            raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r:.100}")
         runtime.refuse_unless_writable(options.output)
     else:
         refuse_closed_output()
@@ -214,7 +214,7 @@ def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
         asked["method"] = encoding.method_named(name).name
     wanted = replace(origin, **{name: value for name, value in asked.items() if value})
     if different := wanted.differences(origin):
-        raise ValueError(f"{path!r} holds other encodings: {different}")
+        raise ValueError(f"{path!r:.100} holds other encodings: {different}")
 
 
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:

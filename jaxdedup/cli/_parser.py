@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from typing import get_args
+from typing import NoReturn, get_args
 
 from jaxdedup import __version__
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, Keep
@@ -13,6 +13,20 @@ from jaxdedup.runtime import positive
 
 Prepare = Callable[[argparse.Namespace], Callable[[], int]]
 
+_LONGEST_MESSAGE = 500
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose messages are short, whatever they repeat."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shortened(message))
+
+
+def shortened(message: str) -> str:
+    """A message of at most 500 characters."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[: _LONGEST_MESSAGE - 1]}…"
+
 
 def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
     """The parser.
@@ -21,7 +35,7 @@ def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
         prepare: of each command, what finds out whether all is right and gives the work. The
             options have it as ``prepare``.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="jaxdedup", description="Image fingerprints: perceptual hashes and CNN encodings."
     )
     parser.add_argument("--version", action="version", version=f"jaxdedup {__version__}")

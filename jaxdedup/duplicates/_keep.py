@@ -36,7 +36,7 @@ def check_keep(keep: Any, has_files: bool) -> None:
             f"got {keep!r:.80}"
         )
     if keep != "first" and not has_files:
-        raise ValueError(f"keep={keep!r} looks at the files: expected image_dir")
+        raise ValueError(f"keep={keep!r:.100} looks at the files: expected image_dir")
 
 
 def removable(

@@ -88,7 +88,9 @@ def _cosine(
 
 def _check_distance(value: Any, bits: int) -> int:
     """A Hamming distance from 0 to ``bits``; TypeError or ValueError where it is none."""
-    expected = f"expected max_distance_threshold to be an integer from 0 to {bits}, got {value!r}"
+    expected = (
+        f"expected max_distance_threshold to be an integer from 0 to {bits}, got {value!r:.80}"
+    )
     try:
         distance = integer("max_distance_threshold", value)
     except TypeError:

@@ -93,7 +93,7 @@ def load(path: Path) -> Encodings:
             return read(file)
         except Exception as error:  # damage of any kind
             told = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"expected encodings in {os.fspath(path)!r}: {told}") from error
+            raise ValueError(f"expected encodings in {os.fspath(path)!r:.100}: {told}") from error
 
 
 def refuse_unsavable(path: Path, origin: Origin) -> None:
@@ -120,7 +120,7 @@ def _suffix(path: Path) -> str:
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in _FORMATS:
         raise ValueError(
-            f"expected a file name that ends in {', '.join(_FORMATS)}, got {os.fspath(path)!r}"
+            f"expected a file name that ends in {', '.join(_FORMATS)}, got {os.fspath(path)!r:.100}"
         )
     return suffix
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxdedup import __version__
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour
+from jaxdedup.runtime import some
 
 from ._method import METHODS, Method, method_named, mobilenet_method
 
@@ -55,7 +56,7 @@ class Origin:
         names = {field.name for field in fields(cls)}
         missing = {"method", "size", "count", "profile", "version"} - values.keys()
         if missing or values.keys() - names:
-            strange = ", ".join(sorted(missing or values.keys() - names))
+            strange = some(sorted(missing or values.keys() - names))
             raise ValueError(f"what made the encodings {'lacks' if missing else 'has'} {strange}")
         lists = {name: tuple(values[name]) for name in ("size", "formats") if name in values}
         origin = cls(**{**values, **lists})
@@ -136,7 +137,7 @@ class Recipe:
                 f"expected a profile among {', '.join(get_args(Profile))}, got {self.profile!r:.80}"
             )
         if isinstance(self.formats, str):
-            raise TypeError(f"expected formats as a collection of suffixes, got {self.formats!r}")
+            raise TypeError(f"expected formats as a list of suffixes, got {self.formats!r:.100}")
         if self.range not in get_args(Range):
             raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
         if self.draft and not self.method.size:

@@ -97,7 +97,7 @@ def feature_rows(encodings: Mapping[Any, Any]) -> NDArray[np.float32]:
             rows = np.empty((len(encodings), row.size), np.float32)
         if row.size != rows.shape[1]:
             raise ValueError(
-                f"expected {rows.shape[1]} features for {key!r}, as the first encoding has, "
+                f"expected {rows.shape[1]} features for {key!r:.100}, as the first encoding has, "
                 f"got {row.size}"
             )
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
@@ -107,7 +107,7 @@ def feature_rows(encodings: Mapping[Any, Any]) -> NDArray[np.float32]:
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         key = list(encodings)[int(finite.argmin())]
-        raise ValueError(f"expected finite features for {key!r}, got NaN or infinity")
+        raise ValueError(f"expected finite features for {key!r:.100}, got NaN or infinity")
     return rows
 
 
@@ -117,7 +117,7 @@ def _features(key: Hashable, value: Any) -> NDArray[Any]:
     is_real = row.dtype.kind in "iuf" or row.dtype.name.startswith(("bfloat", "float"))
     if not is_real or row.size == 0 or row.shape not in ((row.size,), (1, row.size)):
         raise ValueError(
-            f"expected features of shape (D,) or (1, D) for {key!r}, got {_described(value)}"
+            f"expected features of shape (D,) or (1, D) for {key!r:.100}, got {_described(value)}"
         )
     return row.reshape(-1)
 
@@ -126,7 +126,9 @@ def _array(key: Hashable, value: Any) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except ValueError:  # lists of unequal lengths
-        raise ValueError(f"expected one encoding for {key!r}, got {_described(value)}") from None
+        raise ValueError(
+            f"expected one encoding for {key!r:.100}, got {_described(value)}"
+        ) from None
 
 
 def _described(value: Any) -> str:

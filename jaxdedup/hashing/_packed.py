@@ -136,7 +136,7 @@ def hamming_distance(a: ArrayLike | Hex, b: ArrayLike | Hex) -> Any:
     """
     if isinstance(a, str) and isinstance(b, str):
         if len(a) != len(b):
-            raise ValueError(f"expected hashes of one width, got {a!r} and {b!r}")
+            raise ValueError(f"expected hashes of one width, got {a!r:.100} and {b!r:.100}")
         return int(hamming_distance(from_hex(a), from_hex(b)))
     first, second = _packed(a), _packed(b)
     if first.shape[-1] != second.shape[-1]:
@@ -165,7 +165,7 @@ def _digit_values(strings: NDArray[np.str_], count: int) -> NDArray[np.uint8]:
         wrong |= (values == _NO_DIGIT).any(axis=-1)
     if wrong.any() or not count:
         string = str(strings[np.unravel_index(wrong.argmax(), strings.shape)])
-        raise ValueError(f"expected a hash of {count or 'some'} hex digits, got {string!r}")
+        raise ValueError(f"expected a hash of {count or 'some'} hex digits, got {string!r:.100}")
     return values
 
 

@@ -46,7 +46,7 @@ class Archive:
         try:
             self._file = zipfile.ZipFile(opened)
         except zipfile.BadZipFile as error:
-            raise ValueError(f"expected a zip file, got {self.path!r}: {error}") from None
+            raise ValueError(f"expected a zip file, got {self.path!r:.100}: {error}") from None
         self.names = sorted({name for name in self._file.namelist() if _is_listed(name)})
 
     @property

@@ -149,7 +149,8 @@ class HashEncoder(Encoder):
         """
         if search_method not in (None, *_SEARCH_METHODS):
             raise ValueError(
-                f"expected search_method among {', '.join(_SEARCH_METHODS)}, got {search_method!r}"
+                f"expected search_method among {', '.join(_SEARCH_METHODS)}, "
+                f"got {search_method!r:.100}"
             )
         check_workers(num_dist_workers)
         inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)

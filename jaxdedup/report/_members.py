@@ -121,10 +121,10 @@ def _near_kinds(matches: Matches, count: int) -> list[list[tuple[int, int | floa
 def _entries(duplicates: DuplicateMap, name: str) -> Iterator[tuple[str, Score]]:
     """The duplicates of a name, each with its score or None."""
     if not isinstance(name, str):
-        raise TypeError(f"expected file names as keys, got {name!r}")
+        raise TypeError(f"expected file names as keys, got {name!r:.100}")
     found = duplicates.get(name, ())
     if isinstance(found, str) or not isinstance(found, Sequence):
-        raise TypeError(f"expected a list of duplicates for {name!r}, got {found!r}")
+        raise TypeError(f"expected a list of duplicates for {name!r:.100}, got {found!r:.100}")
     return (_entry(name, item) for item in found)
 
 
@@ -133,14 +133,16 @@ def _entry(name: str, item: Any) -> tuple[str, Score]:
         return item, None
     # JSON has lists where find_duplicates has tuples.
     if not isinstance(item, (tuple, list)) or len(item) != 2 or not isinstance(item[0], str):
-        raise TypeError(f"expected file names or (name, score) for {name!r}, got {item!r}")
+        raise TypeError(
+            f"expected file names or (name, score) for {name!r:.100}, got {item!r:.100}"
+        )
     duplicate, score = item
     if type(score) is int:  # the most frequent by far
         return duplicate, score
     if isinstance(score, bool | np.bool) or not isinstance(score, Real):
-        raise TypeError(f"expected a number as the score of {duplicate!r}, got {score!r}")
+        raise TypeError(f"expected a number as the score of {duplicate!r:.100}, got {score!r:.100}")
     if not math.isfinite(score):
-        raise ValueError(f"expected a finite score for {duplicate!r}, got {score}")
+        raise ValueError(f"expected a finite score for {duplicate!r:.100}, got {score}")
     return duplicate, int(score) if isinstance(score, Integral) else float(score)
 
 

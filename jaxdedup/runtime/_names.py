@@ -54,8 +54,8 @@ def octal(text: str) -> str:
 
 def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     """What an output's character set lacks, in octal; bytes that are no text, as they are."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
+    if not isinstance(error, UnicodeEncodeError):  # of what is read and not written
+        return codecs.lookup_error("surrogateescape")(error)
     text = error.object[error.start : error.end]
     raw = all("\udc80" <= character <= "\udcff" for character in text)
     return (os.fsencode(text) if raw else octal(text)), error.end

@@ -1,5 +1,6 @@
 """Progress, and Ctrl-C that is not lost meanwhile."""
 
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -26,7 +27,8 @@ def watched(
         unit: of what there is to come.
     """
     # The bar is drawn once Ctrl-C would close it; a delay keeps it from being drawn at once.
-    bar = tqdm(total=total, desc=label, unit=unit, disable=label is None, delay=1e-6)
+    is_shown = label is not None and sys.stderr is not None
+    bar = tqdm(total=total, desc=label, unit=unit, disable=not is_shown, delay=1e-6)
     with noticing_interrupts() as raise_if_interrupted, bar, closing(stream):
         bar.refresh()
         bar.delay = 0  # else it takes itself for one that was never drawn
@@ -47,7 +49,7 @@ def timed(label: str | None) -> Iterator[None]:
         >>> with timed("search"):
         ...     pass
     """
-    if label is None:
+    if label is None or sys.stderr is None:
         yield
         return
     done = threading.Event()
