@@ -15,7 +15,7 @@ from ._profiles import Profile
 Size = tuple[int, int]
 _ACCELERATOR_CAPACITIES = (  # bytes and images
     (4 << 20, 16),
-    (64 << 20, 256),
+    (64 << 20, 128),
     (512 << 20, 16),
     (2**31 - 1, 1),
 )

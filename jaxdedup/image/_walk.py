@@ -375,13 +375,17 @@ def resize_tiles(
         ``uint8[B, h, w, 3]``, or ``uint8[B, h, w]`` with `luma`; anything where there is no image.
     """
     groups = -(-max(size) // _GROUP)
+
+    def resize_step(*references: Any) -> None:
+        _Walk(groups, luma, *references).run()
+
     fours = -(-groups // 4)
     steps = capacity.tiles // _STEP
     planes = tiles.transpose(0, 3, 1, 2).reshape(-1, 3 * _ROWS, _LANES)  # a TPU's own layout
     blocks = (groups, groups if luma is None else fours)
     walk = functools.partial(
         pl.pallas_call,
-        functools.partial(_walk, groups=groups, luma=luma),
+        resize_step,
         grid=(capacity.chunks, steps),
         in_specs=[
             pl.BlockSpec((1, 4, capacity.tiles), lambda k, i: (k, 0, 0), memory_space=pltpu.SMEM),
@@ -419,25 +423,12 @@ def resize_tiles(
     return jnp.where(swapped, resized.swapaxes(1, 2), resized)[:, : size[0], : size[1]]
 
 
-def _walk(
-    tile_table: jax.Array,
-    matrix_table: jax.Array,
-    slabs: jax.Array,
-    tiles: jax.Array,
-    resized: jax.Array,
-    matrices: jax.Array,
-    band_sums: jax.Array,
-    rows: jax.Array,
-    sums: jax.Array,
-    block: jax.Array,
-    copied: jax.Array,
-    *,
-    groups: int,
-    luma: Profile | None,
-) -> None:
+class _Walk(NamedTuple):
     """The kernel: one step of one chunk, of all the tiles that are fetched together.
 
-    Args:
+    Attributes:
+        groups: of outputs.
+        luma: give grey images, with the luma of that version of Pillow.
         tile_table, matrix_table, slabs: of this chunk, as in `Tables`.
         tiles: ``uint8[16, 96, 128]``, by channel, row and column.
         resized: all images, in the memory of the device.
@@ -449,19 +440,41 @@ def _walk(
         block: an image on its way to `resized`.
         copied: says when it is there.
     """
-    step = pl.program_id(1)
-    lane = lax.broadcasted_iota(jnp.int32, (_GROUP, _LANES), 1)
-    quarter = lane >> 5
-    constant = jnp.full((_GROUP, _LANES), -ZERO_POINT, jnp.int32)
 
-    def expand(matrix: jax.Array, _: None) -> None:
-        first, stop, group, groups_stop = (matrix_table[0, i, matrix] for i in range(4))
+    groups: int
+    luma: Profile | None
+    tile_table: Any
+    matrix_table: Any
+    slabs: Any
+    tiles: Any
+    resized: Any
+    matrices: Any
+    band_sums: Any
+    rows: Any
+    sums: Any
+    block: Any
+    copied: Any
+
+    def run(self) -> None:
+        step = pl.program_id(1)
+
+        @pl.when(step == 0)
+        def expand_matrices() -> None:
+            count = jnp.int32(self.matrix_table.shape[2])
+            lax.fori_loop(jnp.int32(0), count, self.expand, None)
+
+        first = step * _STEP
+        lax.fori_loop(jnp.int32(0), jnp.int32(_STEP), lambda i, _: self.visit(i, first + i), None)
+
+    def expand(self, matrix: jax.Array, _: None) -> None:
+        """A matrix out of its slabs, in limbs."""
+        first, stop, group, groups_stop = (self.matrix_table[0, i, matrix] for i in range(4))
 
         def expand_group(group: jax.Array, _: None) -> None:
             output = lax.broadcasted_iota(jnp.int32, (_GROUP, _LANES), 0) + group * _GROUP
 
             def add_slab(slab: jax.Array, weights: jax.Array) -> jax.Array:
-                taps = slabs[0, slab]
+                taps = self.slabs[0, slab]
                 fed = output - lax.shift_right_logical(taps[:1], 24)
                 for i in range(_FED):
                     tap = taps[i : i + 1]
@@ -470,102 +483,109 @@ def _walk(
 
             weights = lax.fori_loop(first, stop, add_slab, jnp.zeros_like(output))
             parts = jnp.concatenate(limbs(weights))
-            matrices[matrix * groups + group] = parts.astype(jnp.int8)
+            self.matrices[matrix * self.groups + group] = parts.astype(jnp.int8)
 
         lax.fori_loop(group, groups_stop, expand_group, None)
 
-    @pl.when(step == 0)
-    def expand_matrices() -> None:
-        lax.fori_loop(jnp.int32(0), jnp.int32(matrix_table.shape[2]), expand, None)
+    def visit(self, i: jax.Array, tile: jax.Array) -> None:
+        """A tile: its product, and what ends or begins with it."""
+        columns, row_matrix, bits, image = (self.tile_table[0, f, tile] for f in range(4))
+        grey = bits & _GREY != 0
 
-    def multiply(matrix: jax.Array, group: jax.Array, pixels: jax.Array) -> jax.Array:
+        @pl.when(bits & _FIRST_OF_BAND != 0)
+        def begin_band() -> None:
+            self.band_sums[...] = jnp.zeros_like(self.band_sums)
+
+        @pl.when(bits & _USED != 0)
+        def multiply_columns() -> None:
+            pixels = self.tiles[i].astype(jnp.int32)
+
+            def add(group: jax.Array) -> None:
+                self.band_sums[group] += self.multiply(columns, group, pixels)
+
+            self.each_group(add, columns)
+
+        @pl.when(bits & _LAST_OF_BAND != 0)
+        def end_band() -> None:
+            self.each_group(lambda group: self.keep_band(group, bits >> _BAND, grey))
+
+        @pl.when(bits & _FIRST_OF_ROWS != 0)
+        def begin_image() -> None:
+            self.sums[...] = jnp.zeros_like(self.sums)
+
+        @pl.when(bits & _LAST_OF_ROWS != 0)
+        def multiply_rows() -> None:
+            self.each_group(lambda column_group: self.add_rows(column_group, row_matrix))
+
+        @pl.when(bits & _LAST_OF_IMAGE != 0)
+        def end_image() -> None:
+            self.each_group(lambda group: self.finish(group, grey))
+            copy = pltpu.make_async_copy(self.block, self.resized.at[image], self.copied)
+            copy.start()
+            copy.wait()  # type: ignore[no-untyped-call]
+
+    def each_group(
+        self, body: Callable[[jax.Array], None], matrix: jax.Array | None = None
+    ) -> None:
+        """For all groups of outputs, or those that a matrix has weights for."""
+        start, stop = jnp.int32(0), jnp.int32(self.groups)
+        if matrix is not None:
+            start, stop = self.matrix_table[0, 2, matrix], self.matrix_table[0, 3, matrix]
+        lax.fori_loop(start, stop, lambda group, _: body(group), None)
+
+    def multiply(self, matrix: jax.Array, group: jax.Array, pixels: jax.Array) -> jax.Array:
         """Products with 128 inputs of 96 lines, and in the last lanes with the zero point."""
+        constant = jnp.full((_GROUP, _LANES), -ZERO_POINT, jnp.int32)
         operand = jnp.concatenate([pixels - ZERO_POINT, constant]).astype(jnp.int8)
         product = lax.dot_general(
-            matrices[matrix * groups + group],
+            self.matrices[matrix * self.groups + group],
             operand,
             (((1,), (1,)), ((), ())),
             preferred_element_type=jnp.int32,
         )
         return join(jnp.split(product, LIMBS))
 
-    def rounded(total: jax.Array) -> jax.Array:
-        return round_sums(total - total[:, _LANES - 1 :]).astype(jnp.int32)
+    def keep_band(self, group: jax.Array, place: jax.Array, grey: jax.Array) -> None:
+        """A band's outputs, rounded, become rows of the second product."""
+        band = _rounded(self.band_sums[group])
+        quarter = _quarter()
+        for channel in range(3):
+            at = group, slice(channel * _GROUP, (channel + 1) * _GROUP)
+            moved = pltpu.roll(band, ((place - channel) & 3) * 32, 1)
+            here = (quarter == place) | grey
+            self.rows[at] = jnp.where(here, moved, self.rows[at])
 
-    def each_group(body: Callable[[jax.Array], None], matrix: jax.Array | None = None) -> None:
-        """For all groups of outputs, or those that a matrix has weights for."""
-        start, stop = jnp.int32(0), jnp.int32(groups)
-        if matrix is not None:
-            start, stop = matrix_table[0, 2, matrix], matrix_table[0, 3, matrix]
-        lax.fori_loop(start, stop, lambda group, _: body(group), None)
+    def add_rows(self, column_group: jax.Array, matrix: jax.Array) -> None:
+        def add(group: jax.Array) -> None:
+            product = self.multiply(matrix, group, self.rows[column_group])
+            self.sums[group, column_group] += product
 
-    def finish(group: jax.Array, grey: jax.Array) -> None:
+        self.each_group(add, matrix)
+
+    def finish(self, group: jax.Array, grey: jax.Array) -> None:
         """A group of an image's rows, by 32 columns of three channels or by 128 columns of luma."""
+        quarter = _quarter()
         lumas = jnp.zeros((_GROUP, _LANES), jnp.int32)
-        for column in range(groups):
-            red = rounded(sums[group, column])  # and the other channels in the next quarters
+        for column in range(self.groups):
+            red = _rounded(self.sums[group, column])  # and the others in the next quarters
             once, twice = pltpu.roll(red, 32, 1), pltpu.roll(red, 64, 1)
             repeated = jnp.where(quarter == 0, red, jnp.where(quarter == 1, once, twice))
             red = jnp.where(grey, repeated, red)
-            if luma is None:
-                block[group, column] = red.astype(jnp.uint8)
+            if self.luma is None:
+                self.block[group, column] = red.astype(jnp.uint8)
                 continue
             green, blue = pltpu.roll(red, 96, 1), pltpu.roll(red, 64, 1)
             four, place = divmod(column, 4)
-            moved = pltpu.roll(luma_of(red, green, blue, luma), place * 32, 1)
+            moved = pltpu.roll(luma_of(red, green, blue, self.luma), place * 32, 1)
             lumas = jnp.where(quarter == place, moved, lumas)
-            block[group, four] = lumas.astype(jnp.uint8)
+            self.block[group, four] = lumas.astype(jnp.uint8)
 
-    def visit(i: jax.Array, _: None) -> None:
-        columns, row_matrix, bits, image = (tile_table[0, f, step * _STEP + i] for f in range(4))
-        grey = bits & _GREY != 0
 
-        @pl.when(bits & _FIRST_OF_BAND != 0)
-        def begin_band() -> None:
-            band_sums[...] = jnp.zeros_like(band_sums)
+def _quarter() -> jax.Array:
+    """Which of four times 32 lanes each is of."""
+    return lax.broadcasted_iota(jnp.int32, (_GROUP, _LANES), 1) >> 5
 
-        @pl.when(bits & _USED != 0)
-        def multiply_columns() -> None:
-            pixels = tiles[i].astype(jnp.int32)
 
-            def add(group: jax.Array) -> None:
-                band_sums[group] += multiply(columns, group, pixels)
-
-            each_group(add, columns)
-
-        @pl.when(bits & _LAST_OF_BAND != 0)
-        def end_band() -> None:
-            place = bits >> _BAND
-
-            def keep(group: jax.Array) -> None:
-                band = rounded(band_sums[group])
-                for channel in range(3):
-                    at = group, slice(channel * _GROUP, (channel + 1) * _GROUP)
-                    moved = pltpu.roll(band, ((place - channel) & 3) * 32, 1)
-                    here = (quarter == place) | grey
-                    rows[at] = jnp.where(here, moved, rows[at])
-
-            each_group(keep)
-
-        @pl.when(bits & _FIRST_OF_ROWS != 0)
-        def begin_image() -> None:
-            sums[...] = jnp.zeros_like(sums)
-
-        @pl.when(bits & _LAST_OF_ROWS != 0)
-        def multiply_rows() -> None:
-            def add(column_group: jax.Array) -> None:
-                def add_rows(group: jax.Array) -> None:
-                    sums[group, column_group] += multiply(row_matrix, group, rows[column_group])
-
-                each_group(add_rows, row_matrix)
-
-            each_group(add)
-
-        @pl.when(bits & _LAST_OF_IMAGE != 0)
-        def end_image() -> None:
-            each_group(lambda group: finish(group, grey))
-            copy = pltpu.make_async_copy(block, resized.at[image], copied)
-            copy.start()
-            copy.wait()  # type: ignore[no-untyped-call]
-
-    lax.fori_loop(jnp.int32(0), jnp.int32(_STEP), visit, None)
+def _rounded(total: jax.Array) -> jax.Array:
+    """Sums as pixels; the last lane has the products with the zero point."""
+    return round_sums(total - total[:, _LANES - 1 :]).astype(jnp.int32)
