@@ -85,9 +85,9 @@ def _cpu() -> PackedForm:
 
 
 def _fewer(capacity: tuple[int, int], size: Size) -> tuple[int, int]:
-    """Where images are resized to something large, a call has room for a quarter as many."""
+    """Where images are resized to something large, a call has room for half as many."""
     pixels, images = capacity
-    return pixels, max(1, images // 4) if max(size) > 64 else images
+    return pixels, max(1, images // 2) if max(size) > 64 else images
 
 
 def _gpu() -> PackedForm:
