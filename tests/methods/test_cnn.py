@@ -239,7 +239,7 @@ def test_names_never_shift(batch_size: int, tmp_path: Path) -> None:
 
 def test_mobilenet_names_never_shift(mobilenet: CNN) -> None:
     alone = [mobilenet.encode_image(image_array=picture) for picture in PICTURES[:3]]
-    for bad in range(4):
+    for bad in (0, 2):  # each position with a small network, above
         sources = [file_of(picture) for picture in PICTURES[:3]]
         expected = alone.copy()
         sources.insert(bad, BAD[bad % 2])
