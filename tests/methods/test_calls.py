@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.encoding import METHODS
+from jaxdedup.encoding import METHODS, Recipe
 from jaxdedup.loading import Folder
 from jaxdedup.methods import DHash, PHash
 from tests.pictures import crops
@@ -183,7 +183,7 @@ def test_iterable_that_raises(encoder: DHash, error: type[BaseException]) -> Non
     assert not _threads()
 
 
-def test_interrupted_consumer_leaves_no_threads() -> None:
+def test_interrupted_consumer_leaves_no_threads(encoder: DHash) -> None:
     taken = 0
 
     def endless() -> Iterator[np.ndarray]:
@@ -194,11 +194,9 @@ def test_interrupted_consumer_leaves_no_threads() -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    class Interrupted(DHash):
-        method = replace(METHODS["dhash"], compute=interrupt)
-
+    encoder.recipe = Recipe(replace(METHODS["dhash"], compute=interrupt))
     with pytest.raises(KeyboardInterrupt):
-        Interrupted(verbose=False).encode_batch(endless())
+        encoder.encode_batch(endless())
     assert not _threads()
     assert taken < 5000  # read no further ahead than a few batches
 

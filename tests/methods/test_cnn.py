@@ -239,7 +239,7 @@ def test_names_never_shift(batch_size: int, tmp_path: Path) -> None:
 
 def test_mobilenet_names_never_shift(mobilenet: CNN) -> None:
     alone = [mobilenet.encode_image(image_array=picture) for picture in PICTURES[:3]]
-    for bad in range(4):
+    for bad in (0, 2):  # each position with a small network, above
         sources = [file_of(picture) for picture in PICTURES[:3]]
         expected = alone.copy()
         sources.insert(bad, BAD[bad % 2])
@@ -269,7 +269,7 @@ import numpy as np
 from jaxdedup.encoding import network_method
 from jaxdedup.methods import CNN
 folder, names = sys.argv[1], json.loads(sys.argv[2])
-for batch_size in (1, 2, 7, 64):
+for batch_size in (1, 7):
     encoder = CNN(verbose=False, batch_size=batch_size)
     encodings = encoder.encode_images(folder)
     assert list(encodings) == names
@@ -288,7 +288,7 @@ def test_batch_size_does_not_matter(mobilenet: CNN, tmp_path: Path) -> None:
     arrays = [mobilenet.encode_image(image_array=picture) for picture in pictures]
     expected = np.concatenate(arrays)
     assert (np.ptp(expected, axis=0) > 1e-3).mean() > 0.5
-    found = {size: np.load(tmp_path / f".{size}.npy") for size in (1, 2, 7, 64)}
+    found = {size: np.load(tmp_path / f".{size}.npy") for size in (1, 7)}
     found["array"] = np.concatenate(mobilenet.encode_batch(pictures))
     found["file"] = np.concatenate([mobilenet.encode_image(tmp_path / name) for name in names])
     for way, features in found.items():
