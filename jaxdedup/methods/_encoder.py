@@ -4,6 +4,7 @@ Results go to the caller. What a thread's last call could not load, took from it
 kept beside, for code written for imagededup; nothing here reads it.
 """
 
+import inspect
 import logging
 import operator
 import os
@@ -113,7 +114,9 @@ class Encoder:
         return self._last.results
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        usual = inspect.signature(type(self)).parameters
+        chosen = {k: v for k, v in self._settings().items() if v != usual[k].default}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         return f"{type(self).__name__}({arguments})"
 
     def _settings(self) -> dict[str, Any]:
@@ -162,7 +165,7 @@ class Encoder:
             except DecodeError as error:
                 name = os.fspath(path)
                 self._last.skipped = {name: str(error)}
-                logger.warning("skipped %s: %s", runtime.some([name]), error)
+                logger.warning("skipped %.300s: %s", runtime.escaped(name), error)
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
             pixels = as_image(image_array, self.recipe.range, self._tell_flat)
@@ -252,6 +255,7 @@ class Encoder:
         self, inputs: Inputs, threshold: Any, keep: Choice, outfile: Path | None, max_pairs: int
     ) -> list[Any]:
         duplicates.check_keep(keep, inputs.image_dir is not None)
+        self._check(threshold)
         source = None if inputs.image_dir is None else self._source(inputs)
         seen = duplicates.look(source)  # before anything is read
         matches = self._matches(inputs._replace(image_dir=source), threshold, outfile, max_pairs)
