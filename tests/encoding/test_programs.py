@@ -112,9 +112,7 @@ from skimage import data
 picture = data.astronaut().repeat(2, axis=0).repeat(2, axis=1)
 images = [picture[n % 7 :, n % 50 :] for n in range(80)]
 
-class Stream:
-    """Eighty of a thousand images, as far as anybody knows."""
-
+class Stream:  # eighty of a thousand images, as far as anybody knows
     def __iter__(self):
         return iter(enumerate(images))
 
