@@ -38,7 +38,7 @@ from ._recipe import parameters
 Rows = NDArray[Any]
 
 # What the program saves on so many pixels, compiling it costs.
-_WORTH_COMPILING = 500_000_000
+_WORTH_COMPILING = 330_000_000
 _CPU_BATCH, _CPU_MICRO_BATCH = 16, 2  # images that a network takes at once
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
 
