@@ -22,7 +22,7 @@ alone between two loops.
 
 import mmap
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -414,38 +414,104 @@ def _resize_all(pixels: jax.Array, tables: Tables, outputs: int) -> jax.Array:
 def _resize_strip(
     pixels: jax.Array, tables: Tables, strip: jax.Array, scratch: _Scratch
 ) -> _Scratch:
-    tile, block, first, rounded, turned, second, results = scratch
-    is_horizontal, is_vertical = strip[_IS_HORIZONTAL], strip[_IS_VERTICAL]
-    always = is_horizontal + is_vertical
-    first = _in_parts(jnp.zeros_like, first, first, always)
+    def contract(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _contract_strip(pixels, tables, strip, scratch)
+
+    def turn(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, _turn_rows, _turn_columns)
+
+    def round_and_turn(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, _round_strip, turn)
+
+    def contract_again(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, partial(_add_strip, tables), _finish_image)
+
+    def finish(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, round_and_turn, contract_again)
+
+    return _in_turn(strip, scratch, contract, finish)
+
+
+def _in_turn(
+    strip: jax.Array, scratch: _Scratch, *stages: Callable[[jax.Array, _Scratch], _Scratch]
+) -> _Scratch:
+    """Stage after stage, each in a loop of one round.
+
+    XLA runs up to eight operations of a loop's body one after another, and deals more of them out
+    to threads, which costs more than it gains where every core has a batch.
+    """
+    for stage in stages:
+        scratch = _when(_always(strip), partial(stage, strip), scratch)
+    return scratch
+
+
+def _always(strip: jax.Array) -> jax.Array:
+    """1, where XLA does not know it."""
+    return strip[_IS_HORIZONTAL] + strip[_IS_VERTICAL]
+
+
+def _contract_strip(
+    pixels: jax.Array, tables: Tables, strip: jax.Array, scratch: _Scratch
+) -> _Scratch:
+    """The first pass over a strip, block by block."""
+    first = _in_parts(jnp.zeros_like, scratch.first, scratch.first, _always(strip))
 
     def add_block(
         b: jax.Array, carry: tuple[jax.Array, jax.Array, jax.Array]
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        tile, block, first = carry
         bounds = tables.blocks[b]
-        tile, block = _read_block(pixels, tables.tiles, bounds, strip, tile, block)
-        positions = block.reshape(_TILES * _LANES, 3, _LANES)
-        first = _add_steps(positions, 0, first, bounds[_STEP], bounds[_STEP_END], tables)
-        return tile, block, first
 
-    tile, block, first = lax.fori_loop(
-        strip[_BLOCKS], strip[_BLOCKS_END], add_block, (tile, block, first)
-    )
-    first = _in_parts(_sum_channels, first, first, strip[_SUMS_FIRST])
-    rounded = _in_parts(round_sums, first, rounded, always)
-    outputs = len(first)
-    turned = _turn(rounded.reshape(outputs, 3 * _LANES).T, is_horizontal, turned)
+        def read(
+            carry: tuple[jax.Array, jax.Array, jax.Array],
+        ) -> tuple[jax.Array, jax.Array, jax.Array]:
+            tile, block, first = carry
+            return *_read_block(pixels, tables.tiles, bounds, strip, tile, block), first
+
+        def add(
+            carry: tuple[jax.Array, jax.Array, jax.Array],
+        ) -> tuple[jax.Array, jax.Array, jax.Array]:
+            tile, block, first = carry
+            positions = block.reshape(_TILES * _LANES, 3, _LANES)
+            first = _add_steps(positions, 0, first, bounds[_STEP], bounds[_STEP_END], tables)
+            return tile, block, first
+
+        return _when(_always(strip), add, _when(_always(strip), read, carry))
+
+    carry = (scratch.tile, scratch.block, first)
+    tile, block, first = lax.fori_loop(strip[_BLOCKS], strip[_BLOCKS_END], add_block, carry)
+    return scratch._replace(tile=tile, block=block, first=first)
+
+
+def _round_strip(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    first = _in_parts(_sum_channels, scratch.first, scratch.first, strip[_SUMS_FIRST])
+    rounded = _in_parts(round_sums, first, scratch.rounded, _always(strip))
+    return scratch._replace(first=first, rounded=rounded)
+
+
+def _turn_rows(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    rounded = scratch.rounded.reshape(-1, 3 * _LANES)
+    return scratch._replace(turned=_turn(rounded.T, strip[_IS_HORIZONTAL], scratch.turned))
+
+
+def _turn_columns(strip: jax.Array, scratch: _Scratch) -> _Scratch:
     # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
-    by_pixel = rounded.reshape(outputs, _LANES, 3).transpose(2, 1, 0)
-    turned = _turn(by_pixel.reshape(3 * _LANES, outputs), is_vertical, turned)
+    by_pixel = scratch.rounded.reshape(-1, _LANES, 3).transpose(2, 1, 0)
+    by_pixel = by_pixel.reshape(3 * _LANES, -1)
+    return scratch._replace(turned=_turn(by_pixel, strip[_IS_VERTICAL], scratch.turned))
 
-    second = _in_parts(jnp.zeros_like, second, second, strip[_IS_FIRST])
-    lines = turned.reshape(3, _LANES, outputs)
+
+def _add_strip(tables: Tables, strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    """What the second pass sums of a strip."""
+    second = _in_parts(jnp.zeros_like, scratch.second, scratch.second, strip[_IS_FIRST])
+    lines = scratch.turned.reshape(3, _LANES, len(second))
     second = _add_steps(lines, 1, second, strip[_SECOND], strip[_SECOND_END], tables)
-    second = _in_parts(_sum_channels, second, second, strip[_SUMS_SECOND])
-    results = _in_parts(round_sums, second, results, strip[_IS_LAST], strip[_IMAGE])
-    return _Scratch(tile, block, first, rounded, turned, second, results)
+    return scratch._replace(second=second)
+
+
+def _finish_image(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    second = _in_parts(_sum_channels, scratch.second, scratch.second, strip[_SUMS_SECOND])
+    results = _in_parts(round_sums, second, scratch.results, strip[_IS_LAST], strip[_IMAGE])
+    return scratch._replace(second=second, results=results)
 
 
 def _read_block(
@@ -459,45 +525,39 @@ def _read_block(
     """The tiles of a block: turned where the first pass is horizontal, else as they are."""
     first_tile = bounds[_TILE]
 
-    def read(t: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    is_horizontal, is_vertical = strip[_IS_HORIZONTAL], strip[_IS_VERTICAL]
+    zero, rounds = jnp.int32(0), jnp.int32(_LANES // _ROWS_AT_ONCE)
+
+    def rows(i: jax.Array, where: jax.Array) -> jax.Array:
+        row = i * _ROWS_AT_ONCE + jnp.arange(_ROWS_AT_ONCE, dtype=jnp.int32)
+        starts = where[_OFFSET] + jnp.minimum(row, where[_LAST_LINE]) * where[_STRIDE]
+        return _read_rows(pixels, starts)
+
+    def put(x: jax.Array, at: jax.Array, into: jax.Array) -> jax.Array:
+        return lax.dynamic_update_slice(into, x, (at, zero))
+
+    def turn(t: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         tile, block = carry
-        # Read here, once, and not for every byte.
-        offset, stride, last = tiles[t, _OFFSET], tiles[t, _STRIDE], tiles[t, _LAST_LINE]
-
-        def rows(i: jax.Array) -> jax.Array:
-            row = i * _ROWS_AT_ONCE + jnp.arange(_ROWS_AT_ONCE, dtype=jnp.int32)
-            return _read_rows(pixels, offset + jnp.minimum(row, last) * stride)
-
-        def put(x: jax.Array, at: jax.Array, block: jax.Array) -> jax.Array:
-            return lax.dynamic_update_slice(block, x, (at, jnp.int32(0)))
-
-        rounds = jnp.int32(_LANES // _ROWS_AT_ONCE)
-        place = (t - first_tile) * (3 * _LANES)
-        is_horizontal, is_vertical = strip[_IS_HORIZONTAL], strip[_IS_VERTICAL]
+        where, place = tiles[t], (t - first_tile) * (3 * _LANES)
         tile = lax.fori_loop(
-            jnp.int32(0),
-            is_horizontal * rounds,
-            lambda i, tile: put(rows(i), i * _ROWS_AT_ONCE, tile),
-            tile,
+            zero, rounds, lambda i, tile: put(rows(i, where), i * _ROWS_AT_ONCE, tile), tile
         )
-        block = _when(
-            is_horizontal,
-            lambda block: _put_alone(
-                tile.T, lambda x, block: put(x, place, block), block, is_horizontal
-            ),
-            block,
-        )
-        block = lax.fori_loop(
-            jnp.int32(0),
-            is_vertical * rounds,
-            lambda i, block: put(
-                rows(i).reshape(-1, _LANES), place + i * (3 * _ROWS_AT_ONCE), block
-            ),
-            block,
-        )
+        block = _put_alone(tile.T, lambda x, block: put(x, place, block), block, is_horizontal)
         return tile, block
 
-    return lax.fori_loop(first_tile, bounds[_TILE_END], read, (tile, block))
+    def copy(t: jax.Array, block: jax.Array) -> jax.Array:
+        where, place = tiles[t], (t - first_tile) * (3 * _LANES)
+
+        def copy_rows(i: jax.Array, block: jax.Array) -> jax.Array:
+            some = rows(i, where).reshape(-1, _LANES)
+            return put(some, place + i * (3 * _ROWS_AT_ONCE), block)
+
+        return lax.fori_loop(zero, rounds, copy_rows, block)
+
+    count = bounds[_TILE_END] - first_tile
+    tile, block = lax.fori_loop(first_tile, first_tile + count * is_horizontal, turn, (tile, block))
+    block = lax.fori_loop(first_tile, first_tile + count * is_vertical, copy, block)
+    return tile, block
 
 
 def _read_rows(pixels: jax.Array, starts: jax.Array) -> jax.Array:
@@ -571,7 +631,9 @@ def _in_parts(
 ) -> jax.Array:
     """Put ``function(x)`` into ``out`` or ``out[at]`` where the flag is 1, a few rows at a time."""
     rows, row_size = x.shape[0], x.shape[1] * x.shape[2]
-    count = max(n for n in range(1, rows + 1) if rows % n == 0 and n * row_size <= _UNFORKED)
+    # At least two parts: XLA would compute a single one before the loop, whatever the flag.
+    sizes = range(1, max(rows // 2, 1) + 1)
+    count = max(n for n in sizes if n == 1 or (rows % n == 0 and n * row_size <= _UNFORKED))
     zero = jnp.int32(0)
 
     def put(i: jax.Array, out: jax.Array) -> jax.Array:
