@@ -38,7 +38,7 @@ from ._profiles import Profile
 _LANES = 128
 _TILES = 4  # of a block
 _TERMS = 16  # positions in a step
-_UNROLLED = 2  # steps in a round of their loop
+_UNROLLED = 4  # steps in a round of their loop
 _ROWS_AT_ONCE = 32  # that are read from the buffer
 _UNFORKED = 12_288  # elements of an operation that XLA leaves on one core
 _TOGETHER = 8  # resized images that are handed on at once
