@@ -194,6 +194,7 @@ class Planner:
     ) -> None:
         strips = self._tables.strips[self._strips : self._strips + image.strips]
         strip = np.arange(image.strips)
+        strips[:] = 0
         strips[:, _BLOCKS] = self._blocks + strip * image.blocks
         strips[:, _BLOCKS_END] = strips[:, _BLOCKS] + image.blocks
         strips[:, _SECOND] = second[:-1]
@@ -202,7 +203,7 @@ class Planner:
         strips[:, _IS_LAST] = strip == image.strips - 1
         strips[:, _IMAGE] = self._images
         strips[:, _SUMS_FIRST] = image.per_position == 3
-        strips[:, _SUMS_SECOND] = image.per_line == 3
+        strips[-1, _SUMS_SECOND] = image.per_line == 3
         strips[:, _IS_VERTICAL] = image.is_vertical
         strips[:, _IS_HORIZONTAL] = not image.is_vertical
 
