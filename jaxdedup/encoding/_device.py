@@ -129,7 +129,12 @@ def _rows(batch: Batch, recipe: Recipe, pixels_to_come: float = 0) -> Rows:
     """A row for each image of a batch, on the host."""
     method = recipe.method
     rows = device_function(method, recipe.profile)(batch, pixels_to_come)
-    return rows if method.load is None else _features(method, rows)
+    if method.load is None:
+        return rows
+    if method.orientations == "none":
+        return _features(method, rows)
+    features = _features(method, rows.reshape(-1, *rows.shape[-3:]))  # of each turn
+    return features.reshape(len(rows), -1)
 
 
 def _features(method: Method, images: Rows) -> Rows:

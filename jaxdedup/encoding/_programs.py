@@ -29,6 +29,7 @@ from jaxdedup.runtime import core_count
 
 from ._host import HostFunction
 from ._method import Method
+from ._turns import mirrored
 
 Rows = NDArray[Any]
 
@@ -52,6 +53,8 @@ class DeviceFunction:
         devices = jax.local_devices()
         self._form = packed_form(devices[0].platform)
         self._on_host = devices[0].platform == "cpu" and _host_may_serve()
+        # Each image is followed by its transpose where that is encoded too.
+        self._each = 2 if method.orientations == "all" else 1
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
         turns = core_count() // len(devices) if devices[0].platform == "cpu" else 0
@@ -63,7 +66,7 @@ class DeviceFunction:
         """A plan for most images, or for a larger one of this shape, without any in it."""
         for capacity in self._form.capacities:
             if shape is None or capacity.pixels >= int(np.prod(shape)):
-                planner = self._form.planner(self._method.size, self._profile, capacity)
+                planner = self._planner(capacity)
                 if shape is None or planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
                     planner.clear()
                     return planner
@@ -85,7 +88,8 @@ class DeviceFunction:
             if program is None:
                 return self._rows_on_host(batch)
             arguments = self._form.arguments(batch.pixels, batch.plan)
-            return np.asarray(program(*arguments))[: len(batch.positions)]
+            count = self._each * len(batch.positions)
+            return self._joined(np.asarray(program(*arguments))[:count])
         finally:
             self._turns.put(device)
 
@@ -97,7 +101,7 @@ class DeviceFunction:
             return self._programs[key]
 
     def _compile(self, capacity: Any, device: jax.Device) -> Callable[..., jax.Array]:
-        planner = self._form.planner(self._method.size, self._profile, capacity)
+        planner = self._planner(capacity)
         pixels = jax.ShapeDtypeStruct((planner.buffer_size,), np.uint8)
         arguments = self._form.arguments(pixels, planner)
         sharding = jax.sharding.SingleDeviceSharding(device)
@@ -110,21 +114,42 @@ class DeviceFunction:
 
         return jax.jit(run).lower(*shapes).compile()
 
+    def _planner(self, capacity: Any) -> Any:
+        if self._each == 1:
+            return self._form.planner(self._method.size, self._profile, capacity)
+        capacity = capacity._replace(images=max(2, capacity.images))
+        return self._form.planner(self._method.size, self._profile, capacity, turned=True)
+
+    def _joined(self, rows: Rows) -> Rows:
+        """The rows of all turns of an image, side by side."""
+        if self._method.orientations == "none":
+            return rows
+        if self._method.load is None:
+            return rows.reshape(len(rows) // self._each, -1)
+        turns = self._method.row.rows
+        return rows.reshape(len(rows) // self._each, turns, *self._method.size, 3)
+
     def _finish(self, images: Any) -> Any:
         """Of resized images, ``uint8[K, h, w, 3]``, NumPy's or JAX's."""
-        if self._method.load is not None:
-            return images
         method = self._method
+        if method.load is not None:
+            if method.orientations == "none":
+                return images
+            flips = mirrored(images.transpose(0, 3, 1, 2))
+            return images.__array_namespace__().stack(flips, axis=1).transpose(0, 1, 3, 4, 2)
         count = method.row.count or 0
         hashed = HashMethod(method.name, method.size, count, method.compute)
         return hash_resized(images, hashed, self._profile)
 
     def _rows_on_host(self, batch: Batch) -> Rows:
-        resized = np.empty((len(batch.positions), *self._method.size, 3), np.uint8)
-        for number in range(len(resized)):
-            image = resize_on_host(batch.image(number), self._method.size, self._profile)
-            resized[number] = image if image.ndim == 3 else image[..., None]
-        return self._finish(resized)
+        images = map(batch.image, range(len(batch.positions)))
+        resized = np.empty((self._each * len(batch.positions), *self._method.size, 3), np.uint8)
+        for number, image in enumerate(images):
+            for turn, turned in enumerate((image, image.swapaxes(0, 1))[: self._each]):
+                pixels = np.ascontiguousarray(turned)
+                small = resize_on_host(pixels, self._method.size, self._profile)
+                resized[self._each * number + turn] = small if small.ndim == 3 else small[..., None]
+        return self._joined(self._finish(resized))
 
 
 class _Program:

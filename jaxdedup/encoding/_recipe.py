@@ -12,7 +12,8 @@ import numpy as np
 from jaxdedup import __version__
 from jaxdedup.image import Profile
 
-from ._method import METHODS, Method, method_named, mobilenet_method
+from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method
+from ._turns import ROWS, oriented
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Origin:
         exif_orientation: whether images were turned as their EXIF data says: never, as yet.
         ground: what transparent images were laid on: nothing, as yet; alpha was dropped.
         formats: suffixes of files which imageio might open where Pillow could not.
+        orientations: of which turned images there are rows too.
         dtype: what a network's products were computed in.
         weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
             network whose parameters can't be seen.
@@ -42,6 +44,7 @@ class Origin:
     exif_orientation: bool = False
     ground: str = ""
     formats: tuple[str, ...] = ()
+    orientations: str = "none"
     dtype: str = "uint8"
     weights: str | None = ""
     version: str = __version__
@@ -60,7 +63,17 @@ class Origin:
             value, kind = getattr(origin, field.name), cast(Any, field.type)
             if not isinstance(value, tuple if get_origin(kind) is tuple else kind):
                 raise ValueError(f"{field.name} of what made the encodings is {value!r:.80}")
+        if origin.orientations not in ROWS:
+            raise ValueError(f"orientations of what made the encodings is {origin.orientations!r}")
         return origin
+
+    @property
+    def row(self) -> Bits | Features:
+        """What an image becomes."""
+        rows = ROWS[self.orientations]
+        if self.dtype == "uint8":
+            return Bits(self.count or 0, rows=rows)
+        return Features(self.count, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -139,6 +152,7 @@ class Recipe:
             self.profile,
             self.draft,
             formats=tuple(self.formats),
+            orientations=method.orientations,
             dtype=method.dtype,
             weights=parameters(method).digest,
         )
@@ -153,6 +167,7 @@ class Recipe:
         """
         is_network = origin.method in METHODS and METHODS[origin.method].load is not None
         method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
+        method = oriented(method, origin.orientations)  # type: ignore[arg-type]
         recipe = cls(method, origin.profile, origin.draft, origin.formats)  # type: ignore[arg-type]
         if different := recipe.origin.differences(origin):
             raise ValueError(f"encodings of {origin.method} can't be made again here: {different}")
