@@ -84,7 +84,7 @@ def find(options: Namespace) -> Work:
     target = _Target(options, options.target)
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
-    recipe = _prepare(options, [target])
+    recipe = _with_orientations(options, target, _prepare(options, [target]))
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
@@ -103,9 +103,10 @@ def query(options: Namespace) -> Work:
     """``jaxdedup query``."""
     targets = [_Target(options, path) for path in (options.new, options.corpus)]
     recipe = _prepare(options, targets)
+    recipes = (_with_orientations(options, targets[0], recipe), recipe)
 
     def work() -> int:
-        new, corpus = (target.encodings(options, recipe) for target in targets)
+        new, corpus = map(_Target.encodings, targets, [options] * 2, recipes)
         matches = _matches(options, new, corpus, order="score")
         found = matches.to_dict(scores=options.scores or not options.output)
         if options.output:
@@ -122,7 +123,7 @@ def query(options: Namespace) -> Work:
 def report(options: Namespace) -> Work:
     """``jaxdedup report``."""
     target = _Target(options, options.directory, is_images=True)
-    recipe = _prepare(options, [target], output_suffix=".html")
+    recipe = _with_orientations(options, target, _prepare(options, [target], output_suffix=".html"))
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
@@ -158,10 +159,24 @@ def _prepare(
     return recipe
 
 
+def _with_orientations(options: Namespace, target: _Target, recipe: Recipe | None) -> Recipe | None:
+    """The recipe for what is turned; a file has to have been made so."""
+    if target.stored is not None:
+        made = target.stored.origin.orientations
+        if options.orientations not in ("none", made):
+            raise ValueError(
+                f"--orientations {options.orientations} needs images, or a file with the rows of "
+                f"turned ones: {target.path!r} has one row an image"
+            )
+        return recipe
+    assert recipe is not None
+    return replace(recipe, method=encoding.oriented(recipe.method, options.orientations))
+
+
 def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
     """The recipe that the options ask for, or the one that made a file."""
-    if origin is not None:
-        recipe = Recipe.from_origin(origin)
+    if origin is not None:  # whose rows may be of turned images: those of the others are not
+        recipe = Recipe.from_origin(replace(origin, orientations="none"))
         return replace(recipe, formats=options.formats or recipe.formats)
     method = encoding.method_named(_method_name(options) or "phash")
     return Recipe(method, options.profile or "pillow13", options.draft, options.formats)
@@ -207,17 +222,33 @@ def _give_groups(options: Namespace, matches: Matches) -> None:
         runtime.write_json(options.output, matches.to_dict(scores=options.scores))
     else:
         nearest = matches.nearest()
+        turned = _nearest_turns(matches)
         for number, group in enumerate(groups):
-            lines = [f"{_score(nearest[item])}  {matches.names[item]}\n" for item in group]
+            names = [f"{matches.names[item]}{_turn(turned.get(item))}" for item in group]
+            scores = [_score(nearest[item]) for item in group]
+            lines = [f"{score}  {name}\n" for score, name in zip(scores, names, strict=True)]
             print(("\n" if number else "") + "".join(lines), end="")
     _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
 
 
-def _print_queries(found: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
+def _nearest_turns(matches: Matches) -> dict[int, str]:
+    """By image, how its nearest match is turned to look as it does."""
+    if matches.turns is None:
+        return {}
+    found = matches.to_dict(scores=True).values()
+    return {item: near[0][2] for item, near in enumerate(found) if near}
+
+
+def _turn(turn: str | None = None) -> str:
+    return "" if turn in (None, "none") else f"  ({turn})"
+
+
+def _print_queries(found: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
     for name, near in found.items():
         if near:
             print(name)
-            print("".join(f"  {_score(score)}  {other}\n" for other, score in near), end="")
+            lines = (f"  {_score(s)}  {other}{_turn(*turn)}\n" for other, s, *turn in near)
+            print("".join(lines), end="")
 
 
 def _score(score: Any) -> str:

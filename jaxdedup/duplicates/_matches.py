@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.encoding import Encodings, Key
+from jaxdedup.encoding import INVERSE_TURNS, TURNS, Encodings, Key
 from jaxdedup.loading import ImageSource
 from jaxdedup.runtime import positive
 from jaxdedup.search import HammingPairs, Neighbours, connected_components, neighbours
 
 from ._keep import Keep, removable
 from ._metric import Metric, Order, Pairs, check_threshold, metric_of
+from ._turned import turned_pairs
 
 DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
 
@@ -41,6 +42,8 @@ class Matches:
         order: of the matches of a name: the nearest first, or as in ``others``.
         max_pairs: the most pairs of names to list.
         is_self_join: whether there was no corpus.
+        turns: int8[P]: of each pair, how the second is turned to look like the first, by number in
+            :data:`jaxdedup.encoding.TURNS`; None where nothing was turned.
     """
 
     names: Sequence[Key]
@@ -52,6 +55,7 @@ class Matches:
     order: Order
     max_pairs: int
     is_self_join: bool
+    turns: NDArray[np.int8] | None = None
 
     def __repr__(self) -> str:
         among = "" if self.is_self_join else f" in {len(self.others):,}"
@@ -60,6 +64,9 @@ class Matches:
     def to_dict(self, *, scores: bool = False) -> dict[Key, list[Any]]:
         """By name the list of its matches; with scores, of tuples (name, score).
 
+        Where orientations were searched for, of tuples (name, score, turn): the turn of
+        :data:`jaxdedup.encoding.TURNS` after which the match looks as the name does.
+
         Raises:
             ValueError: there are more pairs than ``max_pairs``.
         """
@@ -67,7 +74,10 @@ class Matches:
         others = self.others
         matched: list[Any] = [others[index] for index in near.indices.tolist()]
         if scores:
-            matched = list(zip(matched, near.score.tolist(), strict=True))
+            columns = [matched, near.score.tolist()]
+            if self.turns is not None:
+                columns.append([TURNS[turn] for turn in self._turns_of(near).tolist()])
+            matched = list(zip(*columns, strict=True))
         ends = pairwise(near.starts.tolist())
         return {name: matched[a:b] for name, (a, b) in zip(self.names, ends, strict=True)}
 
@@ -149,6 +159,25 @@ class Matches:
         removed = removable(members, near, self.names, keep, source, decode)
         return [self.names[item] for item in removed]
 
+    def _turns_of(self, near: Neighbours) -> NDArray[np.int8]:
+        """The turn of each neighbour, int8[Q]; copies are not turned."""
+        assert self.turns is not None
+        i, j, _ = (np.asarray(column, np.int64) for column in self.pairs)
+        turns = self.turns
+        if self.is_self_join:
+            i, j = np.concatenate([i, j]), np.concatenate([j, i])
+            turns = np.concatenate([turns, np.array(INVERSE_TURNS, np.int8)[turns]])
+        names = np.repeat(np.arange(len(self.names)), np.diff(near.starts))
+        count = int(self.other_kinds.max(initial=-1)) + 1
+        asked = self.kinds[names] * count + self.other_kinds[near.indices]
+        known = i * count + j
+        order = np.argsort(known)
+        place = np.searchsorted(known[order], asked)
+        if not len(order):
+            return np.zeros(len(asked), np.int8)
+        place = order[np.minimum(place, len(order) - 1)]
+        return np.where(known[place] == asked, turns[place], 0).astype(np.int8)
+
     @property
     def _has_copies(self) -> bool:
         return any(
@@ -202,9 +231,14 @@ def find_matches(
 ) -> Matches:
     """The encodings that are near each other, or near those of a corpus.
 
+    Encodings of several orientations (:func:`jaxdedup.encoding.oriented`) find images that are
+    turned: of two images that distance counts which is least over the turns of the one, and without
+    a corpus over those of either.
+
     Args:
         encodings: what is searched for.
         corpus: where it is searched; None for the encodings themselves, where none matches itself.
+            One row an image is enough.
         threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
             similarity; None for the method's own (:func:`check_threshold`).
         max_pairs: the most pairs to hold; those of equal encodings count where they are listed.
@@ -226,15 +260,22 @@ def find_matches(
     metric = metric_of(encodings.origin)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
-    if corpus is not None and (different := encodings.origin.differences(corpus.origin)):
-        raise ValueError(f"the two sides were not made in one way: {different}")
+    row = encodings.origin.row
+    if corpus is not None:
+        corpus = _upright(corpus)
+        upright = replace(encodings.origin, orientations="none")
+        if different := upright.differences(corpus.origin):
+            raise ValueError(f"the two sides were not made in one way: {different}")
     distinct, kinds = _kinds(encodings.rows)
     others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
-    if len(distinct) and (others is None or len(others)):
+    turns = None
+    if not len(distinct) or (others is not None and not len(others)):
+        nothing = np.zeros(0, np.int32)
+        pairs: Pairs = HammingPairs(nothing, nothing, nothing.astype(np.uint8))
+    elif row.rows == 1:
         pairs = metric.pairs(distinct, others, limit, max_pairs)
     else:
-        nothing = np.zeros(0, np.int32)
-        pairs = HammingPairs(nothing, nothing, nothing.astype(np.uint8))
+        pairs, turns = turned_pairs(distinct, others, row.rows, metric, limit, max_pairs)
     return Matches(
         encodings.names,
         (encodings if corpus is None else corpus).names,
@@ -245,6 +286,22 @@ def find_matches(
         order or metric.order,
         max_pairs,
         is_self_join=corpus is None,
+        turns=turns,
+    )
+
+
+def _upright(encodings: Encodings) -> Encodings:
+    """One row an image."""
+    rows = encodings.origin.row.rows
+    if rows == 1:
+        return encodings
+    width = encodings.rows.shape[1] // rows
+    return Encodings(
+        encodings.names,
+        np.ascontiguousarray(encodings.rows[:, :width]),
+        replace(encodings.origin, orientations="none"),
+        encodings.failures,
+        vouched_for=True,
     )
 
 

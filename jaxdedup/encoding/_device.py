@@ -49,9 +49,7 @@ def encode_batches(
         by_position = zip(batch.positions, rows, strict=True)
         return [(position, row) for position, row in by_position if position is not None]
 
-    loaded = decode_batches(
-        items, recipe, process, batch_size=batch_size, num_workers=num_workers
-    )
+    loaded = decode_batches(items, recipe, process, batch_size=batch_size, num_workers=num_workers)
     with closing(loaded):
         for result in loaded:
             if isinstance(result, Failure):
@@ -77,10 +75,9 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
 
 def decoder(recipe: Recipe) -> Callable[..., Pixels]:
     """:func:`jaxdedup.loading.decode` with the recipe's settings."""
-    draft_size = None
-    if recipe.draft:  # at twice the target size the resize still averages over several pixels
-        height, width = recipe.method.size
-        draft_size = (2 * height, 2 * width)
+    # At twice the target size the resize still averages over several pixels.
+    size = recipe.method.size
+    draft_size = (2 * size[0], 2 * size[1]) if recipe.draft and size else None
     return partial(decode, formats=recipe.formats, draft_size=draft_size)
 
 

@@ -49,7 +49,9 @@ class DeviceFunction:
     """
 
     def __init__(self, method: Method, profile: Profile) -> None:
-        self._method, self._profile = method, profile
+        if not method.size:
+            raise ValueError(f"expected a method that resizes images, got {method.name}")
+        self._method, self._profile, self._size = method, profile, method.size
         devices = jax.local_devices()
         self._form = packed_form(devices[0].platform)
         self._on_host = devices[0].platform == "cpu" and _host_may_serve()
@@ -110,15 +112,15 @@ class DeviceFunction:
         )
 
         def run(*arguments: Any) -> jax.Array:
-            return self._form.map_resized(self._finish, *arguments, self._method.size)
+            return self._form.map_resized(self._finish, *arguments, self._size)
 
         return jax.jit(run).lower(*shapes).compile()
 
     def _planner(self, capacity: Any) -> Any:
         if self._each == 1:
-            return self._form.planner(self._method.size, self._profile, capacity)
+            return self._form.planner(self._size, self._profile, capacity)
         capacity = capacity._replace(images=max(2, capacity.images))
-        return self._form.planner(self._method.size, self._profile, capacity, turned=True)
+        return self._form.planner(self._size, self._profile, capacity, turned=True)
 
     def _joined(self, rows: Rows) -> Rows:
         """The rows of all turns of an image, side by side."""
@@ -127,7 +129,7 @@ class DeviceFunction:
         if self._method.load is None:
             return rows.reshape(len(rows) // self._each, -1)
         turns = self._method.row.rows
-        return rows.reshape(len(rows) // self._each, turns, *self._method.size, 3)
+        return rows.reshape(len(rows) // self._each, turns, *self._size, 3)
 
     def _finish(self, images: Any) -> Any:
         """Of resized images, ``uint8[K, h, w, 3]``, NumPy's or JAX's."""
@@ -143,11 +145,11 @@ class DeviceFunction:
 
     def _rows_on_host(self, batch: Batch) -> Rows:
         images = map(batch.image, range(len(batch.positions)))
-        resized = np.empty((self._each * len(batch.positions), *self._method.size, 3), np.uint8)
+        resized = np.empty((self._each * len(batch.positions), *self._size, 3), np.uint8)
         for number, image in enumerate(images):
             for turn, turned in enumerate((image, image.swapaxes(0, 1))[: self._each]):
                 pixels = np.ascontiguousarray(turned)
-                small = resize_on_host(pixels, self._method.size, self._profile)
+                small = resize_on_host(pixels, self._size, self._profile)
                 resized[self._each * number + turn] = small if small.ndim == 3 else small[..., None]
         return self._joined(self._finish(resized))
 

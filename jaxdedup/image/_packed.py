@@ -620,14 +620,15 @@ class PackedForm(NamedTuple):
 
     Attributes:
         capacities: of a call, ascending: the first is for most images, the others for larger ones.
-        planner: from ``(size, profile, capacity)`` to what plans a call.
+        planner: from ``(size, profile, capacity)``, and ``turned`` as of `Planner`, to what plans a
+            call.
         arguments: from a flat buffer and its planner to what the program takes.
         map_resized: from a function, those arguments and the size to the function's results of
             each image resized.
     """
 
     capacities: tuple[Any, ...]
-    planner: Callable[[tuple[int, int], Profile, Any], Any]
+    planner: Callable[..., Any]
     arguments: Callable[[Any, Any], tuple[Any, ...]]
     map_resized: Callable[..., jax.Array]
 

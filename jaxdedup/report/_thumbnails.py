@@ -43,6 +43,7 @@ def make_thumbnails(
     quality: int,
     formats: Collection[str] = (),
     num_workers: int | None = None,
+    turns: Sequence[str] | None = None,
 ) -> Iterator[Thumbnail]:
     """A thumbnail of each file, in order; a file that can't be loaded gives its reason.
 
@@ -53,15 +54,18 @@ def make_thumbnails(
         quality: of the JPEG.
         formats: suffixes that imageio may open, see :func:`jaxdedup.loading.decode`.
         num_workers: the number of threads; None for one a core.
+        turns: of each, how it is turned, of :data:`jaxdedup.encoding.TURNS`; None for not at all.
     """
+    turns = turns or ["none"] * len(names)
     make = partial(_make, source=source, side=side, quality=quality, formats=formats)
     with ThreadPoolExecutor(num_workers or core_count()) as threads:
         for start in range(0, len(names), _READ_AHEAD):
-            yield from threads.map(make, names[start : start + _READ_AHEAD])
+            some = slice(start, start + _READ_AHEAD)
+            yield from threads.map(make, names[some], turns[some])
 
 
 def _make(
-    name: str, *, source: ImageSource, side: int, quality: int, formats: Collection[str]
+    name: str, turn: str, *, source: ImageSource, side: int, quality: int, formats: Collection[str]
 ) -> Thumbnail:
     item = source.open(name)
     try:
@@ -75,6 +79,8 @@ def _make(
     full_width, full_height = image_size(item) or (width, height)
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    if turn != "none":
+        image = image.transpose(Image.Transpose[turn.upper()])
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=quality, optimize=True)
     return Thumbnail(
