@@ -95,6 +95,7 @@ class Planner:
         profile: the version of Pillow to equal.
         capacity: of a call.
         axis_windows: what each output of an axis sums; LANCZOS by default.
+        turned: whether each image is followed by its transpose, which is read where the image is.
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Planner:
         profile: Profile = "pillow13",
         capacity: Capacity = COMMON,
         axis_windows: LinearMap = windows,
+        turned: bool = False,
     ) -> None:
+        self._turns = (False, True) if turned else (False,)
         self.capacity = capacity
         self._size = size
         self._profile = profile
@@ -146,10 +149,17 @@ class Planner:
             offset: where its first byte lies.
             height, width, channels: its shape; 3 channels, or 1 for a grey image.
         """
+        before = self._images, self._strips, self._blocks, self._tiles
+        if all(self._add(offset, height, width, channels, turned) for turned in self._turns):
+            return True
+        self._images, self._strips, self._blocks, self._tiles = before
+        return False
+
+    def _add(self, offset: int, height: int, width: int, channels: int, turned: bool) -> bool:
         bytes_end = offset + height * width * channels
         if self._images == self.capacity.images or bytes_end > self.capacity.pixels:
             return False
-        image = _Geometry.of(height, width, channels, self._size, self._profile)
+        image = _Geometry.of(height, width, channels, self._size, self._profile, turned)
         if not self._fits(image):
             return False
         first = self._axis(image.length, image.outputs[0], _LANES * _TILES, image.per_position)
@@ -160,7 +170,7 @@ class Planner:
             return False
         self._add_strips(image, first, second)
         self._add_tiles(image, offset)
-        self._tables.is_vertical[self._images] = image.is_vertical
+        self._tables.is_vertical[self._images] = image.is_vertical != turned
         self._images += 1
         return True
 
@@ -202,7 +212,7 @@ class Planner:
         strips[:, _IS_LAST] = strip == image.strips - 1
         strips[:, _IMAGE] = self._images
         strips[:, _SUMS_FIRST] = image.per_position == 3
-        strips[:, _SUMS_SECOND] = image.per_line == 3
+        strips[:, _SUMS_SECOND] = strips[:, _IS_LAST] * (image.per_line == 3)
         strips[:, _IS_VERTICAL] = image.is_vertical
         strips[:, _IS_HORIZONTAL] = not image.is_vertical
 
@@ -245,10 +255,20 @@ class _Geometry(NamedTuple):
 
     @classmethod
     def of(
-        cls, height: int, width: int, channels: int, size: tuple[int, int], profile: Profile
+        cls,
+        height: int,
+        width: int,
+        channels: int,
+        size: tuple[int, int],
+        profile: Profile,
+        turned: bool = False,
     ) -> "_Geometry":
         per_column = 3 // channels
-        if vertical_first(height, width, size, profile=profile):
+        is_vertical = vertical_first(height, width, size, profile=profile)
+        if turned:  # the other pass is the transpose's first one, to the exchanged size
+            is_vertical = not vertical_first(width, height, size, profile=profile)
+            size = size[1], size[0]
+        if is_vertical:
             axes = (height, width, 1, per_column, (size[0], size[1]))
             return cls(True, height, width * channels, *axes)
         axes = (width, height, per_column, 1, (size[1], size[0]))
