@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxdedup import duplicates, encoding, loading, runtime
 from jaxdedup.duplicates import Matches
-from jaxdedup.encoding import Encodings, Origin, Recipe
+from jaxdedup.encoding import TURNS, Encodings, Origin, Recipe
 from jaxdedup.report import save_report
 from jaxdedup.runtime import escaped
 
@@ -90,7 +90,7 @@ def encode(options: Namespace) -> Work:
             encoding.save(options.output, encodings)
         else:
             shown = encodings.to_dict().items()
-            _give_lines(options, ((f"{digits}  ", name) for name, digits in shown))
+            _give_lines(options, ((f"{digits}  ", name, "none") for name, digits in shown))
         return _code(encodings)
 
     return work
@@ -105,7 +105,7 @@ def find(options: Namespace) -> Work:
     target = _Target(options, options.target)
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
-    recipe = _prepare(options, [target])
+    recipe = _with_orientations(options, target, _prepare(options, [target]))
 
     def work() -> int:
         seen = duplicates.look(target.source) if options.to_remove else None
@@ -126,9 +126,10 @@ def query(options: Namespace) -> Work:
     """``jaxdedup query``."""
     targets = [_Target(options, path) for path in (options.new, options.corpus)]
     recipe = _prepare(options, targets)
+    recipes = (_with_orientations(options, targets[0], recipe), recipe)
 
     def work() -> int:
-        new, corpus = (target.encodings(options, recipe) for target in targets)
+        new, corpus = map(_Target.encodings, targets, [options] * 2, recipes)
         matches = _matches(options, new, corpus, order="score")
         found = matches.to_dict(scores=options.scores or not options.output)
         if options.output:
@@ -145,7 +146,7 @@ def query(options: Namespace) -> Work:
 def report(options: Namespace) -> Work:
     """``jaxdedup report``."""
     target = _Target(options, options.directory, is_images=True)
-    recipe = _prepare(options, [target], output_suffix=".html")
+    recipe = _with_orientations(options, target, _prepare(options, [target], output_suffix=".html"))
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
@@ -184,10 +185,24 @@ def _prepare(
     return recipe
 
 
+def _with_orientations(options: Namespace, target: _Target, recipe: Recipe | None) -> Recipe | None:
+    """The recipe for what is turned; a file has to have been made so."""
+    if target.stored is not None:
+        made = target.stored.origin.orientations
+        if options.orientations not in ("none", made):
+            raise ValueError(
+                f"--orientations {options.orientations} needs images, or a file with the rows of "
+                f"turned ones: {target.path!r:.100} has one row an image"
+            )
+        return recipe
+    assert recipe is not None
+    return replace(recipe, method=encoding.oriented(recipe.method, options.orientations))
+
+
 def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
     """The recipe that the options ask for, or the one that made a file."""
-    if origin is not None:
-        recipe = Recipe.from_origin(origin)
+    if origin is not None:  # whose rows may be of turned images: those of the others are not
+        recipe = Recipe.from_origin(replace(origin, orientations="none"))
         return replace(recipe, formats=options.formats or recipe.formats)
     method = encoding.method_named(_method_name(options) or "phash")
     return Recipe(
@@ -231,7 +246,7 @@ def _give_removable(options: Namespace, matches: Matches, removed: Sequence[str]
     if options.output:
         runtime.write_json(options.output, removed)
     else:
-        _give_lines(options, (("", name) for name in removed))
+        _give_lines(options, (("", name, "none") for name in removed))
     _tell(options, f"{len(removed)} of {len(matches.names)} images can go")
 
 
@@ -241,27 +256,38 @@ def _give_groups(options: Namespace, matches: Matches) -> None:
         runtime.write_json(options.output, matches.to_dict(scores=options.scores))
     else:
         nearest = matches.nearest()
+        turns = matches.turns_of_nearest()
         for number, group in enumerate(groups):
             if number:
                 give("\0" if options.null else "\n")
-            lines = ((f"{_score(nearest[item])}  ", matches.names[item]) for item in group)
+            lines = (
+                (f"{_score(nearest[item])}  ", matches.names[item], TURNS[turns[item]])
+                for item in group
+            )
             _give_lines(options, lines)
     _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
 
 
-def _give_lines(options: Namespace, lines: Iterable[tuple[str, str]]) -> None:
-    """Lines of what stands before a name, and the name."""
-    end, names = ("\0", "raw") if options.null else ("\n", "")
-    text = (f"{before}{printable(name, bool(names))}{end}" for before, name in lines)
+def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> None:
+    """Lines of what stands before a name, the name, and how it is turned; not where names are as
+    they are, which end where the line does."""
+    if options.null:
+        text = (f"{before}{printable(name, True)}\0" for before, name, _ in lines)
+    else:
+        text = (f"{before}{printable(name, False)}{_turn(turn)}\n" for before, name, turn in lines)
     while part := "".join(islice(text, _LINES)):
-        give(part, names)
+        give(part, "raw" if options.null else "")
 
 
-def _give_queries(found: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
+def _give_queries(found: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
     for name, near in found.items():
         if near:
-            lines = (f"  {_score(score)}  {escaped(other)}\n" for other, score in near)
+            lines = (f"  {_score(s)}  {escaped(other)}{_turn(*turn)}\n" for other, s, *turn in near)
             give(f"{escaped(name)}\n{''.join(lines)}")
+
+
+def _turn(turn: str = "none") -> str:
+    return "" if turn == "none" else f"  ({turn})"
 
 
 def _score(score: Any) -> str:

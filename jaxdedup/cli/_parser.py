@@ -6,7 +6,7 @@ from typing import NoReturn, get_args
 
 from jaxdedup import __version__
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, Keep
-from jaxdedup.encoding import METHODS
+from jaxdedup.encoding import METHODS, Orientations
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import positive
@@ -206,6 +206,12 @@ def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
         metavar="T",
         help="hashes: at most T bits differ (default: 10 of 64, and the same share of others); "
         "cnn: a similarity of at least T, -1 to 1 (default: 0.9)",
+    )
+    command.add_argument(
+        "--orientations",
+        choices=get_args(Orientations),
+        default="none",
+        help="find turned copies too: mirrored ones, or all of the eight ways; default: none",
     )
     command.add_argument(
         "--max-pairs",

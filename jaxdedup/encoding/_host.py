@@ -39,7 +39,7 @@ class HostFunction:
         """A row for each image of a batch."""
         images = map(batch.image, range(len(batch.positions)))
         bits = [self._method.compute(image, self._profile) for image in images]
-        return np.asarray(pack_bits(np.stack(bits)))
+        return np.asarray(pack_bits(np.stack(bits))).reshape(len(bits), -1)
 
 
 class _Room:

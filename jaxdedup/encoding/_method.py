@@ -20,10 +20,12 @@ class Bits:
         count: how many.
         near: how many may differ between copies, unless somebody says otherwise; None for
             imagededup's 10 of 64, and the same share of others.
+        rows: how many hashes there are of an image, side by side, each a whole number of bytes.
     """
 
     count: int
     near: int | None = None
+    rows: int = 1
 
     dtype = np.dtype(np.uint8)
 
@@ -39,8 +41,8 @@ class Bits:
 
     @property
     def width(self) -> int:
-        """The bytes of a row."""
-        return -(-self.count // 8)
+        """The bytes of all hashes of an image."""
+        return -(-self.count // 8) * self.rows
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,18 @@ class Features:
 
     Attributes:
         count: how many; None where only the network knows.
+        rows: how many of them there are of an image, side by side.
     """
 
     count: int | None
+    rows: int = 1
 
     dtype = np.dtype(np.float32)
 
     @property
     def width(self) -> int | None:
-        """The numbers of a row."""
-        return self.count
+        """The numbers of all of an image."""
+        return None if self.count is None else self.count * self.rows
 
 
 Row = Bits | Features
@@ -80,6 +84,7 @@ class Method:
         dtype: what the network's products are computed in.
         traced: whether ``compute`` may be jitted; a user's function is called as it is.
         luma_first: whether images become grey before all else, or after they are resized.
+        orientations: of which turned images there are rows too: :func:`oriented`.
     """
 
     name: str
@@ -90,6 +95,7 @@ class Method:
     dtype: str = "uint8"
     traced: bool = True
     luma_first: bool = False
+    orientations: str = "none"
 
 
 @dataclass(frozen=True)

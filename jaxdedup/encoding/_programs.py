@@ -8,7 +8,7 @@ there is enough to do for it. An accelerator's program serves from the first ima
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import lru_cache
+from functools import lru_cache, partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -34,6 +34,7 @@ from jaxdedup.runtime import core_count
 from ._host import HostFunction
 from ._method import Method
 from ._recipe import parameters
+from ._turns import mirrored
 
 Rows = NDArray[Any]
 
@@ -55,7 +56,7 @@ class DeviceFunction:
 
     def __init__(self, method: Method, profile: Profile) -> None:
         if not method.size:
-            raise ValueError(f"expected a method that resizes, got {method.name}")
+            raise ValueError(f"expected a method that resizes images, got {method.name}")
         self._method, self._profile = method, profile
         self._size: tuple[int, int] = method.size
         devices = jax.local_devices()
@@ -66,6 +67,8 @@ class DeviceFunction:
             and self._asked in ("", "host")
             and pillow_resizes_as_planned()
         )
+        # Each image is followed by its transpose where that is encoded too.
+        self._each = 2 if method.orientations == "all" else 1
         self._network = _Network(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
@@ -78,9 +81,9 @@ class DeviceFunction:
         """A plan for most images, or for a larger one of this shape, without any in it."""
         form = self._form
         if shape is None:
-            return form.planner(self._size, self._profile, form.capacities[form.common])
+            return self._planner(form.capacities[form.common])
         for capacity in form.capacities:
-            planner = form.planner(self._size, self._profile, capacity)
+            planner = self._planner(capacity)
             if planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
                 planner.clear()
                 return planner
@@ -107,10 +110,13 @@ class DeviceFunction:
             if program is None:
                 results = self._finish(self._resize_on_host(batch))
             else:
-                results = program(*self._form.arguments(batch.pixels, batch.plan))
+                results = self._run(program, batch)
             if self._network is not None:
-                return self._network(results, count, device, batch_size)
-            return np.asarray(results)[:count]
+                turned = results.reshape(-1, *self._size, 3)  # all turns of an image together
+                rows = self._network(turned, count * self._method.row.rows, device, batch_size)
+            else:
+                rows = np.asarray(results)[: self._each * count]
+            return rows.reshape(count, -1)
         finally:
             self._turns.put(device)
 
@@ -136,19 +142,78 @@ class DeviceFunction:
 
         return jax.jit(run).lower(*shapes).compile()
 
+    def _planner(self, capacity: Any) -> Any:
+        new = partial(self._form.planner, self._size, self._profile)
+        if self._each == 1:
+            return new(capacity)
+        if not self._form.turns:
+            return _TwoCalls(lambda: new(capacity))
+        return new(capacity._replace(images=max(2, capacity.images)), turned=True)
+
+    def _run(self, program: Callable[..., jax.Array], batch: Batch) -> jax.Array:
+        """The program's results of each image, and of its transpose where that is encoded too."""
+        plan, arguments = batch.plan, self._form.arguments
+        if not isinstance(plan, _TwoCalls):
+            return program(*arguments(batch.pixels, plan))
+        upright = program(*arguments(batch.pixels, plan.upright))
+        turned = program(*arguments(_transposes(batch), plan.turned))
+        return jnp.stack([upright, turned], axis=1).reshape(-1, *upright.shape[1:])
+
     def _finish(self, images: Any) -> Any:
-        """Of resized images, NumPy's or JAX's: a hash of luma, or what a network takes."""
-        if self._network is not None:
+        """Of resized images, NumPy's or JAX's: hashes of luma, or what a network takes."""
+        if self._network is None:
+            return pack_bits(self._method.compute(images))
+        if self._method.orientations == "none":
             return images
-        return pack_bits(self._method.compute(images))
+        flips = mirrored(images.transpose(0, 3, 1, 2))
+        return images.__array_namespace__().stack(flips, axis=1).transpose(0, 1, 3, 4, 2)
 
     def _resize_on_host(self, batch: Batch) -> NDArray[np.uint8]:
         """As the program does: to luma for a hash, else to three channels."""
-        resized = np.empty((len(batch.positions), *self._size, 3), np.uint8)
-        for number in range(len(resized)):
-            image = resize_on_host(batch.image(number), self._size, self._profile)
-            resized[number] = image if image.ndim == 3 else image[..., None]
+        resized = np.empty((self._each * len(batch.positions), *self._size, 3), np.uint8)
+        for number in range(len(batch.positions)):
+            image = batch.image(number)
+            for turn, turned in enumerate((image, image.swapaxes(0, 1))[: self._each]):
+                pixels = np.ascontiguousarray(turned)
+                small = resize_on_host(pixels, self._size, self._profile)
+                resized[self._each * number + turn] = small if small.ndim == 3 else small[..., None]
         return weigh_channels(resized, self._profile) if self._network is None else resized
+
+
+class _TwoCalls:
+    """Plans images, and their transposes for another call of the same program.
+
+    Args:
+        new: makes the planner of a call.
+    """
+
+    def __init__(self, new: Callable[[], Any]) -> None:
+        self.upright, self.turned = new(), new()
+        self.capacity, self.buffer_size = self.upright.capacity, self.upright.buffer_size
+        self.clear()
+
+    def clear(self) -> None:
+        self.upright.clear()
+        self.turned.clear()
+        self._is_full = False
+
+    def add(self, offset: int, height: int, width: int, channels: int) -> bool:
+        # What one of them had no room for, the other may hold: nothing can follow it.
+        self._is_full = self._is_full or not (
+            self.upright.add(offset, height, width, channels)
+            and self.turned.add(offset, width, height, channels)
+        )
+        return not self._is_full
+
+
+def _transposes(batch: Batch) -> NDArray[np.uint8]:
+    """A flat buffer of each image's transpose, where the image is."""
+    pixels, offset = untouched(batch.pixels.shape, np.uint8), 0
+    for number in range(len(batch.positions)):
+        turned = batch.image(number).swapaxes(0, 1)
+        pixels[offset : offset + turned.size].reshape(turned.shape)[...] = turned
+        offset += turned.size
+    return pixels
 
 
 class _Network:
@@ -187,7 +252,7 @@ class _Network:
         if not self._method.traced:
             return min(1 << (count - 1).bit_length(), _CPU_BATCH)
         if device.platform != "cpu":
-            return len(images)
+            return len(images) // self._method.row.rows  # a round for each turn
         return 1 if count == 1 else _CPU_BATCH
 
     def _rows(self, images: Any, count: int, device: jax.Device) -> jax.Array:

@@ -14,7 +14,8 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import some
 
-from ._method import METHODS, Method, method_named, mobilenet_method
+from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method
+from ._turns import ROWS, oriented
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Origin:
         background: ``"#rrggbb"``, what transparent images were laid on; "": alpha was dropped.
         range: whether 16-bit and float values were clipped (``"clip"``) or scaled (``"scale"``).
         formats: suffixes of what else might be read.
+        orientations: of which turned images there are rows too.
         dtype: what a network's products were computed in.
         weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
             network whose parameters can't be seen.
@@ -46,6 +48,7 @@ class Origin:
     background: str = ""
     range: str = "clip"
     formats: tuple[str, ...] = ()
+    orientations: str = "none"
     dtype: str = "uint8"
     weights: str | None = ""
     version: str = __version__
@@ -64,7 +67,17 @@ class Origin:
             value, kind = getattr(origin, field.name), cast(Any, field.type)
             if not isinstance(value, tuple if get_origin(kind) is tuple else kind):
                 raise ValueError(f"{field.name} of what made the encodings is {value!r:.80}")
+        if origin.orientations not in ROWS:
+            raise ValueError(f"orientations of what made the encodings is {origin.orientations!r}")
         return origin
+
+    @property
+    def row(self) -> Bits | Features:
+        """What an image becomes."""
+        rows = ROWS[self.orientations]
+        if self.dtype == "uint8":
+            return Bits(self.count or 0, rows=rows)
+        return Features(self.count, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -159,6 +172,7 @@ class Recipe:
             background=cast(str, self.background or ""),
             range=self.range,
             formats=tuple(self.formats),
+            orientations=method.orientations,
             dtype=method.dtype,
             weights=parameters(method).digest,
         )
@@ -173,6 +187,7 @@ class Recipe:
         """
         is_network = origin.method in METHODS and METHODS[origin.method].load is not None
         method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
+        method = oriented(method, origin.orientations)  # type: ignore[arg-type]
         settings = {name: getattr(origin, name) for name in _SETTINGS}
         recipe = cls(method, **settings)
         if different := recipe.origin.differences(origin):

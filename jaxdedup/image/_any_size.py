@@ -29,6 +29,7 @@ class PackedForm(NamedTuple):
         capacities: of a call, ascending; a program each.
         common: which of them is for most images; others are for single ones.
         planner: from ``(size, profile, capacity)`` to what plans the calls.
+        turns: whether that takes ``turned`` too, for each image to be followed by its transpose.
         arguments: from a flat buffer and its planner to what the program takes.
         map_resized: from a function, the planner's size and capacity, the profile of luma or None,
             and those arguments, to the function's results of all images, resized: to luma
@@ -37,7 +38,8 @@ class PackedForm(NamedTuple):
 
     capacities: tuple[Any, ...]
     common: int
-    planner: Callable[[Size, Profile, Any], Any]
+    planner: Callable[..., Any]
+    turns: bool
     arguments: Callable[[NDArray[np.uint8], Any], tuple[Any, ...]]
     map_resized: Callable[..., Any]
 
@@ -79,6 +81,7 @@ def _cpu() -> PackedForm:
         (_packed.COMMON, _packed.LARGE),
         0,
         _packed.Planner,
+        True,
         lambda pixels, planner: (pixels, planner.tables()),
         map_resized,
     )
@@ -113,7 +116,7 @@ def _gpu() -> PackedForm:
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
         return pixels, planner.call.tables()
 
-    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, arguments, map_resized)
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
 
 
 def _tpu(walk: Any) -> PackedForm:
@@ -142,7 +145,7 @@ def _tpu(walk: Any) -> PackedForm:
         walk.write_tiles(pixels, planner.call.placements(), tiles)
         return tiles, planner.call.tables()
 
-    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, arguments, map_resized)
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
 
 
 def packed_form(platform: str, size: Size = (1, 1), device: jax.Device | None = None) -> PackedForm:

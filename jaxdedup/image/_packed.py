@@ -95,6 +95,7 @@ class Planner:
         profile: the version of Pillow to equal.
         capacity: of a call.
         axis_windows: what each output of an axis sums; LANCZOS by default.
+        turned: whether each image is followed by its transpose, which is read where the image is.
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Planner:
         profile: Profile = "pillow13",
         capacity: Capacity = COMMON,
         axis_windows: LinearMap = windows,
+        turned: bool = False,
     ) -> None:
+        self._turns = (False, True) if turned else (False,)
         self.capacity = capacity
         self._size = size
         self._profile = profile
@@ -131,8 +134,11 @@ class Planner:
         self._images = self._strips = self._blocks = self._tiles = 0
         # The next images are often as large as these: their steps stay while there is room.
         if self._steps > self.capacity.steps // 2:
-            self._axes.clear()
-            self._steps = 0
+            self._forget_axes()
+
+    def _forget_axes(self) -> None:
+        self._axes.clear()
+        self._steps = 0
 
     def tables(self) -> Tables:
         """Those of the images that were added. They are used again after :meth:`clear`."""
@@ -146,10 +152,20 @@ class Planner:
             offset: where its first byte lies.
             height, width, channels: its shape; 3 channels, or 1 for a grey image.
         """
+        before, known = (self._images, self._strips, self._blocks, self._tiles), self._steps
+        if all(self._add(offset, height, width, channels, turned) for turned in self._turns):
+            return True
+        self._images, self._strips, self._blocks, self._tiles = before
+        if self._images or not known:
+            return False
+        self._forget_axes()  # which may have taken the room
+        return self.add(offset, height, width, channels)
+
+    def _add(self, offset: int, height: int, width: int, channels: int, turned: bool) -> bool:
         bytes_end = offset + height * width * channels
         if self._images == self.capacity.images or bytes_end > self.capacity.pixels:
             return False
-        image = _Geometry.of(height, width, channels, self._size, self._profile)
+        image = _Geometry.of(height, width, channels, self._size, self._profile, turned)
         if not self._fits(image):
             return False
         first = self._axis(image.length, image.outputs[0], _LANES * _TILES, image.per_position)
@@ -160,7 +176,7 @@ class Planner:
             return False
         self._add_strips(image, first, second)
         self._add_tiles(image, offset)
-        self._tables.is_vertical[self._images] = image.is_vertical
+        self._tables.is_vertical[self._images] = image.is_vertical != turned
         self._images += 1
         return True
 
@@ -246,10 +262,20 @@ class _Geometry(NamedTuple):
 
     @classmethod
     def of(
-        cls, height: int, width: int, channels: int, size: tuple[int, int], profile: Profile
+        cls,
+        height: int,
+        width: int,
+        channels: int,
+        size: tuple[int, int],
+        profile: Profile,
+        turned: bool = False,
     ) -> "_Geometry":
         per_column = 3 // channels
-        if vertical_first(height, width, size, profile=profile):
+        is_vertical = vertical_first(height, width, size, profile=profile)
+        if turned:  # the other pass is the transpose's first one, to the exchanged size
+            is_vertical = not vertical_first(width, height, size, profile=profile)
+            size = size[1], size[0]
+        if is_vertical:
             axes = (height, width, 1, per_column, (size[0], size[1]))
             return cls(True, height, width * channels, *axes)
         axes = (width, height, per_column, 1, (size[1], size[0]))

@@ -8,7 +8,7 @@ import jax
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
-from jaxdedup.encoding import Recipe, mobilenet_method, network_method
+from jaxdedup.encoding import Orientations, Recipe, mobilenet_method, network_method
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
@@ -145,6 +145,7 @@ class CNN(Encoder):
         *,
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Find the duplicates of each image: those whose features point nearly the same way.
 
@@ -163,10 +164,16 @@ class CNN(Encoder):
             num_sim_workers: has no effect; for code written for imagededup.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: the most pairs of duplicates to hold; more are an error that says how many.
+            orientations: of which turned copies to find too: ``"none"``, ``"mirrors"`` (upside
+                down, left-right, both) or ``"all"`` eight. False positives become as many times
+                more. With ``encoding_map`` it needs encodings of that many rows an image, as
+                :func:`jaxdedup.encoding.oriented` makes them.
+                The network runs once a turn.
 
         Returns:
             For each image, also for one without any, the list of its duplicates in the order of
-            the images: names, or with ``scores`` tuples (name, float). No image is its own
+            the images: names, or with ``scores`` tuples (name, float), or with
+            ``orientations`` (name, float, turn), as of the hashes. No image is its own
             duplicate.
 
         Raises:
@@ -182,7 +189,7 @@ class CNN(Encoder):
             {'a.png': [('c.png', 1.0)], 'b.png': [], 'c.png': [('a.png', 1.0)]}
         """
         check_workers(num_sim_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_duplicates(inputs, min_similarity_threshold, scores, outfile, max_pairs)
 
     def find_duplicates_to_remove(
@@ -198,6 +205,7 @@ class CNN(Encoder):
         keep: Choice = "first",
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> list[Any]:
         """List images that can go, as each has a duplicate that stays. Removes nothing.
 
@@ -216,6 +224,7 @@ class CNN(Encoder):
                 first among equals; or a function from a list of names to one of them.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
+            orientations: as in :meth:`find_duplicates`.
 
         Returns:
             Names, in the order of the images. No two of the images that stay are duplicates.
@@ -232,7 +241,7 @@ class CNN(Encoder):
             ['c.png']
         """
         check_workers(num_sim_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_removable(inputs, min_similarity_threshold, keep, outfile, max_pairs)
 
     def search(
@@ -243,6 +252,7 @@ class CNN(Encoder):
         scores: bool = False,
         *,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Search other features, the corpus, for duplicates of some.
 
@@ -252,6 +262,8 @@ class CNN(Encoder):
             min_similarity_threshold: −1.0 to 1.0, inclusive.
             scores: whether to tell the similarities.
             max_pairs: as in :meth:`find_duplicates`.
+            orientations: as in :meth:`find_duplicates`: of the queries, which need the rows. The
+                corpus needs one row an image.
 
         Returns:
             For each query the list of its duplicates in the corpus, the nearest first.
@@ -267,4 +279,6 @@ class CNN(Encoder):
             >>> CNN(verbose=False).search({"new.png": [9, 1]}, corpus)
             {'new.png': ['a.png']}
         """
-        return self._search(queries, corpus, min_similarity_threshold, scores, max_pairs)
+        return self._search(
+            queries, corpus, min_similarity_threshold, scores, max_pairs, orientations
+        )

@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
 from jaxdedup.duplicates import Keep, Matches
-from jaxdedup.encoding import Encodings, Recipe
+from jaxdedup.encoding import Encodings, Orientations, Recipe, oriented
 from jaxdedup.loading import (
     DecodeError,
     Flat,
@@ -52,6 +52,7 @@ class Inputs(NamedTuple):
     recursive: bool
     num_enc_workers: int | None
     cache: Path | None
+    orientations: Orientations = "none"
 
 
 class _Last(threading.local):
@@ -273,10 +274,11 @@ class Encoder:
         threshold: Any,
         scores: bool,
         max_pairs: int,
+        orientations: Orientations,
     ) -> dict[Any, Any]:
         self._remember({})
         matches = duplicates.find_matches(
-            self._own(queries, "queries"),
+            self._own(queries, "queries", orientations),
             self._own(corpus, "corpus"),
             threshold=self._check(threshold),
             max_pairs=max_pairs,
@@ -307,10 +309,10 @@ class Encoder:
                 warnings.warn(
                     "encoding_map has no effect where image_dir is given", stacklevel=_TO_CALLER
                 )
-            return self._encode_folder(inputs, self.recipe)
+            return self._encode_folder(inputs, self._recipe(inputs.orientations))
         if inputs.encoding_map is None:
             raise ValueError("Provide either an image directory or encodings!")
-        encodings = self._own(inputs.encoding_map, "encoding_map")
+        encodings = self._own(inputs.encoding_map, "encoding_map", inputs.orientations)
         if not encodings:
             raise ValueError(
                 "Provide either an image directory or encodings! Got an empty encoding_map"
@@ -325,15 +327,27 @@ class Encoder:
                 warnings.warn(message, kind, stacklevel=_TO_CALLER)
         return encodings
 
-    def _own(self, encodings: EncodingMap, name: str) -> Encodings:
+    def _recipe(self, orientations: Orientations) -> Recipe:
+        return replace(self.recipe, method=oriented(self.recipe.method, orientations))
+
+    def _own(
+        self, encodings: EncodingMap, name: str, orientations: Orientations = "none"
+    ) -> Encodings:
         """The encodings, once it is clear that this encoder could have made them."""
         if not isinstance(encodings, Mapping):
             raise TypeError(
                 f"expected {name} to be a dict of encodings, got {type(encodings).__name__}"
             )
+        origin = self._recipe(orientations).origin
+        made = encodings.origin.orientations if isinstance(encodings, Encodings) else "none"
+        if orientations not in ("none", made):
+            raise ValueError(
+                f"orientations={orientations!r} needs the rows of turned images, which {name} "
+                f"lacks: encode with oriented(method, {orientations!r}) of jaxdedup.encoding"
+            )
         if not isinstance(encodings, Encodings):
-            return Encodings.from_map(encodings, self.recipe.origin)
-        if different := self.recipe.origin.differences(encodings.origin):
+            return Encodings.from_map(encodings, origin)
+        if different := origin.differences(encodings.origin):
             raise ValueError(f"{name} was made in another way than by {self!r}: {different}")
         return encodings
 

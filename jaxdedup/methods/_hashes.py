@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
-from jaxdedup.encoding import Recipe, hash_method
+from jaxdedup.encoding import Orientations, Recipe, hash_method
 from jaxdedup.hashing import (
     HashMethod,
     ahash_method,
@@ -110,6 +110,7 @@ class HashEncoder(Encoder):
         *,
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Find the duplicates of each image: those whose hashes differ in few bits.
 
@@ -130,11 +131,17 @@ class HashEncoder(Encoder):
             num_dist_workers: has no effect, as ``search_method``.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: the most pairs of duplicates to hold; more are an error that says how many.
+            orientations: of which turned copies to find too: ``"none"``, ``"mirrors"`` (upside
+                down, left-right, both) or ``"all"`` eight. False positives become as many times
+                more. With ``encoding_map`` it needs encodings of that many rows an image, as
+                :func:`jaxdedup.encoding.oriented` makes them.
 
         Returns:
             For each image, also for one without any, the list of its duplicates, the nearest
             first, equally near ones in the order of the images: names, or with ``scores`` tuples
-            (name, int). No image is its own duplicate.
+            (name, int), or with ``orientations`` (name, int, turn), the turn of
+            :data:`jaxdedup.encoding.TURNS` after which the duplicate looks as the image does. No
+            image is its own duplicate.
 
         Raises:
             TypeError: the threshold is not an integer (bool is none).
@@ -153,7 +160,7 @@ class HashEncoder(Encoder):
                 f"got {search_method!r:.100}"
             )
         check_workers(num_dist_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_duplicates(inputs, max_distance_threshold, scores, outfile, max_pairs)
 
     def find_duplicates_to_remove(
@@ -169,6 +176,7 @@ class HashEncoder(Encoder):
         keep: Choice = "first",
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> list[Any]:
         """List images that can go, as each has a duplicate that stays. Removes nothing.
 
@@ -188,6 +196,7 @@ class HashEncoder(Encoder):
                 first among equals; or a function from a list of names to one of them.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
+            orientations: as in :meth:`find_duplicates`.
 
         Returns:
             Names, in the order of the images. No two of the images that stay are duplicates.
@@ -206,7 +215,7 @@ class HashEncoder(Encoder):
             ['a.png']
         """
         check_workers(num_dist_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_removable(inputs, max_distance_threshold, keep, outfile, max_pairs)
 
     def search(
@@ -217,6 +226,7 @@ class HashEncoder(Encoder):
         scores: bool = False,
         *,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Search other hashes, the corpus, for duplicates of some.
 
@@ -227,6 +237,8 @@ class HashEncoder(Encoder):
                 other sizes.
             scores: whether to tell the distances.
             max_pairs: as in :meth:`find_duplicates`.
+            orientations: as in :meth:`find_duplicates`: of the queries, which need the rows. The
+                corpus needs one row an image.
 
         Returns:
             For each query the list of its duplicates in the corpus, the nearest first, as in
@@ -243,7 +255,9 @@ class HashEncoder(Encoder):
             >>> PHash(verbose=False).search({"new.png": "00" * 7 + "01"}, corpus)
             {'new.png': ['a.png']}
         """
-        return self._search(queries, corpus, max_distance_threshold, scores, max_pairs)
+        return self._search(
+            queries, corpus, max_distance_threshold, scores, max_pairs, orientations
+        )
 
 
 class AHash(HashEncoder):

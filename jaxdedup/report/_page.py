@@ -169,7 +169,8 @@ def _score(member: Member, is_reference: bool) -> str:
         return '<span class="score first">reference</span>' if is_reference else ""
     kind = "distance" if isinstance(member.score, int) else "similarity"
     to = f" to {escape(readable(member.near))}" if member.near is not None else ""
-    return f'<span class="score">{kind} {_number(member.score)}{to}</span>'
+    turned = f", {member.turn.replace('_', ' ')}" if member.turn != "none" else ""
+    return f'<span class="score">{kind} {_number(member.score)}{to}{turned}</span>'
 
 
 def _range(group: Sequence[Member]) -> str:

@@ -71,7 +71,8 @@ def save_report(
 
     The thumbnails are made as large, from 480 pixels down to 80, as the room for them allows; where
     it still does not suffice, fewer images of each group are shown. What a group has beyond that
-    is named. The page is written whole or not at all.
+    is named. A copy that was found turned (``orientations=``) is shown turned back, and says so.
+    The page is written whole or not at all.
 
     Args:
         path: the file to write.
@@ -227,19 +228,24 @@ class _Report:
             )
 
     def _thumbnails(self) -> Generator[Thumbnail | None]:
-        names = [
-            member.name for group in self.groups for member in group[: self.plan.images_per_group]
-        ]
+        shown = [group[: self.plan.images_per_group] for group in self.groups]
+        members = [member for group in shown for member in group]
         made = make_thumbnails(
             self.source,
-            names,
+            [member.name for member in members],
             self.plan.size.side,
             quality=self.plan.size.quality,
             formats=self.formats,
             num_workers=self.num_workers,
+            turned={
+                member.name: (member.turn, member.near or group[0].name)
+                for group in shown
+                for member in group
+                if member.turn != "none"
+            },
         )
         left = self.max_bytes
-        with closing(watched(made, self.progress, len(names))) as thumbnails:
+        with closing(watched(made, self.progress, len(members))) as thumbnails:
             for thumbnail in thumbnails:
                 left -= len(thumbnail.jpeg or b"") * 4 // 3  # in base64
                 yield thumbnail if left >= 0 else None

@@ -1,9 +1,10 @@
 """Thumbnails: small JPEGs of image files, made in threads."""
 
 import io
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +64,7 @@ def make_thumbnails(
     quality: int,
     formats: Collection[str] = (),
     num_workers: int | None = None,
+    turned: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> Generator[Thumbnail]:
     """A thumbnail of each file, in order; a file that can't be loaded gives its reason.
 
@@ -73,8 +75,10 @@ def make_thumbnails(
         quality: of the JPEG.
         formats: suffixes that imageio may open, see :func:`jaxdedup.loading.decode`.
         num_workers: the number of threads; None for one a core.
+        turned: by key, how an image is turned (of :data:`jaxdedup.encoding.TURNS`) to look like
+            which other one.
     """
-    make = partial(_make, source=source, side=side, quality=quality, formats=formats)
+    make = partial(_make, source=source, side=side, quality=quality, formats=formats, turned=turned)
     threads = ThreadPoolExecutor(num_workers or core_count())
     try:
         for start in range(0, len(names), _READ_AHEAD):
@@ -84,7 +88,13 @@ def make_thumbnails(
 
 
 def _make(
-    name: str, *, source: ImageSource, side: int, quality: int, formats: Collection[str]
+    name: str,
+    *,
+    source: ImageSource,
+    side: int,
+    quality: int,
+    formats: Collection[str],
+    turned: Mapping[str, tuple[str, str]],
 ) -> Thumbnail:
     item = source.open(name)
     try:
@@ -96,11 +106,15 @@ def _make(
     height, width = pixels.shape[:2]
     full_width, full_height = image_size(item) or (width, height)
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    turn = _TURNS.get(exif_orientation(item))
-    if turn is not None:  # as every viewer shows it
-        image = image.transpose(turn)
-        if turn in _LYING:
-            full_width, full_height = full_height, full_width
+    orientation = exif_orientation(item)
+    if _TURNS.get(orientation) in _LYING:
+        full_width, full_height = full_height, full_width
+    if name in turned:
+        turn, other = turned[name]
+        image = image.transpose(Image.Transpose[turn.upper()])
+        orientation = exif_orientation(source.open(other))  # as the other one is shown
+    if orientation in _TURNS:  # as every viewer shows it
+        image = image.transpose(_TURNS[orientation])
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=quality, optimize=True)
