@@ -32,6 +32,10 @@ from ._packed import from_hex as from_hex
 from ._packed import hamming_distance as hamming_distance
 from ._packed import to_bits as to_bits
 from ._packed import to_hex as to_hex
+from ._pdq import PDQ as PDQ
+from ._pdq import pdq as pdq
+from ._pdq_host import pdq_method as pdq_method
+from ._pdq_host import pdq_on_host as pdq_on_host
 from ._phash import phash as phash
 from ._phash import phash_method as phash_method
 from ._whash import block_sums as block_sums
@@ -40,6 +44,7 @@ from ._whash import whash as whash
 from ._whash import whash_method as whash_method
 
 __all__ = [
+    "PDQ",
     "HashMethod",
     "ahash",
     "ahash_method",
@@ -48,6 +53,9 @@ __all__ = [
     "from_hex",
     "hamming_distance",
     "hash_resized",
+    "pdq",
+    "pdq_method",
+    "pdq_on_host",
     "phash",
     "phash_method",
     "to_bits",
