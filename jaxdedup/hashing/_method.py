@@ -158,6 +158,8 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
         return pack_bits(method.bits(luma))
 
     def _resize_grey(luma: jax.Array) -> jax.Array:
+        if luma.shape[-1] != 3:
+            return resize(luma, size, profile=profile)
         # One by one: a batch of grey images of width 3 would look like RGB.
         grey = luma.reshape(-1, *luma.shape[-2:])
         resized = jax.vmap(lambda image: resize(image, size, profile=profile))(grey)

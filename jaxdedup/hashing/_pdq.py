@@ -4,6 +4,7 @@ No resize: two box filters along each axis, of which 64 places are kept. All of 
 so is planned as weights of each axis, in fixed point; the sums are exact integers throughout.
 """
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -82,11 +83,15 @@ def pdq(images: ArrayLike) -> PDQ:
             f"got {list(images.shape)}"
         )
     is_rgb = images.ndim >= 3 and images.shape[-1] == 3
-    lead = images.shape[: images.ndim - (3 if is_rgb else 2)]
-    one = partial(_pdq_of_one, is_rgb=is_rgb)
-    for _ in lead:
+    return _program(images.ndim - (3 if is_rgb else 2), is_rgb)(images)
+
+
+@lru_cache(maxsize=8)
+def _program(batch_axes: int, is_rgb: bool) -> Callable[[jax.Array], PDQ]:
+    one: Callable[[jax.Array], PDQ] = partial(_pdq_of_one, is_rgb=is_rgb)
+    for _ in range(batch_axes):
         one = jax.vmap(one)
-    return jax.jit(one)(images)
+    return jax.jit(one)
 
 
 def _pdq_of_one(image: jax.Array, is_rgb: bool) -> PDQ:

@@ -7,7 +7,6 @@ equal: of images that are constant, striped, mirrored or enlarged, mostly.
 
 import logging
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from ._pdq import CLOSE, FEWEST, KEPT, SIDE, box_bounds, dct_matrix, decimated, 
 
 Floats = NDArray[np.float32]
 _LUMA = (0.299, 0.587, 0.114)
-_TOGETHER = 8  # outputs of a band
 
 logger = logging.getLogger("jaxdedup")
 
@@ -69,41 +67,27 @@ def pdq_on_host(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], int, bool]
 
 
 def _small(image: NDArray[np.uint8]) -> Floats:
-    """The 64×64 luma, by one product for each axis."""
+    """The 64×64 luma, by one weighted sum for each axis."""
     height, width = image.shape[:2]
-    weighted = _apply_bands(_bands(height), image.reshape(height, -1))  # [64, W·C]
+    weighted = _weigh_rows(image.reshape(height, -1))  # [64, W·C]
     if image.ndim == 3:
         weighted = weighted.reshape(SIDE, width, 3) @ np.array(_LUMA, np.float32)
-    return _apply_bands(_bands(width), np.ascontiguousarray(weighted.T)).T
+    return _weigh_rows(np.ascontiguousarray(weighted.T)).T
 
 
-def _apply_bands(
-    bands: list[tuple[slice, slice, Floats]], rows: NDArray[np.uint8 | np.float32]
-) -> Floats:
-    out = np.empty((SIDE, rows.shape[1]), np.float32)
-    for outputs, inputs, weights in bands:
-        np.matmul(weights, rows[inputs].astype(np.float32, copy=False), out=out[outputs])
-    return out
-
-
-@lru_cache(maxsize=256)
-def _bands(length: int) -> list[tuple[slice, slice, Floats]]:
-    """The two box filters and the decimation of an axis, a few outputs at a time."""
-    first, taps = smoothing(length)
-    bands = []
-    for start in range(0, SIDE, _TOGETHER):
-        outputs = slice(start, start + _TOGETHER)
-        low, high = int(first[outputs].min()), int(first[outputs].max()) + taps.shape[1]
-        weights = np.zeros((_TOGETHER, high - low))
-        for row, (begin, weight) in enumerate(zip(first[outputs], taps[outputs], strict=True)):
-            weights[row, begin - low : begin - low + len(weight)] += weight
-        bands.append((outputs, slice(low, high), weights.astype(np.float32)))
-    return bands
+def _weigh_rows(rows: NDArray[np.uint8] | Floats) -> Floats:
+    # Tap by tap. A matrix product would be divided among cores that have images of their own.
+    first, taps = smoothing(len(rows))
+    weights = taps.astype(np.float32)
+    total = np.zeros((SIDE, rows.shape[1]), np.float32)
+    for t in range(taps.shape[1]):
+        total += weights[:, t, None] * rows[first + t]
+    return total
 
 
 def _coefficients(small: Floats) -> Floats:
     matrix = dct_matrix().astype(np.float32)
-    coefficients: Floats = matrix @ small @ matrix.T
+    coefficients: Any = matrix @ small @ matrix.T
     return coefficients
 
 
