@@ -62,7 +62,15 @@ def encode_batches(
         by_position = zip(batch.positions, rows, strict=True)
         return [(position, row) for position, row in by_position if position is not None]
 
-    loaded = decode_batches(items, recipe, process, batch_size=batch_size, num_workers=num_workers)
+    loaded = decode_batches(
+        items,
+        recipe,
+        process,
+        batch_size=batch_size,
+        num_workers=num_workers,
+        max_pixels_in_flight=max_pixels_in_flight,
+        note=note,
+    )
     with closing(loaded):
         for result in loaded:
             if isinstance(result, Failure):
