@@ -3,10 +3,12 @@
 import io
 import itertools
 import pickle
+import sqlite3
 import threading
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +125,14 @@ def test_items_that_only_one_thread_may_touch() -> None:
             return file.read(self.size)
 
     assert by_key(encode(((n, Member(n)) for n in range(4)), RECIPE)) == alone
+
+    def rows() -> Iterator[tuple[int, bytes]]:  # of a connection that one thread may use
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("create table images (number integer, content blob)")
+            database.executemany("insert into images values (?, ?)", enumerate(jpegs))
+            yield from database.execute("select number, content from images")
+
+    assert by_key(encode(rows(), RECIPE)) == alone
     once = Image.open(io.BytesIO(jpegs[0]))
     assert set(by_key(encode(enumerate([once] * 40), RECIPE)).values()) == {alone[0]}
     closed = io.BytesIO(jpegs[0])
