@@ -238,7 +238,8 @@ def _decode_file(file: BinaryIO, allocate: Allocate, way: _Way) -> Pixels:
         raise DecodeError("is empty")
     file.seek(0)
     if simplejpeg is not None and head.startswith(_JPEG_MAGIC):
-        pixels = _decode_jpeg(file.read(), allocate, way)
+        content = file.read(getattr(file, "size", 0) or -1)  # of one whose size is known, at once
+        pixels = _decode_jpeg(content, allocate, way)
         if pixels is not None:
             return pixels
     try:
