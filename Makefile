@@ -4,6 +4,7 @@
 # make test-browser                            opens the report in Chromium (and chromedriver)
 # make lint                                    checks style, format and types
 # make bench                                   measures the speed
+# make soak                                    damaged files, kills and many files: some ten minutes
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -11,7 +12,7 @@ DIR    ?= tests/data/reference/images
 METHOD ?= phash
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-browser lint bench
+.PHONY: demo test test-browser lint bench soak
 
 demo: $(VENV)/installed
 	$(BIN)/jaxdedup encode $(DIR) --method $(METHOD)
@@ -29,6 +30,11 @@ lint: $(VENV)/installed-test $(VENV)/installed-lint
 
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/encode_directory.py
+
+soak: $(VENV)/installed-test
+	$(BIN)/python -m tests.soak.files 10000
+	$(BIN)/python -m tests.soak.kills 100
+	$(BIN)/python -m tests.soak.memory 100000
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

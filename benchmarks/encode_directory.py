@@ -38,9 +38,8 @@ def decode(method: str, folder: str) -> Callable[[], int]:
     recipe, source = Recipe(METHODS[method]), loading.Folder(folder)
 
     def run() -> int:
-        for item in decode_batches((item for _, item in source), recipe):
-            if isinstance(item, loading.Batch):
-                item.release()
+        for _ in decode_batches((item for _, item in source), recipe, lambda batch: None):
+            pass
         return len(source)
 
     return run

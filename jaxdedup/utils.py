@@ -67,14 +67,16 @@ def plot_duplicates(
 
 def _duplicates(image_dir: Any, duplicate_map: Any, filename: str) -> Sequence[Any]:
     if not os.path.isdir(image_dir):
-        raise ValueError(f"expected an existing folder as image_dir, got {os.fspath(image_dir)!r}")
+        raise ValueError(
+            f"expected an existing folder as image_dir, got {os.fspath(image_dir)!r:.100}"
+        )
     if not isinstance(duplicate_map, Mapping):
         raise ValueError(f"expected duplicate_map to be a dict, got {type(duplicate_map).__name__}")
     if filename not in duplicate_map:
-        raise ValueError(f"expected filename to be a key of duplicate_map, got {filename!r}")
+        raise ValueError(f"expected filename to be a key of duplicate_map, got {filename!r:.100}")
     duplicates: Sequence[Any] = duplicate_map[filename]
     if not len(duplicates):
-        raise ValueError(f"expected an image that has duplicates, got {filename!r} with none")
+        raise ValueError(f"expected an image that has duplicates, got {filename!r:.100} with none")
     return duplicates
 
 

@@ -55,8 +55,8 @@ def phash_bits(luma: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.b
     return bits, tied & (coefficients[1:].count(median) > 1)
 
 
-def whash_bits(luma: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The 64 bits of a 256×256 luma, and which of them compare two equal numbers."""
-    sums = luma.reshape(8, 32, 8, 32).sum((1, 3), dtype=np.int64).reshape(64)
-    middle = np.sort(sums)[31:33].sum()
+def whash_bits(luma: NDArray[np.uint8], n: int = 8) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The n² bits of a 256×256 luma, and which of them compare two equal numbers."""
+    sums = luma.reshape(n, 256 // n, n, 256 // n).sum((1, 3), dtype=np.int64).reshape(-1)
+    middle = np.sort(sums)[n * n // 2 - 1 : n * n // 2 + 1].sum()
     return 2 * sums >= middle, 2 * sums == middle

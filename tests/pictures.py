@@ -36,3 +36,17 @@ def crops(count: int, *shape: int, seed: int = 0) -> Pixels:
         crop = picture[top : top + shape[0], left : left + shape[1]]
         result[i] = crop[:, ::-1] if i % 2 else crop
     return result
+
+
+def crops_of_any_size(count: int, seed: int = 0) -> list[Pixels]:
+    """``count`` random crops, of 41 pixels a side to the whole picture; every fourth is grey."""
+    rng = np.random.default_rng(seed)
+    result = []
+    for i in range(count):
+        pictures = grey_pictures() if i % 4 == 3 else colour_pictures()
+        picture = pictures[rng.integers(len(pictures))]
+        height, width = (int(rng.integers(41, side + 1)) for side in picture.shape[:2])
+        top = rng.integers(picture.shape[0] - height + 1)
+        left = rng.integers(picture.shape[1] - width + 1)
+        result.append(np.ascontiguousarray(picture[top : top + height, left : left + width]))
+    return result

@@ -1,4 +1,4 @@
-"""The four hashes by Pillow, SciPy and PyWavelets, as imagededup computes them."""
+"""The four hashes by Pillow, SciPy and PyWavelets, as imagededup computes them, at any size."""
 
 import numpy as np
 import pywt
@@ -14,29 +14,31 @@ def resized_luma(image: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(resized.convert("L"))
 
 
-def _hex(bits: NDArray[np.bool_]) -> str:
-    return np.packbits(bits).tobytes().hex()
+def hex_of(bits: NDArray[np.bool_]) -> str:
+    number = int("".join(str(int(bit)) for bit in bits.flat), 2)
+    return f"{number:0{-(-bits.size // 4)}x}"
 
 
-def ahash(image: Pixels) -> str:
-    luma = resized_luma(image, 8, 8)
-    return _hex(luma >= luma.mean())
+def ahash(image: Pixels, n: int = 8) -> str:
+    luma = resized_luma(image, n, n)
+    return hex_of(luma >= luma.mean())
 
 
-def dhash(image: Pixels) -> str:
-    luma = resized_luma(image, 9, 8)
-    return _hex(luma[:, 1:] > luma[:, :-1])
+def dhash(image: Pixels, n: int = 8) -> str:
+    luma = resized_luma(image, n + 1, n)
+    return hex_of(luma[:, 1:] > luma[:, :-1])
 
 
-def phash(image: Pixels) -> str:
-    rows = scipy.fftpack.dct(resized_luma(image, 32, 32), axis=0)
-    coefficients = scipy.fftpack.dct(rows, axis=1)[:8, :8]
-    return _hex(coefficients >= np.median(coefficients.flatten()[1:]))
+def phash(image: Pixels, n: int = 8) -> str:
+    rows = scipy.fftpack.dct(resized_luma(image, 4 * n, 4 * n), axis=0)
+    coefficients = scipy.fftpack.dct(rows, axis=1)[:n, :n]
+    return hex_of(coefficients >= np.median(coefficients.flatten()[1:]))
 
 
-def whash(image: Pixels) -> str:
-    lowest = pywt.wavedec2(resized_luma(image, 256, 256) / 255, "haar", level=5)[0]
-    return _hex(lowest >= np.median(lowest))
+def whash(image: Pixels, n: int = 8) -> str:
+    level = (256 // n).bit_length() - 1
+    lowest = pywt.wavedec2(resized_luma(image, 256, 256) / 255, "haar", level=level)[0]
+    return hex_of(lowest >= np.median(lowest))
 
 
 HASHES = {"ahash": ahash, "dhash": dhash, "phash": phash, "whash": whash}

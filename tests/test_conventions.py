@@ -8,7 +8,8 @@ import pytest
 
 import jaxdedup
 
-ROOMS = ["duplicates", "encoding", "hashing", "image", "loading", "methods", "report", "runtime"]
+ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "loading"]
+ROOMS += ["methods", "report", "runtime"]
 
 
 def public() -> Iterator[tuple[str, object]]:
@@ -17,7 +18,8 @@ def public() -> Iterator[tuple[str, object]]:
     for room in ROOMS:
         module = importlib.import_module(f"jaxdedup.{room}")
         assert module.__doc__
-        for name, thing in vars(module).items():
+        for name in getattr(module, "__all__", vars(module)):
+            thing = getattr(module, name)
             if not name.startswith("_") and not inspect.ismodule(thing):
                 yield f"jaxdedup.{room}.{name}", thing
 

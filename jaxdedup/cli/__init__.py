@@ -4,15 +4,18 @@ Results go to standard output or to a file; progress and the summary go to stand
 is ever deleted.
 """
 
-import os
+import logging
 import sys
+import warnings
 from collections.abc import Sequence
 
 from ._commands import encode, find, query, report
-from ._parser import make_parser
+from ._output import discard_output, prepare_output, tell
+from ._parser import make_parser, shortened
 
 _NOTHING_WRITTEN = 1
 _INTERRUPTED = 130
+_NO_HANDLER = logging.NullHandler()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,29 +30,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = make_parser({"encode": encode, "find": find, "query": query, "report": report})
     options = parser.parse_args(arguments)
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # any file name
+    prepare_output()
+    _silence_decoders()
     try:
-        work = options.prepare(options)
-    except (TypeError, ValueError, OSError) as error:  # what the user has got wrong
-        parser.error(str(error))
-    try:
+        try:
+            work = options.prepare(options)
+        except (TypeError, ValueError, OSError) as error:  # what the user has got wrong
+            parser.error(str(error))
         code = int(work())
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except ValueError as error:  # what only the encodings tell: that there are too many pairs
         parser.error(str(error))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        tell("interrupted")
         return _INTERRUPTED
     except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
-        _discard_output()
+        discard_output()
         return 0
     except OSError as error:  # a full disk, or a file that went away
-        _discard_output()
-        print(f"jaxdedup: {error}", file=sys.stderr)
+        discard_output()
+        tell(shortened(f"jaxdedup: {error}"))
         return _NOTHING_WRITTEN
 
 
-def _discard_output() -> None:
-    """Lest the interpreter try to flush it once more, at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence_decoders() -> None:
+    """Their own words about damaged files, which would tear the progress: our reasons say it."""
+    warnings.filterwarnings("ignore", module=r"(PIL|imageio)\b")
+    for name in ("PIL", "imageio"):
+        logging.getLogger(name).addHandler(_NO_HANDLER)

@@ -1,23 +1,38 @@
 """The commands, each in two steps: whatever can be wrong is found out before the work begins."""
 
 import os
-import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from jaxdedup import duplicates, encoding, loading, runtime
 from jaxdedup.duplicates import Matches
-from jaxdedup.encoding import Encodings, Origin, Recipe
+from jaxdedup.encoding import TURNS, Encodings, Origin, Recipe
 from jaxdedup.report import save_report
+from jaxdedup.runtime import escaped
+
+from ._output import give, printable, refuse_closed_output, tell
 
 Work = Callable[[], int]
 
 _NOTHING_ENCODED = 1
+_LINES = 10_000  # that are written at a time
+_OF_FOLDERS = (
+    "recursive",
+    "follow_links",
+    "frames",
+    "formats",
+    "batch_size",
+    "num_workers",
+    "max_pixels_in_flight",
+    "cache",
+)
+_DECIDING = ("method", "profile", "draft", "background", "range")  # what the bits are
 
 
 class _Target:
@@ -25,12 +40,15 @@ class _Target:
 
     def __init__(self, options: Namespace, path: str, *, is_images: bool | None = None) -> None:
         if not is_images and not os.path.exists(path):
-            raise ValueError(f"expected a folder or a file of encodings, got {path!r}")
+            raise ValueError(f"expected a folder or a file of encodings, got {path!r:.100}")
         self.path = path
         self.source: loading.ImageSource | None = None
         self.stored: Encodings | None = None
         if is_images or loading.is_source(path):
-            self.source = loading.open_source(path, recursive=options.recursive)
+            source = loading.open_source(
+                path, recursive=options.recursive, follow_links=options.follow_links
+            )
+            self.source = loading.Frames(source) if options.frames else source
         else:
             self.stored = encoding.load(path)
             _refuse_other(options, path, self.stored.origin)
@@ -47,6 +65,7 @@ class _Target:
             cache=getattr(options, "cache", None),
             batch_size=options.batch_size,
             num_workers=options.num_workers,
+            max_pixels_in_flight=options.max_pixels_in_flight,
             progress=None if options.quiet else recipe.method.name,
         )
         _tell_encoded(options, len(encodings), reused, time.perf_counter() - start)
@@ -59,17 +78,19 @@ def encode(options: Namespace) -> Work:
     target = _Target(options, options.directory, is_images=True)
     recipe = _recipe(options)
     if options.output:
-        encoding.refuse_unsavable(options.output, recipe.method.name)
+        encoding.refuse_unsavable(options.output, recipe.origin)
     elif isinstance(recipe.method.row, encoding.Features):
         raise ValueError("expected --output FILE.npz or FILE.parquet for the features of cnn")
+    else:
+        refuse_closed_output()
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
         if options.output:
             encoding.save(options.output, encodings)
         else:
-            for name, digits in encodings.to_dict().items():
-                print(f"{digits}  {name}")
+            shown = encodings.to_dict().items()
+            _give_lines(options, ((f"{digits}  ", name, "none") for name, digits in shown))
         return _code(encodings)
 
     return work
@@ -84,14 +105,16 @@ def find(options: Namespace) -> Work:
     target = _Target(options, options.target)
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
-    recipe = _prepare(options, [target])
+    recipe = _with_orientations(options, target, _prepare(options, [target]))
 
     def work() -> int:
+        seen = duplicates.look(target.source) if options.to_remove else None
         encodings = target.encodings(options, recipe)
         matches = _matches(options, encodings, order=None if options.output else "score")
         if options.to_remove:
             decode = None if recipe is None else encoding.decoder(replace(recipe, draft=False))
-            _give_removable(options, matches, matches.removable(keep, target.source, decode))
+            removed = matches.removable(keep, target.source, decode, seen)
+            _give_removable(options, matches, removed)
         else:
             _give_groups(options, matches)
         return _code(encodings)
@@ -103,15 +126,16 @@ def query(options: Namespace) -> Work:
     """``jaxdedup query``."""
     targets = [_Target(options, path) for path in (options.new, options.corpus)]
     recipe = _prepare(options, targets)
+    recipes = (_with_orientations(options, targets[0], recipe), recipe)
 
     def work() -> int:
-        new, corpus = (target.encodings(options, recipe) for target in targets)
+        new, corpus = map(_Target.encodings, targets, [options] * 2, recipes)
         matches = _matches(options, new, corpus, order="score")
         found = matches.to_dict(scores=options.scores or not options.output)
         if options.output:
             runtime.write_json(options.output, found)
         else:
-            _print_queries(found)
+            _give_queries(found)
         matched = sum(map(bool, found.values()))
         _tell(options, f"{matched} of {len(found)} new images have duplicates")
         return _code(new, corpus)
@@ -122,17 +146,18 @@ def query(options: Namespace) -> Work:
 def report(options: Namespace) -> Work:
     """``jaxdedup report``."""
     target = _Target(options, options.directory, is_images=True)
-    recipe = _prepare(options, [target], output_suffix=".html")
+    recipe = _with_orientations(options, target, _prepare(options, [target], output_suffix=".html"))
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
         matches = _matches(options, encodings)
         save_report(
             options.output,
-            matches.to_dict(scores=True),
+            matches,
             target.source or target.path,
             formats=options.formats,
             num_workers=options.num_workers,
+            progress=None if options.quiet else "thumbnails",
         )
         _tell(options, f"{len(matches.groups())} groups of duplicates are in {options.output}")
         return _code(encodings)
@@ -147,37 +172,70 @@ def _prepare(
     origins = [target.stored.origin for target in targets if target.stored is not None]
     recipe = _recipe(options, *origins[:1]) if len(origins) < len(targets) else None
     if recipe is None:
-        for option in ("recursive", "formats", "batch_size", "num_workers", "cache"):
+        for option in _OF_FOLDERS:
             if getattr(options, option, None):
                 raise ValueError(f"--{option.replace('_', '-')} goes with a folder")
     duplicates.check_threshold(recipe.origin if recipe else origins[0], options.threshold)
     if options.output:
         if not options.output.endswith(output_suffix):
-            raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r}")
+            raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r:.100}")
         runtime.refuse_unless_writable(options.output)
+    else:
+        refuse_closed_output()
     return recipe
+
+
+def _with_orientations(options: Namespace, target: _Target, recipe: Recipe | None) -> Recipe | None:
+    """The recipe for what is turned; a file has to have been made so."""
+    if target.stored is not None:
+        made = target.stored.origin.orientations
+        if options.orientations not in ("none", made):
+            raise ValueError(
+                f"--orientations {options.orientations} needs images, or a file with the rows of "
+                f"turned ones: {target.path!r:.100} has one row an image"
+            )
+        return recipe
+    assert recipe is not None
+    return replace(recipe, method=encoding.oriented(recipe.method, options.orientations))
 
 
 def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
     """The recipe that the options ask for, or the one that made a file."""
-    if origin is not None:
-        recipe = Recipe.from_origin(origin)
+    if origin is not None:  # whose rows may be of turned images: those of the others are not
+        recipe = Recipe.from_origin(replace(origin, orientations="none"))
         return replace(recipe, formats=options.formats or recipe.formats)
-    method = encoding.method_named(options.method or "phash")
-    return Recipe(method, options.profile or "pillow13", options.draft, options.formats)
+    method = encoding.method_named(_method_name(options) or "phash")
+    return Recipe(
+        method,
+        options.profile or "pillow13",
+        options.draft,
+        options.formats,
+        options.background,
+        options.range or "clip",
+    )
+
+
+def _method_name(options: Namespace) -> str | None:
+    """The name that the options say, if any."""
+    if options.hash_size is None:
+        return options.method
+    return f"{options.method or 'phash'}-{options.hash_size}"
 
 
 def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
     """ValueError if the options ask for other encodings than a file has."""
-    asked = {name: getattr(options, name) for name in ("method", "profile", "draft")}
+    asked = {name: getattr(options, name) for name in _DECIDING if name != "method"}
+    if name := _method_name(options):
+        asked["method"] = encoding.method_named(name).name
     wanted = replace(origin, **{name: value for name, value in asked.items() if value})
     if different := wanted.differences(origin):
-        raise ValueError(f"{path!r} holds other encodings: {different}")
+        raise ValueError(f"{path!r:.100} holds other encodings: {different}")
 
 
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:
     limits = {"threshold": options.threshold, "max_pairs": options.max_pairs}
-    return duplicates.find_matches(*encodings, order=order, **limits)
+    with runtime.timed(None if options.quiet else "search"):
+        return duplicates.find_matches(*encodings, order=order, **limits)
 
 
 def _code(*encodings: Encodings) -> int:
@@ -188,7 +246,7 @@ def _give_removable(options: Namespace, matches: Matches, removed: Sequence[str]
     if options.output:
         runtime.write_json(options.output, removed)
     else:
-        print("".join(f"{name}\n" for name in removed), end="")
+        _give_lines(options, (("", name, "none") for name in removed))
     _tell(options, f"{len(removed)} of {len(matches.names)} images can go")
 
 
@@ -198,17 +256,38 @@ def _give_groups(options: Namespace, matches: Matches) -> None:
         runtime.write_json(options.output, matches.to_dict(scores=options.scores))
     else:
         nearest = matches.nearest()
+        turns = matches.turns_of_nearest()
         for number, group in enumerate(groups):
-            lines = [f"{_score(nearest[item])}  {matches.names[item]}\n" for item in group]
-            print(("\n" if number else "") + "".join(lines), end="")
+            if number:
+                give("\0" if options.null else "\n")
+            lines = (
+                (f"{_score(nearest[item])}  ", matches.names[item], TURNS[turns[item]])
+                for item in group
+            )
+            _give_lines(options, lines)
     _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
 
 
-def _print_queries(found: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
+def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> None:
+    """Lines of what stands before a name, the name, and how it is turned; not where names are as
+    they are, which end where the line does."""
+    if options.null:
+        text = (f"{before}{printable(name, True)}\0" for before, name, _ in lines)
+    else:
+        text = (f"{before}{printable(name, False)}{_turn(turn)}\n" for before, name, turn in lines)
+    while part := "".join(islice(text, _LINES)):
+        give(part, "raw" if options.null else "")
+
+
+def _give_queries(found: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
     for name, near in found.items():
         if near:
-            print(name)
-            print("".join(f"  {_score(score)}  {other}\n" for other, score in near), end="")
+            lines = (f"  {_score(s)}  {escaped(other)}{_turn(*turn)}\n" for other, s, *turn in near)
+            give(f"{escaped(name)}\n{''.join(lines)}")
+
+
+def _turn(turn: str = "none") -> str:
+    return "" if turn == "none" else f"  ({turn})"
 
 
 def _score(score: Any) -> str:
@@ -226,9 +305,10 @@ def _tell_skipped(options: Namespace, failures: Mapping[str, str]) -> None:
         reasons = encoding.commonest(failures)
         _tell(options, f"{len(failures)} skipped: {reasons}; --list-skipped names them")
     if options.list_skipped:
-        _tell(options, "\n".join(f"  {name}: {reason}" for name, reason in failures.items()))
+        lines = (f"  {escaped(name)}: {escaped(why)}" for name, why in failures.items())
+        _tell(options, "\n".join(lines))
 
 
 def _tell(options: Namespace, text: str) -> None:
     if not options.quiet:
-        print(text, file=sys.stderr)
+        tell(text)

@@ -2,15 +2,30 @@
 
 import argparse
 from collections.abc import Callable
-from typing import get_args
+from typing import NoReturn, get_args
 
 from jaxdedup import __version__
-from jaxdedup.duplicates import COSINE, DEFAULT_MAX_PAIRS, HAMMING, Keep
-from jaxdedup.encoding import METHODS
+from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, Keep
+from jaxdedup.encoding import METHODS, Orientations
 from jaxdedup.image import Profile
+from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import positive
 
 Prepare = Callable[[argparse.Namespace], Callable[[], int]]
+
+_LONGEST_MESSAGE = 500
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose messages are short, whatever they repeat."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shortened(message))
+
+
+def shortened(message: str) -> str:
+    """A message of at most 500 characters."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[: _LONGEST_MESSAGE - 1]}…"
 
 
 def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
@@ -20,7 +35,7 @@ def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
         prepare: of each command, what finds out whether all is right and gives the work. The
             options have it as ``prepare``.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="jaxdedup", description="Image fingerprints: perceptual hashes and CNN encodings."
     )
     parser.add_argument("--version", action="version", version=f"jaxdedup {__version__}")
@@ -40,13 +55,14 @@ def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
 
 def _add_encode(command: argparse.ArgumentParser) -> None:
     """Encode the images of a folder. Without --output, prints a line for each image: the hash, two
-    spaces, the file name."""
+    spaces, the file name, with controls and backslashes escaped as by ls -b."""
     command.add_argument("directory", metavar="DIR|ZIP", help="the folder, or zip file")
     command.add_argument(
         "--output",
         metavar="FILE",
         help="write to FILE, whole or not at all: .json, .csv, .npz or .parquet",
     )
+    _add_null_argument(command)
     _add_cache_argument(command)
 
 
@@ -67,6 +83,7 @@ def _add_find(command: argparse.ArgumentParser) -> None:
         choices=get_args(Keep),
         help="which of several duplicates stays, with --to-remove; default: first",
     )
+    _add_null_argument(command)
     _add_search_arguments(command)
     _add_cache_argument(command)
 
@@ -105,9 +122,26 @@ _HELP = {
 }
 
 
+def _add_null_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--null", "-0", action="store_true", help="lines end in NUL, and names are as they are"
+    )
+
+
 def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--method", choices=METHODS, help="default: phash")
+    command.add_argument("--method", metavar="METHOD", help=f"{', '.join(METHODS)}; default: phash")
+    command.add_argument(
+        "--hash-size", type=_positive, metavar="N", help="hashes of N×N bits; default: 8"
+    )
     command.add_argument("--recursive", action="store_true", help="take sub-folders too")
+    command.add_argument(
+        "--follow-links", action="store_true", help="take linked sub-folders too, each once"
+    )
+    command.add_argument(
+        "--frames",
+        action="store_true",
+        help="take every frame of an animation, or page of a file, as NAME#2, NAME#3, ...",
+    )
     command.add_argument(
         "--profile",
         choices=get_args(Profile),
@@ -121,7 +155,24 @@ def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
         type=lambda text: text.split(","),
         default=(),
         metavar="SUFFIXES",
-        help="let imageio open these too, such as mp4,cr2",
+        help="read these too, such as avif,heic,mp4,cr2, with their plugins",
+    )
+    command.add_argument(
+        "--background",
+        type=_colour,
+        metavar="COLOUR",
+        help="lay transparent images on white, say, or #rrggbb; default: drop the alpha",
+    )
+    command.add_argument(
+        "--range",
+        choices=get_args(Range),
+        help="scale 16-bit and float values to 8 bits, or clip them (default)",
+    )
+    command.add_argument(
+        "--max-pixels-in-flight",
+        type=_positive,
+        metavar="N",
+        help="decode no more pixels than N at the same time (default: by a quarter of the memory)",
     )
     command.add_argument(
         "--draft",
@@ -153,8 +204,14 @@ def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
         "--threshold",
         type=_number,
         metavar="T",
-        help=f"hashes: at most T bits differ, 0 to 64 (default: {HAMMING.default}); cnn: a "
-        f"similarity of at least T, -1 to 1 (default: {COSINE.default})",
+        help="hashes: at most T bits differ (default: 10 of 64, and the same share of others); "
+        "cnn: a similarity of at least T, -1 to 1 (default: 0.9)",
+    )
+    command.add_argument(
+        "--orientations",
+        choices=get_args(Orientations),
+        default="none",
+        help="find turned copies too: mirrored ones, or all of the eight ways; default: none",
     )
     command.add_argument(
         "--max-pairs",
@@ -176,5 +233,10 @@ def _number(text: str) -> int | float:
         return float(text)
 
 
+def _colour(text: str) -> str:
+    return background_colour(text)
+
+
+_colour.__name__ = "opaque colour"
 _positive.__name__ = "positive integer"  # what argparse calls it
 _number.__name__ = "number"

@@ -2,7 +2,9 @@
 
 from ._evaluation import evaluate as evaluate
 from ._keep import Keep as Keep
+from ._keep import Stamps as Stamps
 from ._keep import check_keep as check_keep
+from ._keep import look as look
 from ._matches import DEFAULT_MAX_PAIRS as DEFAULT_MAX_PAIRS
 from ._matches import Matches as Matches
 from ._matches import find_matches as find_matches
@@ -11,3 +13,4 @@ from ._metric import COSINE as COSINE
 from ._metric import HAMMING as HAMMING
 from ._metric import Metric as Metric
 from ._metric import check_threshold as check_threshold
+from ._metric import default_threshold as default_threshold

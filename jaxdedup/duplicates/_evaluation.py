@@ -56,7 +56,7 @@ def evaluate(
     wanted = metric.lower()
     if wanted not in (*_PER_ITEM, "classification", "all"):
         choices = ", ".join(repr(name) for name in (*_PER_ITEM, "classification", "all"))
-        raise ValueError(f"expected metric to be one of {choices}, got {metric!r}")
+        raise ValueError(f"expected metric to be one of {choices}, got {metric!r:.100}")
     _check_symmetric(ground_truth_map, "ground_truth_map")
     _check_symmetric(retrieved_map, "retrieved_map")
     _check_keys(ground_truth_map, retrieved_map)
@@ -79,12 +79,13 @@ def _check_symmetric(duplicates: DuplicateMap, name: str) -> None:
         for value in values:
             if value not in as_sets:
                 raise ValueError(
-                    f"expected every duplicate in {name} to be a key, got {value!r} for {key!r}"
+                    f"expected every duplicate in {name} to be a key, got {value!r:.100} "
+                    f"for {key!r:.100}"
                 )
             if key not in as_sets[value]:
                 raise ValueError(
-                    f"expected {name} to be symmetric, got {value!r} as a duplicate of {key!r} "
-                    f"but not the other way round"
+                    f"expected {name} to be symmetric, got {value!r:.100} as a duplicate of "
+                    f"{key!r:.100} but not the other way round"
                 )
 
 

@@ -1,14 +1,29 @@
-"""Which image of a group of duplicates stays."""
+"""Which image of a group of duplicates stays.
 
+What goes may be deleted by whoever reads it. So nothing goes for the sake of a file that is not
+there any more as it was when it was read, and a file goes with all of its paths or not at all: of
+a file and a link to it, either alone would take the picture along.
+"""
+
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from jaxdedup.encoding import Key
-from jaxdedup.loading import DecodeError, ImageSource, decode, image_size
+from jaxdedup.loading import DecodeError, ImageSource, Stamp, decode, image_size
+from jaxdedup.runtime import some
 
 Keep = Literal["first", "largest", "newest", "oldest"]
 Choice = Keep | Callable[[list[Key]], Key]
+Stamps = Mapping[Key, Stamp | None]
+
+logger = logging.getLogger("jaxdedup")
+
+
+def look(source: ImageSource | None) -> Stamps:
+    """What the files of a source are now: to be asked before they are read."""
+    return {} if source is None else {name: source.stamp(name) for name in source.names}
 
 
 def check_keep(keep: Any, has_files: bool) -> None:
@@ -21,7 +36,7 @@ def check_keep(keep: Any, has_files: bool) -> None:
             f"got {keep!r:.80}"
         )
     if keep != "first" and not has_files:
-        raise ValueError(f"keep={keep!r} looks at the files: expected image_dir")
+        raise ValueError(f"keep={keep!r:.100} looks at the files: expected image_dir")
 
 
 def removable(
@@ -31,6 +46,7 @@ def removable(
     keep: Choice,
     source: ImageSource | None,
     decoder: Callable[[Any], Any] | None,
+    seen: Stamps | None,
 ) -> list[int]:
     """Which items can go, as each has a duplicate that stays.
 
@@ -44,15 +60,32 @@ def removable(
         names: of the items.
         keep: the rule that puts the items into an order, in which the first stays; or a function
             that takes a group's names, in order, and gives the one that stays.
-        source: of the files that the rule looks at.
+        source: of the files.
         decoder: decodes a file that Pillow can't open.
+        seen: what the files were before they were read, by :func:`look`.
 
     Returns:
-        Items in ascending order. No two of the others are duplicates.
+        Items in ascending order. No two of the others are duplicates, files that have changed and
+        further paths of one file apart.
     """
     check_keep(keep, source is not None)
+    if source is not None:
+        seen = look(source) if seen is None else seen
+        members = _unchanged(members, duplicates, names, source, seen)
+    removed = _without_one_of_each(members, duplicates, names, keep, source, decoder or decode)
+    return removed if seen is None else _whole_files(removed, names, seen)
+
+
+def _without_one_of_each(
+    members: Sequence[Sequence[int]],
+    duplicates: Sequence[Sequence[int]],
+    names: Sequence[Key],
+    keep: Choice,
+    source: ImageSource | None,
+    decoder: Callable[[Any], Any],
+) -> list[int]:
     kind = {item: number for number, items in enumerate(members) for item in items}
-    decided = [False] * len(members)
+    decided = [not items for items in members]
 
     def group_of(item: int) -> list[int]:
         return [kind[item], *(other for other in duplicates[kind[item]] if not decided[other])]
@@ -64,7 +97,7 @@ def removable(
         if len(members[number]) > 1 or duplicates[number]
     ]
     removed: list[int] = []
-    for item in _turns(keep, candidates, names, source, decoder or decode):
+    for item in _turns(keep, candidates, names, source, decoder):
         if decided[kind[item]]:
             continue
         kept, group = item, group_of(item)
@@ -75,6 +108,58 @@ def removable(
             decided[number] = True
             removed += [member for member in members[number] if member != kept]
     return sorted(removed)
+
+
+def _unchanged(
+    members: Sequence[Sequence[int]],
+    duplicates: Sequence[Sequence[int]],
+    names: Sequence[Key],
+    source: ImageSource,
+    seen: Stamps,
+) -> list[list[int]]:
+    """The members of each kind, without files that are not what they were when they were read."""
+    changed: list[int] = []
+
+    def is_as_seen(item: int) -> bool:
+        before, now = seen.get(names[item]), source.stamp(names[item])
+        if now is None or now != before:
+            changed.append(item)
+        return now is not None and now == before
+
+    kept = [
+        [item for item in items if is_as_seen(item)] if len(items) > 1 or near else list(items)
+        for items, near in zip(members, duplicates, strict=True)
+    ]
+    if changed:
+        logger.warning(
+            "%d files have changed or gone since they were read, and are left alone: %s",
+            len(changed),
+            some(names[item] for item in sorted(changed)),
+        )
+    return kept
+
+
+def _whole_files(removed: list[int], names: Sequence[Key], seen: Stamps) -> list[int]:
+    """Those whose file goes with all of its paths."""
+    going = set(removed)
+    stays = {
+        stamp.file
+        for item, name in enumerate(names)
+        if item not in going and (stamp := seen.get(name)) is not None and stamp.file is not None
+    }
+
+    def is_path_of_what_stays(item: int) -> bool:
+        stamp = seen.get(names[item])
+        return stamp is not None and stamp.file in stays
+
+    further = [names[item] for item in removed if is_path_of_what_stays(item)]
+    if further:
+        logger.warning(
+            "%d names are further paths of files that stay, such as links, and stay too: %s",
+            len(further),
+            some(further),
+        )
+    return [item for item in removed if not is_path_of_what_stays(item)]
 
 
 def _turns(

@@ -9,18 +9,25 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.encoding import Encodings, Key
+from jaxdedup.encoding import INVERSE_TURNS, TURNS, Encodings, Key
 from jaxdedup.loading import ImageSource
 from jaxdedup.runtime import positive
-from jaxdedup.search import HammingPairs, Neighbours, connected_components, neighbours
+from jaxdedup.search import (
+    HammingPairs,
+    Neighbours,
+    connected_components,
+    distinct_rows,
+    neighbours,
+)
 
-from ._keep import Keep, removable
+from ._keep import Keep, Stamps, removable
 from ._metric import Metric, Order, Pairs, check_threshold, metric_of
+from ._turned import turned_pairs
 
 DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
 
@@ -41,6 +48,8 @@ class Matches:
         order: of the matches of a name: the nearest first, or as in ``others``.
         max_pairs: the most pairs of names to list.
         is_self_join: whether there was no corpus.
+        turns: int8[P]: of each pair, how the second is turned to look like the first, by number in
+            :data:`jaxdedup.encoding.TURNS`; None where nothing was turned.
     """
 
     names: Sequence[Key]
@@ -52,6 +61,7 @@ class Matches:
     order: Order
     max_pairs: int
     is_self_join: bool
+    turns: NDArray[np.int8] | None = None
 
     def __repr__(self) -> str:
         among = "" if self.is_self_join else f" in {len(self.others):,}"
@@ -60,6 +70,9 @@ class Matches:
     def to_dict(self, *, scores: bool = False) -> dict[Key, list[Any]]:
         """By name the list of its matches; with scores, of tuples (name, score).
 
+        Where orientations were searched for, of tuples (name, score, turn): the turn of
+        :data:`jaxdedup.encoding.TURNS` after which the match looks as the name does.
+
         Raises:
             ValueError: there are more pairs than ``max_pairs``.
         """
@@ -67,7 +80,10 @@ class Matches:
         others = self.others
         matched: list[Any] = [others[index] for index in near.indices.tolist()]
         if scores:
-            matched = list(zip(matched, near.score.tolist(), strict=True))
+            columns = [matched, near.score.tolist()]
+            if self.turns is not None:
+                columns.append([TURNS[turn] for turn in self._turns_of(near).tolist()])
+            matched = list(zip(*columns, strict=True))
         ends = pairwise(near.starts.tolist())
         return {name: matched[a:b] for name, (a, b) in zip(self.names, ends, strict=True)}
 
@@ -86,7 +102,7 @@ class Matches:
         pairs = self.pairs
         if not self._has_copies:  # kinds are names
             return neighbours(pairs, len(self.names), order=self.order, both_ways=self.is_self_join)
-        i, j, score = self._directed()
+        i, j, score, _ = self._directed()
         of_names, of_others = _Members(self.kinds), _Members(self.other_kinds)
         counts = of_names.counts[i] * of_others.counts[j]
         self._refuse_too_many(int(counts.sum()))
@@ -110,23 +126,27 @@ class Matches:
 
     def nearest(self) -> NDArray[Any]:
         """The score of the nearest match of each name; where there is none, nothing of meaning."""
-        kind, _, score = self._directed()
-        best = np.zeros(int(self.kinds.max(initial=-1)) + 1, score.dtype)
-        farness = np.abs(score.astype(np.float32) - self.metric.copy_score)
-        farthest_first = np.argsort(-farness)  # so that the nearest is written last
-        best[kind[farthest_first]] = score[farthest_first]
-        return best[self.kinds]
+        return self._of_nearest("score")
+
+    def turns_of_nearest(self) -> NDArray[Any]:
+        """How the nearest match of each name is turned to look like it, by number in
+        :data:`jaxdedup.encoding.TURNS`; of equally near ones, the one that is turned least."""
+        return self._of_nearest("turn")
 
     def removable(
         self,
         keep: Keep | Callable[[list[Key]], Key] = "first",
         source: ImageSource | None = None,
         decode: Callable[[Any], Any] | None = None,
+        seen: Stamps | None = None,
     ) -> list[Key]:
         """Names that can go, as each has a duplicate that stays; in order.
 
         No two of the names that stay are duplicates. With the first to stay, these are the files
-        that imagededup's ``find_duplicates_to_remove`` names.
+        that imagededup's ``find_duplicates_to_remove`` names. With a source, files that are not
+        there any more, or not as they were when they were ``seen``, neither go nor keep others
+        from staying; and a file goes with all of its paths, links included, or not at all. Of both
+        the log tells.
 
         Args:
             keep: which of several duplicates stays: the ``"first"``, or of the files the
@@ -135,19 +155,38 @@ class Matches:
                 the one that stays.
             source: of the files.
             decode: decodes a file that Pillow can't open.
+            seen: what :func:`look` gave before the files were read; None to look now.
 
         Raises:
             ValueError: ``keep`` is unknown, needs a source where there is none, or returned
                 something else than a name of its list.
         """
-        i, j, _ = self._directed()
+        i, j, *_ = self._directed()
         members = [items.tolist() for items in _Members(self.kinds).split()]
         near: list[list[int]] = [[] for _ in members]
         for kind, other in zip(i.tolist(), j.tolist(), strict=True):
             if kind != other:
                 near[kind].append(other)
-        removed = removable(members, near, self.names, keep, source, decode)
+        removed = removable(members, near, self.names, keep, source, decode, seen)
         return [self.names[item] for item in removed]
+
+    def _turns_of(self, near: Neighbours) -> NDArray[np.int8]:
+        """The turn of each neighbour, int8[Q]."""
+        i, j, _, turn = self._directed()
+        count = int(self.other_kinds.max(initial=-1)) + 1
+        names = np.repeat(np.arange(len(self.names)), np.diff(near.starts))
+        asked = self.kinds[names] * count + self.other_kinds[near.indices]
+        return turn[np.searchsorted(i * count + j, asked)]
+
+    def _of_nearest(self, column: Literal["score", "turn"]) -> NDArray[Any]:
+        """A column of the nearest match of each name."""
+        directed = self._directed()
+        values = getattr(directed, column)
+        best = np.zeros(int(self.kinds.max(initial=-1)) + 1, values.dtype)
+        farness = np.abs(directed.score.astype(np.float32) - self.metric.copy_score)
+        farthest_first = np.lexsort((-directed.turn, -farness))  # the nearest is written last
+        best[directed.i[farthest_first]] = values[farthest_first]
+        return best[self.kinds]
 
     @property
     def _has_copies(self) -> bool:
@@ -155,16 +194,20 @@ class Matches:
             int(kinds.max(initial=-1)) + 1 < len(kinds) for kinds in (self.kinds, self.other_kinds)
         )
 
-    def _directed(self) -> tuple[Indices, Indices, NDArray[Any]]:
+    def _directed(self) -> "_Directed":
         """The kinds near each kind, itself included where it has copies; ordered by kind."""
         i, j, score = (np.asarray(column) for column in self.pairs)
+        turn = np.zeros(len(i), np.int8) if self.turns is None else self.turns
         if self.is_self_join:
             own = np.flatnonzero(_Members(self.kinds).counts > 1)
             copies = np.full(len(own), self.metric.copy_score, score.dtype)
             i, j = np.concatenate([i, j, own]), np.concatenate([j, i, own])
             score = np.concatenate([score, score, copies])
+            undone = np.array(INVERSE_TURNS, np.int8)[turn]
+            turn = np.concatenate([turn, undone, np.zeros(len(own), np.int8)])
         order = np.lexsort((j, i))
-        return i[order].astype(np.int64), j[order].astype(np.int64), score[order]
+        i, j = (column[order].astype(np.int64) for column in (i, j))
+        return _Directed(i, j, score[order], turn[order])
 
     def _refuse_too_many(self, directed: int) -> None:
         total = directed
@@ -178,6 +221,21 @@ class Matches:
                 "find) or for what can be removed, which need no pairs of equal encodings, for a "
                 "nearer threshold, or raise max_pairs"
             )
+
+
+class _Directed(NamedTuple):
+    """Pairs of kinds, both ways round where both were searched for.
+
+    Attributes:
+        i, j: int64[P], the kinds.
+        score: of each pair.
+        turn: int8[P], how j is turned to look like i.
+    """
+
+    i: Indices
+    j: Indices
+    score: NDArray[Any]
+    turn: NDArray[np.int8]
 
 
 class _Members:
@@ -202,11 +260,16 @@ def find_matches(
 ) -> Matches:
     """The encodings that are near each other, or near those of a corpus.
 
+    Encodings of several orientations (:func:`jaxdedup.encoding.oriented`) find images that are
+    turned: of two images that distance counts which is least over the turns of the one, and without
+    a corpus over those of either.
+
     Args:
         encodings: what is searched for.
         corpus: where it is searched; None for the encodings themselves, where none matches itself.
+            One row an image is enough.
         threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
-            similarity; None for imagededup's, 10 and 0.9.
+            similarity; None for the method's own (:func:`check_threshold`).
         max_pairs: the most pairs to hold; those of equal encodings count where they are listed.
         order: of the matches of each: the nearest first (``"score"``), or as in the corpus
             (``"index"``); None for imagededup's, the former for hashes, the latter for features.
@@ -226,15 +289,22 @@ def find_matches(
     metric = metric_of(encodings.origin)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
-    if corpus is not None and (different := encodings.origin.differences(corpus.origin)):
-        raise ValueError(f"the two sides were not made in one way: {different}")
+    row = encodings.origin.row
+    if corpus is not None:
+        corpus = _upright(corpus)
+        upright = replace(encodings.origin, orientations="none")
+        if different := upright.differences(corpus.origin):
+            raise ValueError(f"the two sides were not made in one way: {different}")
     distinct, kinds = _kinds(encodings.rows)
     others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
-    if len(distinct) and (others is None or len(others)):
+    turns = None
+    if not len(distinct) or (others is not None and not len(others)):
+        nothing = np.zeros(0, np.int32)
+        pairs: Pairs = HammingPairs(nothing, nothing, nothing.astype(np.uint8))
+    elif row.rows == 1:
         pairs = metric.pairs(distinct, others, limit, max_pairs)
     else:
-        nothing = np.zeros(0, np.int32)
-        pairs = HammingPairs(nothing, nothing, nothing.astype(np.uint8))
+        pairs, turns = turned_pairs(distinct, others, row.rows, metric, limit, max_pairs)
     return Matches(
         encodings.names,
         (encodings if corpus is None else corpus).names,
@@ -245,32 +315,33 @@ def find_matches(
         order or metric.order,
         max_pairs,
         is_self_join=corpus is None,
+        turns=turns,
+    )
+
+
+def _upright(encodings: Encodings) -> Encodings:
+    """One row an image."""
+    rows = encodings.origin.row.rows
+    if rows == 1:
+        return encodings
+    width = encodings.rows.shape[1] // rows
+    return Encodings(
+        encodings.names,
+        np.ascontiguousarray(encodings.rows[:, :width]),
+        replace(encodings.origin, orientations="none"),
+        encodings.failures,
+        vouched_for=True,
     )
 
 
 def _kinds(rows: NDArray[Any]) -> tuple[NDArray[Any], Indices]:
     """The distinct rows, in the order in which they come first, and which of them each row is."""
-    content, width = rows.tobytes(), rows.itemsize * rows.shape[1]
-    number: dict[bytes | int, int] = {}
-    # Features that are all zero have no direction, and so are not near their copies.
-    alone: NDArray[np.bool_] = np.zeros(len(rows), bool)
+    first, kinds, _ = map(np.asarray, distinct_rows(rows))
     if rows.dtype == np.float32:
-        alone = np.logical_not(rows.any(axis=1))
-    kinds = np.fromiter(
-        (
-            number.setdefault(
-                place if is_alone else content[place * width : (place + 1) * width], len(number)
-            )
-            for place, is_alone in enumerate(alone.tolist())
-        ),
-        np.int64,
-        len(rows),
-    )
-    if len(number) == len(rows):
-        return rows, kinds
-    first = np.zeros(len(number), np.int64)
-    first[kinds[::-1]] = np.arange(len(rows))[::-1]
-    return rows[first], kinds
+        # Features that are all zero have no direction, and so are not near their copies.
+        stands_for = np.where(rows.any(axis=1), first[kinds], np.arange(len(rows)))
+        first, kinds = np.unique(stands_for, return_inverse=True)
+    return (rows if len(first) == len(rows) else rows[first]), kinds.astype(np.int64)
 
 
 def text_names(names: Iterable[Hashable]) -> list[str]:

@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from jaxdedup.encoding import Origin
+from jaxdedup.encoding import Bits, Origin, method_named
 from jaxdedup.runtime import integer, number_within
 from jaxdedup.search import CosinePairs, HammingPairs, cosine_pairs, hamming_pairs
 
 Order = Literal["score", "index"]
 Pairs = HammingPairs | CosinePairs
+
+_SIMILARITY = 0.9  # imagededup's
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,6 @@ class Metric:
     Attributes:
         pairs: the pairs of rows, within one array or between two, that reach a threshold.
         check: from a threshold and the bits of a row to the threshold as a number.
-        default: the threshold of imagededup.
         order: of the duplicates of an image, as in imagededup: the nearest first, or as in the
             map. Among equally near ones the order is the map's.
         copy_score: how near equal rows are.
@@ -29,7 +30,6 @@ class Metric:
 
     pairs: Callable[[NDArray[Any], NDArray[Any] | None, Any, int], Pairs]
     check: Callable[[Any, int], int | float]
-    default: int | float
     order: Order
     copy_score: int | float
 
@@ -40,7 +40,9 @@ def metric_of(origin: Origin) -> Metric:
 
 
 def check_threshold(origin: Origin, threshold: Any = None) -> int | float:
-    """A threshold for rows of an origin, imagededup's for None.
+    """A threshold for rows of an origin; None for that of the method.
+
+    Which is imagededup's, 10 of 64 bits or a similarity of 0.9; of other bits the same share.
 
     Raises:
         TypeError: it is no number; of hashes, no integer.
@@ -51,8 +53,25 @@ def check_threshold(origin: Origin, threshold: Any = None) -> int | float:
         >>> check_threshold(Recipe(METHODS["phash"]).origin)
         10
     """
-    metric = metric_of(origin)
-    return metric.check(metric.default if threshold is None else threshold, origin.count or 0)
+    value = default_threshold(origin) if threshold is None else threshold
+    return metric_of(origin).check(value, origin.count or 0)
+
+
+def default_threshold(origin: Origin) -> int | float:
+    """What stands for no threshold: of hashes a distance in bits, of features a similarity.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> default_threshold(Recipe(METHODS["cnn"]).origin)
+        0.9
+    """
+    if origin.dtype != "uint8":
+        return _SIMILARITY
+    try:
+        row = method_named(origin.method).row
+    except ValueError:  # a method of somebody's own
+        row = Bits(origin.count or 0)
+    return row.threshold if isinstance(row, Bits) else _SIMILARITY
 
 
 def _hamming(
@@ -69,7 +88,9 @@ def _cosine(
 
 def _check_distance(value: Any, bits: int) -> int:
     """A Hamming distance from 0 to ``bits``; TypeError or ValueError where it is none."""
-    expected = f"expected max_distance_threshold to be an integer from 0 to {bits}, got {value!r}"
+    expected = (
+        f"expected max_distance_threshold to be an integer from 0 to {bits}, got {value!r:.80}"
+    )
     try:
         distance = integer("max_distance_threshold", value)
     except TypeError:
@@ -84,5 +105,5 @@ def _check_similarity(value: Any, _: int = 0) -> float:
     return number_within("min_similarity_threshold", value, -1.0, 1.0)
 
 
-HAMMING = Metric(_hamming, _check_distance, default=10, order="score", copy_score=0)
-COSINE = Metric(_cosine, _check_similarity, default=0.9, order="index", copy_score=1.0)
+HAMMING = Metric(_hamming, _check_distance, order="score", copy_score=0)
+COSINE = Metric(_cosine, _check_similarity, order="index", copy_score=1.0)

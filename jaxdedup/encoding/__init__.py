@@ -28,3 +28,7 @@ from ._source import encode_source as encode_source
 from ._stream import Encoded as Encoded
 from ._stream import Key as Key
 from ._stream import encode as encode
+from ._turns import INVERSE_TURNS as INVERSE_TURNS
+from ._turns import TURNS as TURNS
+from ._turns import Orientations as Orientations
+from ._turns import oriented as oriented

@@ -1,27 +1,38 @@
 """Encodings of a folder that outlast the process: only what is new or changed is encoded again.
 
 One SQLite file a folder, with a row a file: name, size and modification time when it was encoded,
-and the encoding. What made the encodings is written beside them, and a cache is used by nothing
+the encoding, and a checksum of them all and of what made the encodings; a cache is used by nothing
 else. SQLite's journal makes every commit whole or void, so the process may die at any moment and
-loses what it encoded in the last second.
+loses what it encoded in the last second. Damage costs the damaged rows. A cache that fails costs
+the cache: whoever uses it goes on without.
 """
 
+import hashlib
 import json
+import logging
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from jaxdedup.loading import ImageSource, Stamp
-from jaxdedup.runtime import Path
+from jaxdedup.runtime import Path, open_regular
 
 from ._recipe import Origin
 
 _COMMIT_SECONDS = 1.0
 # In SQLite's header, to tell our files from other people's. The last digit is to be raised when the
 # tables, or the encodings of the same image, change.
-_APPLICATION_ID = 0x6A6464_02
+_APPLICATION_ID = 0x6A6464_03
+_ID_PLACE = slice(68, 72)  # in the file
+_MAGIC = b"SQLite format 3\0"
+_FAILURES = (sqlite3.Error, UnicodeError, TypeError)  # of a file, the latter two of damaged ones
+_BESIDE = ("-journal", "-wal", "-shm")
+
+logger = logging.getLogger("jaxdedup")
 
 
 class EncodingCache:
@@ -30,59 +41,102 @@ class EncodingCache:
     Args:
         path: the file, which is made where it doesn't exist. Its folder must exist.
         origin: what the encodings depend on beside the files.
+        row_bytes: how many a row has; None where only its network knows.
 
     Raises:
         ValueError: the file is something else, or a cache of another origin, or the weights of the
             network can't be seen.
-        OSError: the file can't be opened or made, or another process uses it.
+        FileNotFoundError, IsADirectoryError: there can be no such file.
+        OSError: the file can't be opened, made or written, or another process uses it.
     """
 
-    def __init__(self, path: Path, origin: Origin) -> None:
+    def __init__(self, path: Path, origin: Origin, row_bytes: int | None = None) -> None:
         if origin.weights is None:
             raise ValueError("expected no cache for a model of your own: its weights have no name")
         self._path = os.fspath(path)
+        self._origin = origin
+        self._row_bytes = row_bytes
+        self._made_by = json.dumps(_without_version(origin), sort_keys=True).encode()
         self._stamps: dict[str, Stamp] = {}
-        folder = os.path.dirname(os.path.abspath(self._path))
-        if not os.path.isdir(folder):
-            raise FileNotFoundError(f"expected the folder of the cache to exist, got {folder!r}")
-        self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
-        try:
-            self._open(origin)
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise self._translated(error) from error
-        except BaseException:
-            self._connection.close()
-            raise
+        _refuse_impossible(self._path)
+        self._refuse_other_files()
+        self._connect()
+
+    def _refuse_other_files(self) -> None:
+        """ValueError for a file that is neither ours nor empty, which is left alone."""
+        if not os.path.exists(self._path):
+            return
+        with open_regular(self._path) as file:
+            head = file.read(100)
+        ours = _APPLICATION_ID.to_bytes(4, "big")
+        is_database, is_ours = head.startswith(_MAGIC), head[_ID_PLACE] == ours
+        if head and not is_database and not is_ours:
+            raise ValueError(f"expected a cache of encodings, got {self._path!r:.300}")
+
+    def _connect(self) -> None:
+        """Open the file; where it is ours and damaged, in its place an empty one."""
+        for attempt in range(2):
+            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+            self._connection.text_factory = bytes  # damaged text may be no UTF-8
+            try:
+                self._open()
+                break
+            except _FAILURES as error:
+                self._connection.close()
+                if attempt or not _is_damage(error):
+                    raise self._translated(error) from error
+                self._delete()
+            except BaseException:
+                self._connection.close()
+                raise
         self._committed = time.monotonic()
 
-    def _open(self, origin: Origin) -> None:
+    def _open(self) -> None:
         execute = self._connection.execute
         execute("PRAGMA locking_mode = EXCLUSIVE")  # for as long as it is open
         execute("BEGIN IMMEDIATE")
         is_empty = execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         application = execute("PRAGMA application_id").fetchone()[0]
         if is_empty and application == 0:
-            execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            execute("CREATE TABLE origin (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
-            execute(
-                "CREATE TABLE encodings (name BLOB PRIMARY KEY, size INTEGER NOT NULL, "
-                "mtime_ns INTEGER NOT NULL, encoding BLOB NOT NULL) WITHOUT ROWID"
-            )
-            items = [(key, json.dumps(value)) for key, value in origin.to_dict().items()]
-            self._connection.executemany("INSERT INTO origin VALUES (?, ?)", items)
+            self._make_tables()
         elif application != _APPLICATION_ID:
             raise ValueError(
-                f"expected a cache of encodings that this version can read, got {self._path!r}: "
-                "choose another file, or delete it if it is a cache of an earlier version"
+                "expected a cache of encodings that this version can read, got "
+                f"{self._path!r:.300}: choose another file, or delete it if it is a cache of an "
+                "earlier version"
             )
-        found = {key: json.loads(value) for key, value in execute("SELECT key, value FROM origin")}
-        if different := origin.differences(Origin.from_dict(found)):
-            raise ValueError(
-                f"the cache {self._path!r} holds other encodings, {different}: choose another file"
-            )
+        self._refuse_other_origin()
         execute("COMMIT")
         execute("BEGIN IMMEDIATE")
+
+    def _make_tables(self) -> None:
+        execute = self._connection.execute
+        execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        execute("CREATE TABLE origin (json TEXT NOT NULL, checksum BLOB NOT NULL)")
+        execute(
+            "CREATE TABLE encodings (name BLOB PRIMARY KEY, size INTEGER NOT NULL, "
+            "mtime_ns INTEGER NOT NULL, encoding BLOB NOT NULL, checksum BLOB NOT NULL"
+            ") WITHOUT ROWID"
+        )
+        text = json.dumps(self._origin.to_dict())
+        execute("INSERT INTO origin VALUES (?, ?)", (text, _checksum(text.encode())))
+
+    def _refuse_other_origin(self) -> None:
+        found = self._connection.execute("SELECT json, checksum FROM origin").fetchall()
+        if len(found) != 1 or _checksum(found[0][0]) != found[0][1]:
+            raise sqlite3.DatabaseError("what made the encodings is damaged")
+        other = Origin.from_dict(json.loads(found[0][0]))
+        if different := self._origin.differences(other):
+            raise ValueError(
+                f"the cache {self._path!r:.200} holds other encodings, {different}: "
+                "choose another file"
+            )
+
+    def _delete(self) -> None:
+        logger.warning("the cache %r is damaged, and is made anew", self._path)
+        for suffix in ("", *_BESIDE):
+            with suppress(FileNotFoundError):
+                os.unlink(self._path + suffix)
 
     def reuse(self, source: ImageSource) -> dict[str, bytes]:
         """The rows of the files that have not changed; those of vanished files are dropped.
@@ -100,28 +154,61 @@ class EncodingCache:
         }
         recursive = getattr(source, "recursive", True)
         fresh: dict[str, bytes] = {}
-        vanished: list[tuple[bytes]] = []
+        useless: list[tuple[bytes]] = []
         try:
-            rows = self._connection.execute("SELECT name, size, mtime_ns, encoding FROM encodings")
-            for encoded_name, size, mtime_ns, encoding in rows:
-                name = os.fsdecode(encoded_name)
-                if self._stamps.get(name) == (size, mtime_ns):
+            for key, encoding in self._sound_rows(useless):
+                name = os.fsdecode(key)
+                if encoding is not None:
                     fresh[name] = encoding
                 elif name not in self._stamps and (recursive or "/" not in name):
-                    vanished.append((encoded_name,))
-            self._connection.executemany("DELETE FROM encodings WHERE name = ?", vanished)
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
+                    useless.append((key,))
+            self._connection.executemany("DELETE FROM encodings WHERE name = ?", useless)
+        except _FAILURES as error:
+            if not _is_damage(error):
+                raise self._translated(error) from error
+            self._begin_anew(fresh)
         return fresh
+
+    def _sound_rows(self, damaged: list[tuple[bytes]]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Name and encoding of what is as it was written, None of a file that has changed."""
+        for row in self._connection.execute("SELECT * FROM encodings"):
+            name, size, mtime_ns, encoding, checksum = row
+            expected = self._row_checksum(*row[:-1])
+            if expected is None or checksum != expected:
+                damaged.append((name,))
+                continue
+            stamp = self._stamps.get(os.fsdecode(name))
+            is_fresh = stamp is not None and stamp[:2] == (size, mtime_ns)
+            yield name, encoding if is_fresh else None
+
+    def _row_checksum(self, name: bytes, size: int, mtime_ns: int, encoding: bytes) -> bytes | None:
+        """None for what is no row at all."""
+        try:
+            numbers = b"%d %d %d" % (len(name), size, mtime_ns)
+            is_whole = self._row_bytes in (None, len(encoding))
+            return _checksum(self._made_by, numbers, name, encoding) if is_whole else None
+        except TypeError:
+            return None
+
+    def _begin_anew(self, rows: dict[str, bytes]) -> None:
+        """An empty cache in the place of a damaged one, but for what could still be read."""
+        self._connection.close()
+        self._delete()
+        self._connect()
+        for name, encoding in rows.items():
+            self.put(name, encoding)
 
     def put(self, name: str, encoding: bytes) -> None:
         """Remember the encoding of one of the files that :meth:`reuse` was told of."""
         stamp = self._stamps.get(name)
         if stamp is None:  # it appeared after we looked
             return
-        row = (os.fsencode(name), *stamp, encoding)
+        row = (os.fsencode(name), stamp.size, stamp.mtime_ns, encoding)
+        values = (*row, self._row_checksum(*row))
         try:
-            self._connection.execute("INSERT OR REPLACE INTO encodings VALUES (?, ?, ?, ?)", row)
+            self._connection.execute(
+                "INSERT OR REPLACE INTO encodings VALUES (?, ?, ?, ?, ?)", values
+            )
             if time.monotonic() - self._committed >= _COMMIT_SECONDS:
                 self._connection.execute("COMMIT")
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -145,12 +232,35 @@ class EncodingCache:
         except sqlite3.Error as failure:
             raise self._translated(failure) from failure
         finally:
-            self._connection.close()
+            with suppress(sqlite3.Error):
+                self._connection.close()
 
-    def _translated(self, error: sqlite3.Error) -> Exception:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith("SQLITE_BUSY"):
-            return BlockingIOError(f"another process uses the cache {self._path!r}")
-        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            return ValueError(f"expected a cache of encodings, got {self._path!r}: {error}")
-        return OSError(f"the cache {self._path!r}: {error}")
+    def _translated(self, error: Exception) -> Exception:
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            return BlockingIOError(f"another process uses the cache {self._path!r:.300}")
+        return OSError(f"the cache {self._path!r:.300}: {error}")
+
+
+def _refuse_impossible(path: str) -> None:
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"expected the folder of the cache to exist, got {folder!r:.300}")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"expected a file as the cache, got the folder {path!r:.300}")
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether it is the file's content that is wrong, as far as SQLite, or Python, can tell."""
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
+    return name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_TOOBIG"))
+
+
+def _without_version(origin: Origin) -> dict[str, object]:
+    return {name: value for name, value in origin.to_dict().items() if name != "version"}
+
+
+def _checksum(*parts: bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

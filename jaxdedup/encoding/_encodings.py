@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._method import Bits
 from ._recipe import Origin, Recipe
 from ._rows import feature_rows, packed_hashes
 from ._stream import Encoded, Key
@@ -63,7 +62,8 @@ class Encodings(Mapping[Key, Any]):
         self.names = names
         self.rows = rows
         # A network of the user's own tells how many features it has by giving them.
-        self.origin = origin if origin.count else replace(origin, count=rows.shape[1] or None)
+        count = rows.shape[1] // origin.row.rows
+        self.origin = origin if origin.count else replace(origin, count=count or None)
         self.failures = dict(failures or {})
         self._places: dict[Key, int] | None = None
 
@@ -117,9 +117,7 @@ class Encodings(Mapping[Key, Any]):
             array([[  0,   0,   0,   0,   0,   0,   0, 255]], dtype=uint8)
         """
         if origin.dtype == "uint8":
-            return cls(
-                list(encodings), packed_hashes(encodings, Bits(origin.count or 0).width), origin
-            )
+            return cls(list(encodings), packed_hashes(encodings, _shown_bits(origin)), origin)
         return cls(list(encodings), feature_rows(encodings), replace(origin, count=None))
 
     def __getitem__(self, name: Key) -> Any:
@@ -153,15 +151,22 @@ class Encodings(Mapping[Key, Any]):
         if rows.dtype == np.uint8:
             digits = rows.tobytes().hex()
             width = 2 * rows.shape[1]
-            return [digits[start : start + width] for start in range(0, len(digits), width)]
+            front = width - -(-_shown_bits(self.origin) // 4)  # a digit that has no bits
+            return [digits[start + front : start + width] for start in range(0, len(digits), width)]
         return list(rows[:, None])
+
+
+def _shown_bits(origin: Origin) -> int:
+    """Of the digits of an image: several hashes are whole bytes each."""
+    row = origin.row
+    return row.count or 0 if row.rows == 1 else 8 * (row.width or 0)
 
 
 def _check_rows(rows: NDArray[Any], count: int, origin: Origin) -> None:
     kind = np.uint8 if origin.dtype == "uint8" else np.float32
     if rows.dtype != kind:
         raise TypeError(f"expected rows of {origin.method} as {kind.__name__}, got {rows.dtype}")
-    wanted = Bits(origin.count).width if origin.count and kind is np.uint8 else origin.count
+    wanted = origin.row.width if origin.count else None
     if rows.ndim != 2 or len(rows) != count or wanted not in (None, rows.shape[1]):
         raise ValueError(
             f"expected rows [{count}, {wanted or 'width'}] of {origin.method}, "

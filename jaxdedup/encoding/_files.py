@@ -24,10 +24,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import Path, refuse_unless_writable, write_whole
+from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
 
 from ._encodings import Encodings, refuse_twice
-from ._method import METHODS
 from ._names import PackedNames
 from ._recipe import Origin
 
@@ -51,7 +50,7 @@ def save(path: Path, encodings: Encodings) -> None:
 
     Example:
         >>> import pathlib, tempfile
-        >>> from jaxdedup.encoding import Recipe
+        >>> from jaxdedup.encoding import METHODS, Recipe
         >>> origin = Recipe(METHODS["phash"]).origin
         >>> encodings = Encodings.from_map({"a.png": "00000000000000ff"}, origin)
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +59,7 @@ def save(path: Path, encodings: Encodings) -> None:
         ...     load(path) == encodings
         True
     """
-    refuse_unsavable(path, encodings.origin.method)
+    refuse_unsavable(path, encodings.origin)
     if encodings.origin.weights is None:
         raise ValueError("expected no file for a model of your own: its weights have no name")
     for name in encodings.names:
@@ -89,27 +88,29 @@ def load(path: Path) -> Encodings:
         OSError: the file can't be read.
     """
     _, read = _FORMATS[_suffix(path)]
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             return read(file)
         except Exception as error:  # damage of any kind
             told = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"expected encodings in {os.fspath(path)!r}: {told}") from error
+            raise ValueError(f"expected encodings in {os.fspath(path)!r:.100}: {told}") from error
 
 
-def refuse_unsavable(path: Path, method: str) -> None:
-    """ValueError or OSError unless :func:`save` can write a method's encodings here.
+def refuse_unsavable(path: Path, origin: Origin) -> None:
+    """ValueError or OSError unless :func:`save` can write encodings of an origin here.
 
     Example:
-        >>> refuse_unsavable("features.csv", "cnn")
+        >>> origin = Origin("cnn", (224, 224), 1024, "pillow13", dtype="float32")
+        >>> refuse_unsavable("features.csv", origin)
         Traceback (most recent call last):
         ...
         ValueError: expected .npz or .parquet for the features of cnn, got '.csv'
     """
     suffix = _suffix(path)
-    is_network = method not in METHODS or METHODS[method].load is not None
-    if is_network and suffix in (".json", ".csv"):
-        raise ValueError(f"expected .npz or .parquet for the features of {method}, got {suffix!r}")
+    if origin.dtype != "uint8" and suffix in (".json", ".csv"):
+        raise ValueError(
+            f"expected .npz or .parquet for the features of {origin.method}, got {suffix!r}"
+        )
     if suffix == ".parquet":
         _pyarrow()
     refuse_unless_writable(path)
@@ -119,7 +120,7 @@ def _suffix(path: Path) -> str:
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in _FORMATS:
         raise ValueError(
-            f"expected a file name that ends in {', '.join(_FORMATS)}, got {os.fspath(path)!r}"
+            f"expected a file name that ends in {', '.join(_FORMATS)}, got {os.fspath(path)!r:.100}"
         )
     return suffix
 

@@ -8,21 +8,41 @@ import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
-from jaxdedup.hashing import AHASH, DHASH, PHASH, WHASH, HashMethod
+from jaxdedup import imagehash
+from jaxdedup.hashing import HashMethod, ahash_method, dhash_method, phash_method, whash_method
 
 
 @dataclass(frozen=True)
 class Bits:
-    """A row of ``count`` bits: ``uint8[ceil(count / 8)]``, shown as hex, compared by Hamming."""
+    """A row of ``count`` bits: ``uint8[ceil(count / 8)]``, shown as hex, compared by Hamming.
+
+    Attributes:
+        count: how many.
+        near: how many may differ between copies, unless somebody says otherwise; None for
+            imagededup's 10 of 64, and the same share of others.
+        rows: how many hashes there are of an image, side by side, each a whole number of bytes.
+    """
 
     count: int
+    near: int | None = None
+    rows: int = 1
 
     dtype = np.dtype(np.uint8)
 
     @property
+    def threshold(self) -> int:
+        """``near``, as a number.
+
+        Example:
+            >>> Bits(64).threshold, Bits(256).threshold
+            (10, 40)
+        """
+        return 10 * self.count // 64 if self.near is None else self.near
+
+    @property
     def width(self) -> int:
-        """The bytes of a row."""
-        return -(-self.count // 8)
+        """The bytes of all hashes of an image."""
+        return -(-self.count // 8) * self.rows
 
 
 @dataclass(frozen=True)
@@ -31,16 +51,18 @@ class Features:
 
     Attributes:
         count: how many; None where only the network knows.
+        rows: how many of them there are of an image, side by side.
     """
 
     count: int | None
+    rows: int = 1
 
     dtype = np.dtype(np.float32)
 
     @property
     def width(self) -> int | None:
-        """The numbers of a row."""
-        return self.count
+        """The numbers of all of an image."""
+        return None if self.count is None else self.count * self.rows
 
 
 Row = Bits | Features
@@ -54,22 +76,26 @@ class Method:
 
     Attributes:
         name: what files and the command line call it.
-        size: ``(h, w)``, what images are resized to.
+        size: ``(h, w)``, what images are resized to; ``()`` where they are taken as they are.
         row: what comes of it.
-        compute: of a hash, from luma ``uint8[..., h, w]`` to ``bool[..., count]``, traced; of a
-            network, from its parameters and ``uint8[B, h, w, 3]`` to rows ``[B, count]``.
+        compute: of a hash, as ``bits`` of :class:`jaxdedup.hashing.HashMethod`; of a network, from
+            its parameters and ``uint8[B, h, w, 3]`` to rows ``[B, count]``.
         load: the parameters of a network; None for a hash.
         dtype: what the network's products are computed in.
         traced: whether ``compute`` may be jitted; a user's function is called as it is.
+        luma_first: whether images become grey before all else, or after they are resized.
+        orientations: of which turned images there are rows too: :func:`oriented`.
     """
 
     name: str
-    size: tuple[int, int]
+    size: tuple[int, int] | tuple[()]
     row: Row
     compute: Callable[..., Any]
     load: Callable[[], Any] | None = None
     dtype: str = "uint8"
     traced: bool = True
+    luma_first: bool = False
+    orientations: str = "none"
 
 
 @dataclass(frozen=True)
@@ -116,33 +142,57 @@ def mobilenet_method(weights: str | None = None, dtype: DTypeLike = "float32") -
     return Method("cnn", (224, 224), Features(1024), compute, load, name)
 
 
-def hash_method(method: HashMethod, count: int = 64) -> Method:
+def hash_method(hashed: HashMethod) -> Method:
     """A hash of :mod:`jaxdedup.hashing` as a method.
 
     Args:
-        method: the hash.
-        count: its bits.
+        hashed: the hash.
 
     Example:
-        >>> hash_method(PHASH) == METHODS["phash"]
+        >>> hash_method(phash_method()) == METHODS["phash"]
         True
     """
-    return Method(method.name, method.size, Bits(count), method.bits)
+    row = Bits(hashed.count, hashed.near)
+    return Method(hashed.name, hashed.size, row, hashed.bits, luma_first=hashed.luma_first)
 
 
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (*map(hash_method, (PHASH, AHASH, DHASH, WHASH)), mobilenet_method())
+# By name, what makes the methods of all sizes.
+_HASHES: dict[str, Callable[..., HashMethod]] = {
+    "phash": phash_method,
+    "ahash": ahash_method,
+    "dhash": dhash_method,
+    "whash": whash_method,
+    **{f"imagehash-{name}": make for name, make in imagehash.HASHES.items()},
 }
+
+METHODS: dict[str, Method] = {name: hash_method(make()) for name, make in _HASHES.items()}
+METHODS["cnn"] = mobilenet_method()
 
 
 def method_named(name: str) -> Method:
-    """A method of the list; the error for an unknown one lists the known names.
+    """A method of the list, or a hash of it at another size: its name, a dash, and the size.
+
+    Raises:
+        ValueError: an unknown name, for which the error lists the known ones, or a size that the
+            hash can't have.
 
     Example:
-        >>> method_named("phash").size
-        (32, 32)
+        >>> method_named("phash-16").row.count
+        256
     """
-    if name not in METHODS:
-        raise ValueError(f"expected a method among {', '.join(METHODS)}, got {name!r:.80}")
-    return METHODS[name]
+    if name in METHODS:
+        return METHODS[name]
+    base, sizes = name, list[int]()
+    while base not in _HASHES:
+        base, dash, size = base.rpartition("-")
+        if not dash or not size.isdecimal() or len(size) > 9:
+            raise ValueError(f"expected a method among {', '.join(METHODS)}, got {name!r:.80}")
+        sizes.insert(0, int(size))
+    return hash_method(_hash_of_size(name, base, sizes))
+
+
+def _hash_of_size(name: str, base: str, sizes: list[int]) -> HashMethod:
+    try:
+        return _HASHES[base](*sizes)
+    except TypeError:
+        raise ValueError(f"expected fewer sizes of {base}, got {name!r:.80}") from None

@@ -8,7 +8,7 @@ there is enough to do for it. An accelerator's program serves from the first ima
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import lru_cache
+from functools import lru_cache, partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -19,23 +19,27 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from jaxdedup.hashing import HashMethod, hash_resized
+from jaxdedup.hashing import pack_bits
 from jaxdedup.image import (
     Profile,
     packed_form,
     pillow_resizes_as_planned,
     resize_on_host,
+    untouched,
+    weigh_channels,
 )
 from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
 
+from ._host import HostFunction
 from ._method import Method
 from ._recipe import parameters
+from ._turns import mirrored
 
 Rows = NDArray[Any]
 
 # What the program saves on so many pixels, compiling it costs.
-_WORTH_COMPILING = 250_000_000
+_WORTH_COMPILING = 330_000_000
 _CPU_BATCH, _CPU_MICRO_BATCH = 16, 2  # images that a network takes at once
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
 
@@ -51,10 +55,20 @@ class DeviceFunction:
     """
 
     def __init__(self, method: Method, profile: Profile) -> None:
+        if not method.size:
+            raise ValueError(f"expected a method that resizes images, got {method.name}")
         self._method, self._profile = method, profile
+        self._size: tuple[int, int] = method.size
         devices = jax.local_devices()
-        self._form = packed_form(devices[0].platform)
-        self._on_host = devices[0].platform == "cpu" and _host_may_serve()
+        self._form = packed_form(devices[0].platform, method.size, devices[0])
+        self._asked = os.environ.get("JAXDEDUP_FORM", "")
+        self._on_host = (
+            devices[0].platform == "cpu"
+            and self._asked in ("", "host")
+            and pillow_resizes_as_planned()
+        )
+        # Each image is followed by its transpose where that is encoded too.
+        self._each = 2 if method.orientations == "all" else 1
         self._network = _Network(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
@@ -65,12 +79,14 @@ class DeviceFunction:
 
     def plan(self, shape: tuple[int, ...] | None) -> Plan:
         """A plan for most images, or for a larger one of this shape, without any in it."""
-        for capacity in self._form.capacities:
-            if shape is None or capacity.pixels >= int(np.prod(shape)):
-                planner = self._form.planner(self._method.size, self._profile, capacity)
-                if shape is None or planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
-                    planner.clear()
-                    return planner
+        form = self._form
+        if shape is None:
+            return self._planner(form.capacities[form.common])
+        for capacity in form.capacities:
+            planner = self._planner(capacity)
+            if planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
+                planner.clear()
+                return planner
         raise DecodeError(f"has {shape[0]}×{shape[1]} pixels, more than can be resized")
 
     def __call__(
@@ -87,15 +103,20 @@ class DeviceFunction:
         device = self._turns.get()
         try:
             program = self._program(batch.plan.capacity, device).get(
-                batch.pixel_count, pixels_to_come, wait=not self._on_host
+                batch.pixel_count if self._asked != "host" else 0,
+                pixels_to_come if self._asked != "host" else 0,
+                wait=not self._on_host,
             )
             if program is None:
                 results = self._finish(self._resize_on_host(batch))
             else:
-                results = program(*self._form.arguments(batch.pixels, batch.plan))
+                results = self._run(program, batch)
             if self._network is not None:
-                return self._network(results, count, device, batch_size)
-            return np.asarray(results)[:count]
+                turned = results.reshape(-1, *self._size, 3)  # all turns of an image together
+                rows = self._network(turned, count * self._method.row.rows, device, batch_size)
+            else:
+                rows = np.asarray(results)[: self._each * count]
+            return rows.reshape(count, -1)
         finally:
             self._turns.put(device)
 
@@ -107,33 +128,92 @@ class DeviceFunction:
             return self._programs[key]
 
     def _compile(self, capacity: Any, device: jax.Device) -> Callable[..., jax.Array]:
-        planner = self._form.planner(self._method.size, self._profile, capacity)
-        pixels = jax.ShapeDtypeStruct((planner.buffer_size,), np.uint8)
-        arguments = self._form.arguments(pixels, planner)
+        planner = self._form.planner(self._size, self._profile, capacity)
+        arguments = self._form.arguments(untouched((planner.buffer_size,), np.uint8), planner)
         sharding = jax.sharding.SingleDeviceSharding(device)
         shapes = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), arguments
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),  # type: ignore[no-untyped-call]
+            arguments,
         )
 
         def run(*arguments: Any) -> jax.Array:
-            return self._form.map_resized(self._finish, *arguments, self._method.size)
+            luma = self._profile if self._network is None else None
+            return self._form.map_resized(self._finish, self._size, capacity, luma, *arguments)
 
         return jax.jit(run).lower(*shapes).compile()
 
+    def _planner(self, capacity: Any) -> Any:
+        new = partial(self._form.planner, self._size, self._profile)
+        if self._each == 1:
+            return new(capacity)
+        if not self._form.turns:
+            return _TwoCalls(lambda: new(capacity))
+        return new(capacity._replace(images=max(2, capacity.images)), turned=True)
+
+    def _run(self, program: Callable[..., jax.Array], batch: Batch) -> jax.Array:
+        """The program's results of each image, and of its transpose where that is encoded too."""
+        plan, arguments = batch.plan, self._form.arguments
+        if not isinstance(plan, _TwoCalls):
+            return program(*arguments(batch.pixels, plan))
+        upright = program(*arguments(batch.pixels, plan.upright))
+        turned = program(*arguments(_transposes(batch), plan.turned))
+        return jnp.stack([upright, turned], axis=1).reshape(-1, *upright.shape[1:])
+
     def _finish(self, images: Any) -> Any:
-        """Of resized images, ``uint8[K, h, w, 3]``, NumPy's or JAX's."""
-        if self._method.load is not None:
+        """Of resized images, NumPy's or JAX's: hashes of luma, or what a network takes."""
+        if self._network is None:
+            return pack_bits(self._method.compute(images))
+        if self._method.orientations == "none":
             return images
-        method = self._method
-        hashed = HashMethod(method.name, method.size, method.compute)
-        return hash_resized(images, hashed, self._profile)
+        flips = mirrored(images.transpose(0, 3, 1, 2))
+        return images.__array_namespace__().stack(flips, axis=1).transpose(0, 1, 3, 4, 2)
 
     def _resize_on_host(self, batch: Batch) -> NDArray[np.uint8]:
-        resized = np.empty((len(batch.positions), *self._method.size, 3), np.uint8)
-        for number in range(len(resized)):
-            image = resize_on_host(batch.image(number), self._method.size, self._profile)
-            resized[number] = image if image.ndim == 3 else image[..., None]
-        return resized
+        """As the program does: to luma for a hash, else to three channels."""
+        resized = np.empty((self._each * len(batch.positions), *self._size, 3), np.uint8)
+        for number in range(len(batch.positions)):
+            image = batch.image(number)
+            for turn, turned in enumerate((image, image.swapaxes(0, 1))[: self._each]):
+                pixels = np.ascontiguousarray(turned)
+                small = resize_on_host(pixels, self._size, self._profile)
+                resized[self._each * number + turn] = small if small.ndim == 3 else small[..., None]
+        return weigh_channels(resized, self._profile) if self._network is None else resized
+
+
+class _TwoCalls:
+    """Plans images, and their transposes for another call of the same program.
+
+    Args:
+        new: makes the planner of a call.
+    """
+
+    def __init__(self, new: Callable[[], Any]) -> None:
+        self.upright, self.turned = new(), new()
+        self.capacity, self.buffer_size = self.upright.capacity, self.upright.buffer_size
+        self.clear()
+
+    def clear(self) -> None:
+        self.upright.clear()
+        self.turned.clear()
+        self._is_full = False
+
+    def add(self, offset: int, height: int, width: int, channels: int) -> bool:
+        # What one of them had no room for, the other may hold: nothing can follow it.
+        self._is_full = self._is_full or not (
+            self.upright.add(offset, height, width, channels)
+            and self.turned.add(offset, width, height, channels)
+        )
+        return not self._is_full
+
+
+def _transposes(batch: Batch) -> NDArray[np.uint8]:
+    """A flat buffer of each image's transpose, where the image is."""
+    pixels, offset = untouched(batch.pixels.shape, np.uint8), 0
+    for number in range(len(batch.positions)):
+        turned = batch.image(number).swapaxes(0, 1)
+        pixels[offset : offset + turned.size].reshape(turned.shape)[...] = turned
+        offset += turned.size
+    return pixels
 
 
 class _Network:
@@ -157,7 +237,8 @@ class _Network:
         for start in range(0, count, size):
             some = images[start : start + size]
             if len(some) < size:
-                some = np.concatenate([some, np.zeros((size - len(some), *some.shape[1:]), np.uint8)])
+                free = np.zeros((size - len(some), *some.shape[1:]), np.uint8)
+                some = np.concatenate([some, free])
             rows = self._rows(some, min(size, count - start), device)
             if rows.ndim != 2 or len(rows) != size:
                 raise ValueError(
@@ -171,7 +252,7 @@ class _Network:
         if not self._method.traced:
             return min(1 << (count - 1).bit_length(), _CPU_BATCH)
         if device.platform != "cpu":
-            return len(images)
+            return len(images) // self._method.row.rows  # a round for each turn
         return 1 if count == 1 else _CPU_BATCH
 
     def _rows(self, images: Any, count: int, device: jax.Device) -> jax.Array:
@@ -227,7 +308,7 @@ class _Program:
             worth_it = wait or self._pixels + pixels_to_come >= _WORTH_COMPILING
             if self._compiled is None and worth_it:
                 self._compiled = Future()
-                Thread(target=self._run, name="jaxdedup-compile").start()
+                Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
         if self._compiled is None or not (wait or self._compiled.done()):
             return None
         return self._compiled.result()
@@ -240,12 +321,7 @@ class _Program:
             self._compiled.set_exception(error)
 
 
-def _host_may_serve() -> bool:
-    """Whether Pillow may serve until the program is there."""
-    return os.environ.get("JAXDEDUP_FORM", "") == "" and pillow_resizes_as_planned()
-
-
 @lru_cache(maxsize=32)
-def device_function(method: Method, profile: Profile) -> DeviceFunction:
+def device_function(method: Method, profile: Profile) -> DeviceFunction | HostFunction:
     """The one of a method and profile: what is compiled is shared by all who encode."""
-    return DeviceFunction(method, profile)
+    return DeviceFunction(method, profile) if method.size else HostFunction(method, profile)

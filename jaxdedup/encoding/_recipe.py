@@ -11,8 +11,11 @@ import numpy as np
 
 from jaxdedup import __version__
 from jaxdedup.image import Profile
+from jaxdedup.loading import Range, background_colour
+from jaxdedup.runtime import some
 
-from ._method import METHODS, Method, method_named, mobilenet_method
+from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method
+from ._turns import ROWS, oriented
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,15 @@ class Origin:
 
     Attributes:
         method: the name of the method.
-        size: ``(h, w)``, what images were resized to.
+        size: ``(h, w)``, what images were resized to; ``()`` where they were taken as they were.
         count: the bits, or the features, of a row; None where only the network knows.
         profile: the Pillow whose pixels were reproduced.
         draft: whether the JPEG decoder scaled down.
         exif_orientation: whether images were turned as their EXIF data says: never, as yet.
-        ground: what transparent images were laid on: nothing, as yet; alpha was dropped.
-        formats: suffixes of files which imageio might open where Pillow could not.
+        background: ``"#rrggbb"``, what transparent images were laid on; "": alpha was dropped.
+        range: whether 16-bit and float values were clipped (``"clip"``) or scaled (``"scale"``).
+        formats: suffixes of what else might be read.
+        orientations: of which turned images there are rows too.
         dtype: what a network's products were computed in.
         weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
             network whose parameters can't be seen.
@@ -35,13 +40,15 @@ class Origin:
     """
 
     method: str
-    size: tuple[int, int]
+    size: tuple[int, ...]
     count: int | None
     profile: str
     draft: bool = False
     exif_orientation: bool = False
-    ground: str = ""
+    background: str = ""
+    range: str = "clip"
     formats: tuple[str, ...] = ()
+    orientations: str = "none"
     dtype: str = "uint8"
     weights: str | None = ""
     version: str = __version__
@@ -52,7 +59,7 @@ class Origin:
         names = {field.name for field in fields(cls)}
         missing = {"method", "size", "count", "profile", "version"} - values.keys()
         if missing or values.keys() - names:
-            strange = ", ".join(sorted(missing or values.keys() - names))
+            strange = some(sorted(missing or values.keys() - names))
             raise ValueError(f"what made the encodings {'lacks' if missing else 'has'} {strange}")
         lists = {name: tuple(values[name]) for name in ("size", "formats") if name in values}
         origin = cls(**{**values, **lists})
@@ -60,7 +67,17 @@ class Origin:
             value, kind = getattr(origin, field.name), cast(Any, field.type)
             if not isinstance(value, tuple if get_origin(kind) is tuple else kind):
                 raise ValueError(f"{field.name} of what made the encodings is {value!r:.80}")
+        if origin.orientations not in ROWS:
+            raise ValueError(f"orientations of what made the encodings is {origin.orientations!r}")
         return origin
+
+    @property
+    def row(self) -> Bits | Features:
+        """What an image becomes."""
+        rows = ROWS[self.orientations]
+        if self.dtype == "uint8":
+            return Bits(self.count or 0, rows=rows)
+        return Features(self.count, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -79,9 +96,13 @@ class Origin:
             (field.name, getattr(self, field.name), getattr(other, field.name))
             for field in fields(self)
             if field.name not in ("version", "formats")
+            and not (field.name == "count" and None in (self.count, other.count))
         ]
         told = [f"{name} {a}, got {b}" for name, a, b in changed if a != b]
         return f"expected {'; '.join(told)}" if told else ""
+
+
+_SETTINGS = ("profile", "draft", "formats", "background", "range")  # that a recipe shares
 
 
 @dataclass(frozen=True)
@@ -96,12 +117,17 @@ class Recipe:
             ``"pillow9"`` (7.0 to 12.1) or ``"pillow6"`` (up to 6.2).
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
             size that the method looks at: faster, and **not exact**.
-        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
-            can't. Of a video, the first frame.
+        formats: suffixes of what else to read: ``"avif"``; ``"heic"`` and ``"jxl"``, where
+            pillow-heif and pillow-jxl-plugin are installed; and others (``"mp4"``, ``"cr2"``) of
+            files which imageio may open where Pillow can't. Of a video, the first frame.
+        background: the colour (``"white"``, ``"#fff"``, RGB) that transparent images are laid on,
+            as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
+        range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
+            cut them, as imagededup does.
 
     Raises:
         TypeError: ``method`` is no method, or ``formats`` is a string.
-        ValueError: an unknown profile.
+        ValueError: an unknown profile or range, or no opaque colour.
 
     Example:
         >>> from jaxdedup.encoding import METHODS
@@ -113,6 +139,8 @@ class Recipe:
     profile: Profile = "pillow13"
     draft: bool = False
     formats: Collection[str] = ()
+    background: str | tuple[int, int, int] | None = None
+    range: Range = "clip"
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, Method):
@@ -122,8 +150,13 @@ class Recipe:
                 f"expected a profile among {', '.join(get_args(Profile))}, got {self.profile!r:.80}"
             )
         if isinstance(self.formats, str):
-            raise TypeError(f"expected formats as a collection of suffixes, got {self.formats!r}")
+            raise TypeError(f"expected formats as a list of suffixes, got {self.formats!r:.100}")
+        if self.range not in get_args(Range):
+            raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
+        if self.draft and not self.method.size:
+            raise ValueError(f"draft goes with a method that resizes, got {self.method.name}")
         object.__setattr__(self, "formats", tuple(self.formats))
+        object.__setattr__(self, "background", background_colour(self.background) or None)
         object.__setattr__(self, "draft", bool(self.draft))
 
     @property
@@ -136,7 +169,10 @@ class Recipe:
             method.row.count,
             self.profile,
             self.draft,
+            background=cast(str, self.background or ""),
+            range=self.range,
             formats=tuple(self.formats),
+            orientations=method.orientations,
             dtype=method.dtype,
             weights=parameters(method).digest,
         )
@@ -151,7 +187,9 @@ class Recipe:
         """
         is_network = origin.method in METHODS and METHODS[origin.method].load is not None
         method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
-        recipe = cls(method, origin.profile, origin.draft, origin.formats)  # type: ignore[arg-type]
+        method = oriented(method, origin.orientations)  # type: ignore[arg-type]
+        settings = {name: getattr(origin, name) for name in _SETTINGS}
+        recipe = cls(method, **settings)
         if different := recipe.origin.differences(origin):
             raise ValueError(f"encodings of {origin.method} can't be made again here: {different}")
         return recipe

@@ -1,7 +1,7 @@
 """From a map of encodings, as users have them, to one array; what is wrong is told by its key.
 
-A hash of 64 bits may be 16 hex digits, 8 bytes, or 8 numbers from 0 to 255; features may be an
-array or a list of shape ``(D,)`` or ``(1, D)``.
+A hash of 64 bits, say, may be 16 hex digits, 8 bytes, or 8 numbers from 0 to 255; features may be
+an array or a list of shape ``(D,)`` or ``(1, D)``.
 """
 
 from binascii import unhexlify
@@ -14,46 +14,59 @@ from numpy.typing import NDArray
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
-def packed_hashes(encodings: Mapping[Any, Any], width: int) -> NDArray[np.uint8]:
+def packed_hashes(encodings: Mapping[Any, Any], bits: int) -> NDArray[np.uint8]:
     """The hashes of a map.
 
     Args:
         encodings: N of them, by any keys.
-        width: b, the bytes of a hash.
+        bits: how many bits a hash has.
 
     Returns:
-        ``uint8[N, b]``, in the order of the map.
+        ``uint8[N, ceil(bits / 8)]``, in the order of the map.
 
     Raises:
-        ValueError: an encoding is not a hash of that width.
+        ValueError: an encoding is not a hash of so many bits.
 
     Example:
-        >>> packed_hashes({"a.png": "00000000000000ff", "b.png": bytes(8)}, 8).tolist()
+        >>> packed_hashes({"a.png": "00000000000000ff", "b.png": bytes(8)}, 64).tolist()
         [[0, 0, 0, 0, 0, 0, 0, 255], [0, 0, 0, 0, 0, 0, 0, 0]]
     """
     values = list(encodings.values())
-    if all(isinstance(value, str) and len(value) == 2 * width for value in values):
+    digits, width = -(-bits // 4), -(-bits // 8)
+    if all(isinstance(value, str) and len(value) == digits for value in values):
+        zero = "0" * (digits % 2)  # in front of each: a byte is two digits
         try:
-            packed = np.frombuffer(unhexlify("".join(values)), np.uint8)
-            return packed.reshape(-1, width)
+            packed = np.frombuffer(unhexlify("".join(zero + value for value in values)), np.uint8)
         except ValueError:
             pass  # one by one, to find out which
-    return np.stack([_hash(key, value, width) for key, value in encodings.items()])
+        else:
+            return _within(packed.reshape(-1, width), bits, encodings)
+    rows = np.stack([_hash(key, value, bits) for key, value in encodings.items()])
+    return _within(rows, bits, encodings)
 
 
-def _hash(key: Hashable, value: Any, width: int) -> NDArray[np.uint8]:
+def _within(rows: NDArray[np.uint8], bits: int, encodings: Mapping[Any, Any]) -> NDArray[np.uint8]:
+    too_high = rows[:, 0] >> (bits - 1) % 8 > 1
+    if too_high.any():
+        key = list(encodings)[int(too_high.argmax())]
+        raise ValueError(f"expected a hash of {bits} bits for {key!r:.200}, got a higher bit set")
+    return rows
+
+
+def _hash(key: Hashable, value: Any, bits: int) -> NDArray[np.uint8]:
+    digits, width = -(-bits // 4), -(-bits // 8)
     if isinstance(value, str):
-        if len(value) != 2 * width or not set(value) <= _HEX_DIGITS:
+        if len(value) != digits or not set(value) <= _HEX_DIGITS:
             raise ValueError(
-                f"expected a hash of {2 * width} hex digits, got {value!r:.60} for {key!r:.200}"
+                f"expected a hash of {digits} hex digits, got {value!r:.60} for {key!r:.200}"
             )
-        return np.frombuffer(unhexlify(value), np.uint8)
+        return np.frombuffer(unhexlify(value.zfill(2 * width)), np.uint8)
     if isinstance(value, (bytes, bytearray)):
         value = np.frombuffer(value, np.uint8)
     numbers = _array(key, value)
     if numbers.dtype.kind not in "iu" or numbers.shape not in ((width,), (1, width)):
         raise ValueError(
-            f"expected a hash of {2 * width} hex digits or {width} bytes for {key!r:.200}, "
+            f"expected a hash of {digits} hex digits or {width} bytes for {key!r:.200}, "
             f"got {_described(value)}"
         )
     if numbers.min() < 0 or numbers.max() > 255:
@@ -84,7 +97,7 @@ def feature_rows(encodings: Mapping[Any, Any]) -> NDArray[np.float32]:
             rows = np.empty((len(encodings), row.size), np.float32)
         if row.size != rows.shape[1]:
             raise ValueError(
-                f"expected {rows.shape[1]} features for {key!r}, as the first encoding has, "
+                f"expected {rows.shape[1]} features for {key!r:.100}, as the first encoding has, "
                 f"got {row.size}"
             )
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
@@ -94,7 +107,7 @@ def feature_rows(encodings: Mapping[Any, Any]) -> NDArray[np.float32]:
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         key = list(encodings)[int(finite.argmin())]
-        raise ValueError(f"expected finite features for {key!r}, got NaN or infinity")
+        raise ValueError(f"expected finite features for {key!r:.100}, got NaN or infinity")
     return rows
 
 
@@ -104,7 +117,7 @@ def _features(key: Hashable, value: Any) -> NDArray[Any]:
     is_real = row.dtype.kind in "iuf" or row.dtype.name.startswith(("bfloat", "float"))
     if not is_real or row.size == 0 or row.shape not in ((row.size,), (1, row.size)):
         raise ValueError(
-            f"expected features of shape (D,) or (1, D) for {key!r}, got {_described(value)}"
+            f"expected features of shape (D,) or (1, D) for {key!r:.100}, got {_described(value)}"
         )
     return row.reshape(-1)
 
@@ -113,7 +126,9 @@ def _array(key: Hashable, value: Any) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except ValueError:  # lists of unequal lengths
-        raise ValueError(f"expected one encoding for {key!r}, got {_described(value)}") from None
+        raise ValueError(
+            f"expected one encoding for {key!r:.100}, got {_described(value)}"
+        ) from None
 
 
 def _described(value: Any) -> str:

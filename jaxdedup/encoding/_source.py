@@ -1,8 +1,9 @@
 """All of a source at once: with a cache, with progress, as columns."""
 
+import logging
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
-from typing import Any
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ._encodings import Encodings
 from ._recipe import Recipe
 from ._stream import Encoded, encode
 
+logger = logging.getLogger("jaxdedup")
+
 
 def encode_source(
     source: ImageSource,
@@ -22,6 +25,7 @@ def encode_source(
     cache: Path | None = None,
     batch_size: int | None = None,
     num_workers: int | None = None,
+    max_pixels_in_flight: int | None = None,
     progress: str | None = None,
 ) -> tuple[Encodings, int]:
     """Encode all images of a source.
@@ -31,17 +35,20 @@ def encode_source(
         recipe: what is made of them.
         cache: a file, made where it doesn't exist, that remembers the encodings of this source.
             Only files that are new, or whose size or modification time has changed, are encoded.
-            A run that is killed loses its last second.
+            A run that is killed loses its last second. Where the cache can't be used, the log tells
+            why, and everything is encoded.
         batch_size: as of :func:`encode`.
         num_workers: as of :func:`encode`.
+        max_pixels_in_flight: as of :func:`encode`.
         progress: what the progress bar is called; None for none.
 
     Returns:
         The encodings, in sorted order, and how many the cache had.
 
     Raises:
-        ValueError: the cache holds encodings of another origin, or an argument is wrong.
-        OSError: the cache can't be opened, or another process uses it.
+        ValueError: the cache is another file, or holds encodings of another origin, or an argument
+            is wrong.
+        FileNotFoundError, IsADirectoryError: the cache can be no file.
 
     Example:
         >>> import tempfile
@@ -51,17 +58,69 @@ def encode_source(
         ...     encode_source(Folder(folder), Recipe(METHODS["phash"]))
         (<Encodings: 0 of phash>, 0)
     """
-    with ExitStack() as stack:
-        store = None if cache is None else stack.enter_context(EncodingCache(cache, recipe.origin))
-        known = {} if store is None else store.reuse(source)
+    with _Store(cache, recipe) as store, ExitStack() as stack:
+        known = store.reuse(source)
         new = _Counted(
             ((key, item) for key, item in source if key not in known), len(source) - len(known)
         )
-        stream = encode(new, recipe, batch_size=batch_size, num_workers=num_workers)
+        stream = encode(
+            new,
+            recipe,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            max_pixels_in_flight=max_pixels_in_flight,
+        )
         label = f"{progress}, {len(known):,} reused" if progress and known else progress
         shown = watched(_kept(stream, store), label, len(source) - len(known))
         results = stack.enter_context(closing(_after(known, recipe, shown)))
         return Encodings.collect(results, recipe), len(known)
+
+
+class _Store:
+    """A cache as long as it works, and nothing from then on: what fails is told, once."""
+
+    def __init__(self, path: Path | None, recipe: Recipe) -> None:
+        self._cache: EncodingCache | None = None
+        if path is None:
+            return
+        row = recipe.method.row
+        row_bytes = None if row.width is None else row.width * row.dtype.itemsize
+        with self._or_without():
+            self._cache = EncodingCache(path, recipe.origin, row_bytes)
+
+    def reuse(self, source: ImageSource) -> dict[str, bytes]:
+        known: dict[str, bytes] = {}
+        with self._or_without():
+            if self._cache is not None:
+                known = self._cache.reuse(source)
+        return known
+
+    def put(self, encoded: Encoded) -> None:
+        if self._cache is not None and encoded.row is not None:
+            with self._or_without():
+                self._cache.put(encoded.key, encoded.row.tobytes())
+
+    @contextmanager
+    def _or_without(self) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, IsADirectoryError):  # a mistake in the path
+            raise
+        except OSError as error:
+            logger.warning("encoding goes on without a cache: %s", error)
+            cache, self._cache = self._cache, None
+            if cache is not None:
+                with suppress(OSError):
+                    cache.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        cache, self._cache = self._cache, None
+        if cache is not None:
+            with self._or_without():
+                cache.__exit__(*error)
 
 
 class _Counted:
@@ -78,12 +137,11 @@ class _Counted:
         return self._count
 
 
-def _kept(stream: Generator[Encoded], cache: EncodingCache | None) -> Generator[Encoded]:
+def _kept(stream: Generator[Encoded], store: _Store) -> Generator[Encoded]:
     """The stream, each row of which is put into the cache at once."""
     with closing(stream):
         for encoded in stream:
-            if cache is not None and encoded.row is not None:
-                cache.put(encoded.key, encoded.row.tobytes())
+            store.put(encoded)
             yield encoded
 
 

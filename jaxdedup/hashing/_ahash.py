@@ -1,4 +1,4 @@
-"""AHash: which pixels of the 8×8 image are at least as bright as its mean."""
+"""AHash: which pixels of the n×n image are at least as bright as its mean."""
 
 import jax
 import numpy as np
@@ -6,34 +6,49 @@ from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
 
-from ._method import Array, HashMethod, hash_images
+from ._method import Array, HashMethod, checked_size, hash_images, sized_name
+
+MOST = 128  # of a hash_size: 255·128² is far below 2³¹
 
 
 def _bits(luma: Array) -> Array:
-    # p >= Σp/64, without the division.
-    pixels = luma.reshape(*luma.shape[:-2], 64).astype(np.int32)
-    return 64 * pixels >= pixels.sum(axis=-1, keepdims=True, dtype=np.int32)
+    # p >= Σp/n², without the division.
+    pixels = luma.reshape(*luma.shape[:-2], -1).astype(np.int32)
+    return pixels.shape[-1] * pixels >= pixels.sum(axis=-1, keepdims=True, dtype=np.int32)
 
 
-AHASH = HashMethod("ahash", (8, 8), _bits)
+def ahash_method(hash_size: int = 8) -> HashMethod:
+    """The average hash of a size as a value.
+
+    Args:
+        hash_size: n, 2 to 128.
+
+    Example:
+        >>> ahash_method(16).size
+        (16, 16)
+    """
+    n = checked_size(hash_size, MOST)
+    return HashMethod(sized_name("ahash", (n, 8)), (n, n), n * n, _bits)
 
 
-def ahash(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
+def ahash(images: ArrayLike, *, hash_size: int = 8, profile: Profile = "pillow13") -> jax.Array:
     """Average hash of each image.
 
-    Equals ``imagededup.methods.AHash`` bit for bit: one bit for each pixel of the 8×8 luma,
-    set where the pixel is at least the mean.
+    Equals ``imagededup.methods.AHash`` bit for bit: one bit for each pixel of the n×n luma,
+    8×8 by default, set where the pixel is at least the mean.
 
     Args:
         images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+        hash_size: n, 2 to 128; imagededup's is 8.
         profile: the Pillow whose resize and luma are reproduced.
 
     Returns:
-        ``uint8[..., 8]``, 64 bits, most significant first.
+        ``uint8[..., ceil(hash_size² / 8)]``: hash_size² bits, the most significant first.
 
     Raises:
         TypeError: the images are not uint8.
-        ValueError: they have no pixels, or the wrong number of axes or channels.
+        ValueError: they have no pixels, or the wrong number of axes or channels; or the hash_size
+            is out of range.
 
     Source: N. Krawetz, "Looks Like It", 2011.
 
@@ -44,4 +59,4 @@ def ahash(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
         >>> to_hex(ahash(dark_above_bright.astype(np.uint8)))
         '00000000ffffffff'
     """
-    return hash_images(images, AHASH, profile)
+    return hash_images(images, ahash_method(hash_size), profile)

@@ -1,17 +1,18 @@
-"""What the four hashes share: resize, then luma, then 64 comparisons, packed."""
+"""What the hashes share: resize and luma, in either order, then comparisons, packed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
-from jaxdedup._cores import map_on_cores, split_for_cores
-from jaxdedup._programs import WideProgram
-from jaxdedup.image import Profile, resize, weigh_channels
+from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
+from jaxdedup.image import Profile, resize, rgb_to_luma, weigh_channels
+from jaxdedup.runtime import integer, refuse_fork
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 
@@ -19,12 +20,69 @@ _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 Array = Any  # JAX's, traced or not, or NumPy's: the arithmetic is in integers, the bits the same
 
 
-class HashMethod(NamedTuple):
-    """A perceptual hash: its name, the size ``(h, w)`` it looks at, and its comparisons."""
+@dataclass(frozen=True)
+class HashMethod:
+    """A perceptual hash as a value.
+
+    Attributes:
+        name: what files and the command line call it.
+        size: ``(h, w)``, what it looks at; ``()`` where it takes images as they are.
+        count: its bits.
+        bits: its comparisons, from luma ``uint8[..., h, w]`` to ``bool[..., count]``, traced or on
+            the host; where it takes images as they are, on the host, from one image
+            ``uint8[H, W, 3]`` or ``uint8[H, W]`` and the profile to ``bool[count]``.
+        luma_first: whether images become grey before all else, or after they are resized.
+        near: how many bits may differ between copies; None for 10 of 64, and the same share of
+            others.
+    """
 
     name: str
-    size: tuple[int, int]
-    bits: Callable[[Array], Array]  # luma uint8[..., h, w] -> bool[..., 64]
+    size: tuple[int, int] | tuple[()]
+    count: int
+    bits: Callable[..., Array]
+    luma_first: bool = False
+    near: int | None = None
+
+
+def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:
+    """The name of a hash: with its sizes, each beside its default, as far as one is another.
+
+    Example:
+        >>> sized_name("phash", (8, 8)), sized_name("phash", (16, 8))
+        ('phash', 'phash-16')
+    """
+    kept = list(sizes)
+    while kept and kept[-1][0] == kept[-1][1]:
+        kept.pop()
+    return "-".join([name, *(str(size) for size, _ in kept)])
+
+
+def checked_size(value: Any, most: int, name: str = "hash_size", *, least: int = 2) -> int:
+    """A size as an int; TypeError or ValueError unless it is from ``least`` to ``most``.
+
+    Example:
+        >>> checked_size(1, 128)
+        Traceback (most recent call last):
+        ...
+        ValueError: expected hash_size from 2 to 128, got 1
+    """
+    size = integer(name, value)
+    if not least <= size <= most:
+        raise ValueError(f"expected {name} from {least} to {most}, got {size}")
+    return size
+
+
+def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
+    """Likewise, and a power of two.
+
+    Example:
+        >>> checked_power_of_two(16, 256)
+        16
+    """
+    size = checked_size(value, most, name)
+    if size & (size - 1):
+        raise ValueError(f"expected {name} to be a power of two, got {size}")
+    return size
 
 
 def namespace(x: Array) -> Any:
@@ -33,7 +91,19 @@ def namespace(x: Array) -> Any:
 
 
 def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
-    """``uint8[..., H, W, 3]`` or ``uint8[..., H, W]`` -> ``uint8[..., 8]``."""
+    """The packed bits of a hash that resizes: ``uint8[..., ceil(count / 8)]``.
+
+    Args:
+        images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+        method: the hash.
+        profile: the Pillow whose resize and luma are reproduced.
+
+    Example:
+        >>> from jaxdedup.hashing import ahash_method
+        >>> hash_images(np.eye(8, dtype=np.uint8), ahash_method(), "pillow13").shape
+        (8,)
+    """
+    refuse_fork()
     program = _program(method, profile)
     sharding = _sharding(images)
     if sharding is not None:
@@ -74,12 +144,24 @@ def _parts_for_cores(images: ArrayLike) -> list[Any]:
 
 @lru_cache(maxsize=64)
 def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.Array]:
+    size = method.size
+    if not size:
+        raise ValueError(f"expected a hash that resizes images, got {method.name}")
+
     @jax.jit
     def run(images: ArrayLike) -> jax.Array:
-        resized = resize(images, method.size, profile=profile)
-        is_rgb = resized.shape[-1] == 3  # no hash is 3 pixels wide
+        is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
+        if method.luma_first and is_rgb:
+            return pack_bits(method.bits(_resize_grey(rgb_to_luma(images, profile=profile))))
+        resized = resize(images, size, profile=profile)
         luma = weigh_channels(resized, profile) if is_rgb else resized
         return pack_bits(method.bits(luma))
+
+    def _resize_grey(luma: jax.Array) -> jax.Array:
+        # One by one: a batch of grey images of width 3 would look like RGB.
+        grey = luma.reshape(-1, *luma.shape[-2:])
+        resized = jax.vmap(lambda image: resize(image, size, profile=profile))(grey)
+        return resized.reshape(*luma.shape[:-2], *size)
 
     return run
 
@@ -89,20 +171,15 @@ def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
     return WideProgram(_program(method, profile))
 
 
-def hash_resized(images: Array, method: HashMethod, profile: Profile) -> Array:
-    """Hash images that have the method's size already.
-
-    Args:
-        images: ``uint8[..., h, w, 3]``, JAX's or NumPy's; of a grey one all channels are equal.
-        method: the hash.
-        profile: the Pillow whose luma is reproduced.
-
-    Returns:
-        ``uint8[..., 8]``, of the same kind of array.
-    """
-    return pack_bits(method.bits(weigh_channels(images, profile)))
-
-
 def pack_bits(bits: Array) -> Array:
-    """``bool[..., N]`` -> ``uint8[..., N / 8]``."""
-    return namespace(bits).packbits(bits, axis=-1)
+    """``bool[..., N]`` to ``uint8[..., ceil(N / 8)]``, right-aligned as a number is.
+
+    Example:
+        >>> pack_bits(np.array([True] + [False] * 8))
+        array([1, 0], dtype=uint8)
+    """
+    space = namespace(bits)
+    if missing := -bits.shape[-1] % 8:
+        front = space.zeros((*bits.shape[:-1], missing), bool)
+        bits = space.concatenate([front, bits], axis=-1)
+    return space.packbits(bits, axis=-1)

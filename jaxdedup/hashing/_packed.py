@@ -14,6 +14,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import refuse_fork
+
 Hex = str | Sequence[str] | NDArray[np.str_]
 
 
@@ -103,6 +105,7 @@ def to_bits(hashes: ArrayLike, *, bits: int | None = None) -> jax.Array:
         >>> int(to_bits(np.full(8, 3, np.uint8)).sum())
         16
     """
+    refuse_fork()
     packed = jnp.asarray(hashes)
     width = _check_packed(packed.dtype, packed.shape, bits)
     if not packed.size:  # which jnp.unpackbits can't take
@@ -133,7 +136,7 @@ def hamming_distance(a: ArrayLike | Hex, b: ArrayLike | Hex) -> Any:
     """
     if isinstance(a, str) and isinstance(b, str):
         if len(a) != len(b):
-            raise ValueError(f"expected hashes of one width, got {a!r} and {b!r}")
+            raise ValueError(f"expected hashes of one width, got {a!r:.100} and {b!r:.100}")
         return int(hamming_distance(from_hex(a), from_hex(b)))
     first, second = _packed(a), _packed(b)
     if first.shape[-1] != second.shape[-1]:
@@ -162,7 +165,7 @@ def _digit_values(strings: NDArray[np.str_], count: int) -> NDArray[np.uint8]:
         wrong |= (values == _NO_DIGIT).any(axis=-1)
     if wrong.any() or not count:
         string = str(strings[np.unravel_index(wrong.argmax(), strings.shape)])
-        raise ValueError(f"expected a hash of {count or 'some'} hex digits, got {string!r}")
+        raise ValueError(f"expected a hash of {count or 'some'} hex digits, got {string!r:.100}")
     return values
 
 
@@ -170,6 +173,7 @@ def _packed(hashes: ArrayLike | Hex) -> jax.Array:
     if not isinstance(hashes, jax.Array):
         array = np.asarray(hashes)
         hashes = from_hex(array) if array.dtype.kind == "U" else array
+    refuse_fork()
     packed = jnp.asarray(hashes)
     _check_packed(packed.dtype, packed.shape)
     return packed

@@ -1,46 +1,78 @@
 """WHash: which coefficients of a Haar transform's coarsest band are at least their median."""
 
+from dataclasses import dataclass
+
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
 
-from ._method import Array, HashMethod, hash_images, namespace
+from ._method import Array, HashMethod, checked_power_of_two, hash_images, namespace, sized_name
+
+_SIDE = 256  # of the image
 
 
-def _bits(luma: Array) -> Array:
-    # Five levels of the Haar low-pass turn 256×256 into 8×8; each coefficient is the sum of a
-    # 32×32 block, times a constant that no comparison sees.
-    blocks = luma.reshape(*luma.shape[:-2], 8, 32, 8, 32)
-    sums = blocks.sum(axis=(-3, -1), dtype=np.int32)
-    sums = sums.reshape(*luma.shape[:-2], 64)
-    # The median of 64 is the mean of the middle two: s >= (a + b)/2, without the division.
-    ordered = namespace(sums).sort(sums, axis=-1)
-    return 2 * sums >= ordered[..., 31:32] + ordered[..., 32:33]
+def block_sums(luma: Array, count: int) -> Array:
+    """The sums of ``count``×``count`` equal blocks: ``uint8[..., S, S]`` to ``int32[..., n²]``.
+
+    They are the coarsest band of a Haar transform, times a constant that no comparison sees.
+    """
+    side = luma.shape[-1] // count
+    blocks = luma.reshape(*luma.shape[:-2], count, side, count, side)
+    return blocks.sum(axis=(-3, -1), dtype=np.int32).reshape(*luma.shape[:-2], -1)
 
 
-WHASH = HashMethod("whash", (256, 256), _bits)
+def twice_median(values: Array) -> Array:
+    """Twice the median of ``int32[..., N]``, N even: the sum of the middle two, ``[..., 1]``."""
+    ordered = namespace(values).sort(values, axis=-1)
+    half = values.shape[-1] // 2
+    return ordered[..., half - 1 : half] + ordered[..., half : half + 1]
 
 
-def whash(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
+@dataclass(frozen=True)
+class _Bits:
+    count: int  # blocks an axis
+
+    def __call__(self, luma: Array) -> Array:
+        sums = block_sums(luma, self.count)
+        return 2 * sums >= twice_median(sums)
+
+
+def whash_method(hash_size: int = 8) -> HashMethod:
+    """The wavelet hash of a size as a value.
+
+    Args:
+        hash_size: n, a power of two, 2 to 256.
+
+    Example:
+        >>> whash_method(16).size
+        (256, 256)
+    """
+    n = checked_power_of_two(hash_size, _SIDE)
+    return HashMethod(sized_name("whash", (n, 8)), (_SIDE, _SIDE), n * n, _Bits(n))
+
+
+def whash(images: ArrayLike, *, hash_size: int = 8, profile: Profile = "pillow13") -> jax.Array:
     """Wavelet hash of each image.
 
-    Equals ``imagededup.methods.WHash`` bit for bit: the 8×8 approximation band of a five-level
-    Haar transform of the 256×256 luma, each coefficient compared with the median of the 64. Where
-    the middle two of the 64 are equal, imagededup's bits follow the rounding noise of its division
+    Equals ``imagededup.methods.WHash`` bit for bit: the n×n approximation band of the Haar
+    transform of the 256×256 luma, 8×8 by default, each coefficient compared with the median of all.
+    Where the middle two are equal, imagededup's bits follow the rounding noise of its division
     by 255; ours follow the tie.
 
     Args:
         images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+        hash_size: n, a power of two, 2 to 256; imagededup's is 8.
         profile: the Pillow whose resize and luma are reproduced.
 
     Returns:
-        ``uint8[..., 8]``, 64 bits, most significant first.
+        ``uint8[..., ceil(hash_size² / 8)]``: hash_size² bits, the most significant first.
 
     Raises:
         TypeError: the images are not uint8.
-        ValueError: they have no pixels, or the wrong number of axes or channels.
+        ValueError: they have no pixels, or the wrong number of axes or channels; or the hash_size
+            is out of range.
 
     Source: D. Petrov, "Wavelet image hash in Python", 2016.
 
@@ -51,4 +83,4 @@ def whash(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
         >>> to_hex(whash(dark_above_bright.astype(np.uint8)))
         '00000000ffffffff'
     """
-    return hash_images(images, WHASH, profile)
+    return hash_images(images, whash_method(hash_size), profile)

@@ -5,12 +5,15 @@ order of the profile. Whether the installed Pillow resizes an axis as planned is
 """
 
 from functools import cache
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ._lanczos import PRECISION_BITS, vertical_first, windows
+from ._fixed_point import PRECISION_BITS
+from ._lanczos import vertical_first, windows
+from ._luma import weigh_channels
 from ._profiles import Profile
 
 _TRIED = ((17, 40, 32), (301, 5, 8), (90, 33, 8), (3, 50, 20))  # length, other length, outputs
@@ -35,8 +38,7 @@ def resize_on_host(
                [7, 7, 7]], dtype=uint8)
     """
     height, width = image.shape[:2]
-    mode = "RGB" if image.ndim == 3 else "L"
-    pillow = Image.frombuffer(mode, (width, height), image.data, "raw", mode, 0, 1)
+    pillow = _as_pillow(image)
     if vertical_first(height, width, size, profile=profile):
         between = (width, size[0])
     else:
@@ -44,6 +46,39 @@ def resize_on_host(
     for axis_size in (between, (size[1], size[0])):
         pillow = pillow.resize(axis_size, Image.Resampling.LANCZOS)
     return np.asarray(pillow)
+
+
+def luma_on_host(image: NDArray[np.uint8], profile: Profile = "pillow13") -> NDArray[np.uint8]:
+    """Luma of one RGB image, with the same pixels as :func:`rgb_to_luma`.
+
+    Args:
+        image: ``uint8[H, W, 3]``, C-contiguous.
+        profile: the version of Pillow to equal.
+
+    Returns:
+        ``uint8[H, W]``.
+
+    Example:
+        >>> luma_on_host(np.array([[[255, 0, 0]]], np.uint8))
+        array([[76]], dtype=uint8)
+    """
+    if not _pillow_weighs_as(profile):
+        return np.asarray(weigh_channels(image, profile))
+    return np.asarray(_as_pillow(image).convert("L"))
+
+
+@cache
+def _pillow_weighs_as(profile: Profile) -> bool:
+    """Whether the installed Pillow's luma is that of a profile, for some thousand colours."""
+    colours = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    grey = np.asarray(Image.fromarray(colours).convert("L"))
+    return np.array_equal(grey, weigh_channels(colours, profile))
+
+
+def _as_pillow(image: NDArray[np.uint8]) -> Image.Image:
+    mode = "RGB" if image.ndim == 3 else "L"
+    shape = (image.shape[1], image.shape[0])
+    return Image.frombuffer(mode, shape, cast(Any, image), "raw", mode, 0, 1)
 
 
 @cache
@@ -56,7 +91,7 @@ def pillow_resizes_as_planned() -> bool:
             resized = Image.fromarray(pixels).resize((outputs, other), Image.Resampling.LANCZOS)
             turned = Image.fromarray(pixels.T).resize((other, outputs), Image.Resampling.LANCZOS)
             planned = _resize_rows(pixels, outputs)
-            if not np.array_equal(planned, resized) or not np.array_equal(planned.T, turned):
+            if (np.asarray(resized) != planned).any() or (np.asarray(turned) != planned.T).any():
                 return False
     return True
 

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxdedup.runtime import refuse_fork
+
 from ._profiles import Profile, rules
 
 
@@ -34,6 +36,7 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
         Array([ 76, 255], dtype=uint8)
     """
     rules(profile)
+    refuse_fork()
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
@@ -45,5 +48,9 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
 def weigh_channels(images: Any, profile: Profile) -> Any:
     """The luma of ``uint8[..., 3]``, as an array of the same kind: JAX's or NumPy's."""
     red, green, blue = (images[..., c].astype(np.int32) for c in range(3))
-    luma = (19595 * red + 38470 * green + 7471 * blue + rules(profile).luma_bias) >> 16
-    return luma.astype(np.uint8)
+    return luma_of(red, green, blue, profile).astype(np.uint8)
+
+
+def luma_of(red: Any, green: Any, blue: Any, profile: Profile) -> Any:
+    """Luma of channels in int32, as int32."""
+    return (19595 * red + 38470 * green + 7471 * blue + rules(profile).luma_bias) >> 16

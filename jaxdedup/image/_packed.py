@@ -22,7 +22,7 @@ alone between two loops.
 
 import mmap
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -31,13 +31,14 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from ._lanczos import PRECISION_BITS, Windows, vertical_first, windows
+from ._fixed_point import round_sums
+from ._lanczos import LinearMap, vertical_first, windows
 from ._profiles import Profile
 
 _LANES = 128
 _TILES = 4  # of a block
 _TERMS = 16  # positions in a step
-_UNROLLED = 2  # steps in a round of their loop
+_UNROLLED = 4  # steps in a round of their loop
 _ROWS_AT_ONCE = 32  # that are read from the buffer
 _UNFORKED = 12_288  # elements of an operation that XLA leaves on one core
 _TOGETHER = 8  # resized images that are handed on at once
@@ -69,19 +70,19 @@ LARGE = Capacity(2**31 - 1 - SLACK, 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
 
 
 class Tables(NamedTuple):
-    """How the images of a call are resized."""
+    """How the images of a call are resized: NumPy's arrays, or JAX's while a program is traced."""
 
-    counts: NDArray[np.int32]  # int32[2]: images, strips
-    strips: NDArray[np.int32]
-    blocks: NDArray[np.int32]
-    tiles: NDArray[np.int32]
-    steps: NDArray[np.int32]
-    taps: NDArray[np.int32]  # int32[S, 16, 3]
-    is_vertical: NDArray[np.bool_]  # bool[B], which images are in another order
+    counts: Any  # int32[2]: images, strips
+    strips: Any  # int32[·, 11]
+    blocks: Any  # int32[·, 4]
+    tiles: Any  # int32[·, 3]
+    steps: Any  # int32[S, 2]
+    taps: Any  # int32[S, 16, 3]
+    is_vertical: Any  # bool[B], which images are resized vertically first
 
 
 def untouched(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Memory of zeros that costs nothing before it is written to, aligned for XLA to read in place."""
+    """Zeros that take no memory before they are written to, aligned for XLA to read in place."""
     size = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
     return np.frombuffer(mmap.mmap(-1, size), dtype, count=int(np.prod(shape))).reshape(shape)
 
@@ -94,6 +95,7 @@ class Planner:
         profile: the version of Pillow to equal.
         capacity: of a call.
         axis_windows: what each output of an axis sums; LANCZOS by default.
+        turned: whether each image is followed by its transpose, which is read where the image is.
     """
 
     def __init__(
@@ -101,8 +103,10 @@ class Planner:
         size: tuple[int, int],
         profile: Profile = "pillow13",
         capacity: Capacity = COMMON,
-        axis_windows: Callable[[int, int], Windows] = windows,
+        axis_windows: LinearMap = windows,
+        turned: bool = False,
     ) -> None:
+        self._turns = (False, True) if turned else (False,)
         self.capacity = capacity
         self._size = size
         self._profile = profile
@@ -130,8 +134,11 @@ class Planner:
         self._images = self._strips = self._blocks = self._tiles = 0
         # The next images are often as large as these: their steps stay while there is room.
         if self._steps > self.capacity.steps // 2:
-            self._axes.clear()
-            self._steps = 0
+            self._forget_axes()
+
+    def _forget_axes(self) -> None:
+        self._axes.clear()
+        self._steps = 0
 
     def tables(self) -> Tables:
         """Those of the images that were added. They are used again after :meth:`clear`."""
@@ -145,10 +152,20 @@ class Planner:
             offset: where its first byte lies.
             height, width, channels: its shape; 3 channels, or 1 for a grey image.
         """
+        before, known = (self._images, self._strips, self._blocks, self._tiles), self._steps
+        if all(self._add(offset, height, width, channels, turned) for turned in self._turns):
+            return True
+        self._images, self._strips, self._blocks, self._tiles = before
+        if self._images or not known:
+            return False
+        self._forget_axes()  # which may have taken the room
+        return self.add(offset, height, width, channels)
+
+    def _add(self, offset: int, height: int, width: int, channels: int, turned: bool) -> bool:
         bytes_end = offset + height * width * channels
         if self._images == self.capacity.images or bytes_end > self.capacity.pixels:
             return False
-        image = _Geometry.of(height, width, channels, self._size, self._profile)
+        image = _Geometry.of(height, width, channels, self._size, self._profile, turned)
         if not self._fits(image):
             return False
         first = self._axis(image.length, image.outputs[0], _LANES * _TILES, image.per_position)
@@ -159,7 +176,7 @@ class Planner:
             return False
         self._add_strips(image, first, second)
         self._add_tiles(image, offset)
-        self._tables.is_vertical[self._images] = image.is_vertical
+        self._tables.is_vertical[self._images] = image.is_vertical != turned
         self._images += 1
         return True
 
@@ -193,6 +210,7 @@ class Planner:
     ) -> None:
         strips = self._tables.strips[self._strips : self._strips + image.strips]
         strip = np.arange(image.strips)
+        strips[:] = 0
         strips[:, _BLOCKS] = self._blocks + strip * image.blocks
         strips[:, _BLOCKS_END] = strips[:, _BLOCKS] + image.blocks
         strips[:, _SECOND] = second[:-1]
@@ -201,7 +219,7 @@ class Planner:
         strips[:, _IS_LAST] = strip == image.strips - 1
         strips[:, _IMAGE] = self._images
         strips[:, _SUMS_FIRST] = image.per_position == 3
-        strips[:, _SUMS_SECOND] = image.per_line == 3
+        strips[-1, _SUMS_SECOND] = image.per_line == 3
         strips[:, _IS_VERTICAL] = image.is_vertical
         strips[:, _IS_HORIZONTAL] = not image.is_vertical
 
@@ -212,9 +230,9 @@ class Planner:
         blocks[..., _STEP_END] = first[1:]
         tile = np.arange(image.blocks) * _TILES
         blocks[..., _TILE] = self._tiles + np.add.outer(strip * image.tiles, tile)
-        blocks[..., _TILE_END] = np.minimum(blocks[..., _TILE] + _TILES, (
-            self._tiles + (strip + 1) * image.tiles
-        )[:, None])
+        blocks[..., _TILE_END] = np.minimum(
+            blocks[..., _TILE] + _TILES, (self._tiles + (strip + 1) * image.tiles)[:, None]
+        )
         self._strips += image.strips
         self._blocks += count
 
@@ -244,10 +262,20 @@ class _Geometry(NamedTuple):
 
     @classmethod
     def of(
-        cls, height: int, width: int, channels: int, size: tuple[int, int], profile: Profile
+        cls,
+        height: int,
+        width: int,
+        channels: int,
+        size: tuple[int, int],
+        profile: Profile,
+        turned: bool = False,
     ) -> "_Geometry":
         per_column = 3 // channels
-        if vertical_first(height, width, size, profile=profile):
+        is_vertical = vertical_first(height, width, size, profile=profile)
+        if turned:  # the other pass is the transpose's first one, to the exchanged size
+            is_vertical = not vertical_first(width, height, size, profile=profile)
+            size = size[1], size[0]
+        if is_vertical:
             axes = (height, width, 1, per_column, (size[0], size[1]))
             return cls(True, height, width * channels, *axes)
         axes = (width, height, per_column, 1, (size[1], size[0]))
@@ -275,7 +303,7 @@ class _AxisSteps(NamedTuple):
 
 
 def _steps_of(
-    axis_windows: Callable[[int, int], Windows],
+    axis_windows: LinearMap,
     length: int,
     outputs: int,
     block: int,
@@ -286,7 +314,7 @@ def _steps_of(
 
 
 def _plan_steps(
-    axis_windows: Callable[[int, int], Windows],
+    axis_windows: LinearMap,
     length: int,
     outputs: int,
     block: int,
@@ -361,7 +389,8 @@ def map_resized(
     together = min(_TOGETHER, capacity)
 
     def finish(start: jax.Array) -> jax.Array:
-        some = lax.dynamic_slice_in_dim(resized, start, together)  # second pass, channel, first pass
+        # By the second pass, the channel, and the first pass.
+        some = lax.dynamic_slice_in_dim(resized, start, together)
         turned = lax.dynamic_slice_in_dim(is_vertical, start, together)[:, None, None, None]
         images = jnp.where(turned, some.transpose(0, 3, 1, 2), some.transpose(0, 1, 3, 2))
         return function(images[:, : size[0], : size[1]])
@@ -412,38 +441,104 @@ def _resize_all(pixels: jax.Array, tables: Tables, outputs: int) -> jax.Array:
 def _resize_strip(
     pixels: jax.Array, tables: Tables, strip: jax.Array, scratch: _Scratch
 ) -> _Scratch:
-    tile, block, first, rounded, turned, second, results = scratch
-    is_horizontal, is_vertical = strip[_IS_HORIZONTAL], strip[_IS_VERTICAL]
-    always = is_horizontal + is_vertical
-    first = _in_parts(jnp.zeros_like, first, first, always)
+    def contract(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _contract_strip(pixels, tables, strip, scratch)
+
+    def turn(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, _turn_rows, _turn_columns)
+
+    def round_and_turn(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, _round_strip, turn)
+
+    def contract_again(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, partial(_add_strip, tables), _finish_image)
+
+    def finish(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+        return _in_turn(strip, scratch, round_and_turn, contract_again)
+
+    return _in_turn(strip, scratch, contract, finish)
+
+
+def _in_turn(
+    strip: jax.Array, scratch: _Scratch, *stages: Callable[[jax.Array, _Scratch], _Scratch]
+) -> _Scratch:
+    """Stage after stage, each in a loop of one round.
+
+    XLA runs up to eight operations of a loop's body one after another, and deals more of them out
+    to threads, which costs more than it gains where every core has a batch.
+    """
+    for stage in stages:
+        scratch = _when(_always(strip), partial(stage, strip), scratch)
+    return scratch
+
+
+def _always(strip: jax.Array) -> jax.Array:
+    """1, where XLA does not know it."""
+    return strip[_IS_HORIZONTAL] + strip[_IS_VERTICAL]
+
+
+def _contract_strip(
+    pixels: jax.Array, tables: Tables, strip: jax.Array, scratch: _Scratch
+) -> _Scratch:
+    """The first pass over a strip, block by block."""
+    first = _in_parts(jnp.zeros_like, scratch.first, scratch.first, _always(strip))
 
     def add_block(
         b: jax.Array, carry: tuple[jax.Array, jax.Array, jax.Array]
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        tile, block, first = carry
         bounds = tables.blocks[b]
-        tile, block = _read_block(pixels, tables.tiles, bounds, strip, tile, block)
-        positions = block.reshape(_TILES * _LANES, 3, _LANES)
-        first = _add_steps(positions, 0, first, bounds[_STEP], bounds[_STEP_END], tables)
-        return tile, block, first
 
-    tile, block, first = lax.fori_loop(
-        strip[_BLOCKS], strip[_BLOCKS_END], add_block, (tile, block, first)
-    )
-    first = _in_parts(_sum_channels, first, first, strip[_SUMS_FIRST])
-    rounded = _in_parts(_round, first, rounded, always)
-    outputs = len(first)
-    turned = _turn(rounded.reshape(outputs, 3 * _LANES).T, is_horizontal, turned)
+        def read(
+            carry: tuple[jax.Array, jax.Array, jax.Array],
+        ) -> tuple[jax.Array, jax.Array, jax.Array]:
+            tile, block, first = carry
+            return *_read_block(pixels, tables.tiles, bounds, strip, tile, block), first
+
+        def add(
+            carry: tuple[jax.Array, jax.Array, jax.Array],
+        ) -> tuple[jax.Array, jax.Array, jax.Array]:
+            tile, block, first = carry
+            positions = block.reshape(_TILES * _LANES, 3, _LANES)
+            first = _add_steps(positions, 0, first, bounds[_STEP], bounds[_STEP_END], tables)
+            return tile, block, first
+
+        return _when(_always(strip), add, _when(_always(strip), read, carry))
+
+    carry = (scratch.tile, scratch.block, first)
+    tile, block, first = lax.fori_loop(strip[_BLOCKS], strip[_BLOCKS_END], add_block, carry)
+    return scratch._replace(tile=tile, block=block, first=first)
+
+
+def _round_strip(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    first = _in_parts(_sum_channels, scratch.first, scratch.first, strip[_SUMS_FIRST])
+    rounded = _in_parts(round_sums, first, scratch.rounded, _always(strip))
+    return scratch._replace(first=first, rounded=rounded)
+
+
+def _turn_rows(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    rounded = scratch.rounded.reshape(-1, 3 * _LANES)
+    return scratch._replace(turned=_turn(rounded.T, strip[_IS_HORIZONTAL], scratch.turned))
+
+
+def _turn_columns(strip: jax.Array, scratch: _Scratch) -> _Scratch:
     # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
-    by_pixel = rounded.reshape(outputs, _LANES, 3).transpose(2, 1, 0)
-    turned = _turn(by_pixel.reshape(3 * _LANES, outputs), is_vertical, turned)
+    by_pixel = scratch.rounded.reshape(-1, _LANES, 3).transpose(2, 1, 0)
+    by_pixel = by_pixel.reshape(3 * _LANES, -1)
+    return scratch._replace(turned=_turn(by_pixel, strip[_IS_VERTICAL], scratch.turned))
 
-    second = _in_parts(jnp.zeros_like, second, second, strip[_IS_FIRST])
-    lines = turned.reshape(3, _LANES, outputs)
+
+def _add_strip(tables: Tables, strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    """What the second pass sums of a strip."""
+    second = _in_parts(jnp.zeros_like, scratch.second, scratch.second, strip[_IS_FIRST])
+    lines = scratch.turned.reshape(3, _LANES, len(second))
     second = _add_steps(lines, 1, second, strip[_SECOND], strip[_SECOND_END], tables)
-    second = _in_parts(_sum_channels, second, second, strip[_SUMS_SECOND])
-    results = _in_parts(_round, second, results, strip[_IS_LAST], strip[_IMAGE])
-    return _Scratch(tile, block, first, rounded, turned, second, results)
+    return scratch._replace(second=second)
+
+
+def _finish_image(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+    second = _in_parts(_sum_channels, scratch.second, scratch.second, strip[_SUMS_SECOND])
+    results = _in_parts(round_sums, second, scratch.results, strip[_IS_LAST], strip[_IMAGE])
+    return scratch._replace(second=second, results=results)
 
 
 def _read_block(
@@ -457,47 +552,39 @@ def _read_block(
     """The tiles of a block: turned where the first pass is horizontal, else as they are."""
     first_tile = bounds[_TILE]
 
-    def read(
-        t: jax.Array, carry: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
+    is_horizontal, is_vertical = strip[_IS_HORIZONTAL], strip[_IS_VERTICAL]
+    zero, rounds = jnp.int32(0), jnp.int32(_LANES // _ROWS_AT_ONCE)
+
+    def rows(i: jax.Array, where: jax.Array) -> jax.Array:
+        row = i * _ROWS_AT_ONCE + jnp.arange(_ROWS_AT_ONCE, dtype=jnp.int32)
+        starts = where[_OFFSET] + jnp.minimum(row, where[_LAST_LINE]) * where[_STRIDE]
+        return _read_rows(pixels, starts)
+
+    def put(x: jax.Array, at: jax.Array, into: jax.Array) -> jax.Array:
+        return lax.dynamic_update_slice(into, x, (at, zero))
+
+    def turn(t: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         tile, block = carry
-        # Read here, once, and not for every byte.
-        offset, stride, last = tiles[t, _OFFSET], tiles[t, _STRIDE], tiles[t, _LAST_LINE]
-
-        def rows(i: jax.Array) -> jax.Array:
-            row = i * _ROWS_AT_ONCE + jnp.arange(_ROWS_AT_ONCE, dtype=jnp.int32)
-            return _read_rows(pixels, offset + jnp.minimum(row, last) * stride)
-
-        def put(x: jax.Array, at: jax.Array, block: jax.Array) -> jax.Array:
-            return lax.dynamic_update_slice(block, x, (at, jnp.int32(0)))
-
-        rounds = jnp.int32(_LANES // _ROWS_AT_ONCE)
-        place = (t - first_tile) * (3 * _LANES)
-        is_horizontal, is_vertical = strip[_IS_HORIZONTAL], strip[_IS_VERTICAL]
+        where, place = tiles[t], (t - first_tile) * (3 * _LANES)
         tile = lax.fori_loop(
-            jnp.int32(0),
-            is_horizontal * rounds,
-            lambda i, tile: put(rows(i), i * _ROWS_AT_ONCE, tile),
-            tile,
+            zero, rounds, lambda i, tile: put(rows(i, where), i * _ROWS_AT_ONCE, tile), tile
         )
-        block = _when(
-            is_horizontal,
-            lambda block: _put_alone(
-                tile.T, lambda x, block: put(x, place, block), block, is_horizontal
-            ),
-            block,
-        )
-        block = lax.fori_loop(
-            jnp.int32(0),
-            is_vertical * rounds,
-            lambda i, block: put(
-                rows(i).reshape(-1, _LANES), place + i * (3 * _ROWS_AT_ONCE), block
-            ),
-            block,
-        )
+        block = _put_alone(tile.T, lambda x, block: put(x, place, block), block, is_horizontal)
         return tile, block
 
-    return lax.fori_loop(first_tile, bounds[_TILE_END], read, (tile, block))
+    def copy(t: jax.Array, block: jax.Array) -> jax.Array:
+        where, place = tiles[t], (t - first_tile) * (3 * _LANES)
+
+        def copy_rows(i: jax.Array, block: jax.Array) -> jax.Array:
+            some = rows(i, where).reshape(-1, _LANES)
+            return put(some, place + i * (3 * _ROWS_AT_ONCE), block)
+
+        return lax.fori_loop(zero, rounds, copy_rows, block)
+
+    count = bounds[_TILE_END] - first_tile
+    tile, block = lax.fori_loop(first_tile, first_tile + count * is_horizontal, turn, (tile, block))
+    block = lax.fori_loop(first_tile, first_tile + count * is_vertical, copy, block)
+    return tile, block
 
 
 def _read_rows(pixels: jax.Array, starts: jax.Array) -> jax.Array:
@@ -505,9 +592,7 @@ def _read_rows(pixels: jax.Array, starts: jax.Array) -> jax.Array:
     numbers = lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
     )
-    return lax.gather(
-        pixels, starts[:, None], numbers, (3 * _LANES,), mode="promise_in_bounds"
-    )
+    return lax.gather(pixels, starts[:, None], numbers, (3 * _LANES,), mode="promise_in_bounds")
 
 
 def _add_steps(
@@ -573,7 +658,9 @@ def _in_parts(
 ) -> jax.Array:
     """Put ``function(x)`` into ``out`` or ``out[at]`` where the flag is 1, a few rows at a time."""
     rows, row_size = x.shape[0], x.shape[1] * x.shape[2]
-    count = max(n for n in range(1, rows + 1) if rows % n == 0 and n * row_size <= _UNFORKED)
+    # At least two parts: XLA would compute a single one before the loop, whatever the flag.
+    sizes = range(1, max(rows // 2, 1) + 1)
+    count = max(n for n in sizes if n == 1 or (rows % n == 0 and n * row_size <= _UNFORKED))
     zero = jnp.int32(0)
 
     def put(i: jax.Array, out: jax.Array) -> jax.Array:
@@ -588,35 +675,3 @@ def _in_parts(
 
 def _sum_channels(sums: jax.Array) -> jax.Array:
     return jnp.broadcast_to(jnp.sum(sums, axis=1, keepdims=True, dtype=jnp.int32), sums.shape)
-
-
-def _round(sums: jax.Array) -> jax.Array:
-    half = 1 << (PRECISION_BITS - 1)
-    return jnp.clip((sums + half) >> PRECISION_BITS, 0, 255).astype(jnp.uint8)
-
-
-class PackedForm(NamedTuple):
-    """How images of any sizes are resized on a platform.
-
-    Attributes:
-        capacities: of a call, ascending: the first is for most images, the others for larger ones.
-        planner: from ``(size, profile, capacity)`` to what plans a call.
-        arguments: from a flat buffer and its planner to what the program takes.
-        map_resized: from a function, those arguments and the size to the function's results of
-            each image resized.
-    """
-
-    capacities: tuple[Any, ...]
-    planner: Callable[[tuple[int, int], Profile, Any], Any]
-    arguments: Callable[[Any, Any], tuple[Any, ...]]
-    map_resized: Callable[..., jax.Array]
-
-
-CPU = PackedForm(
-    (COMMON, LARGE), Planner, lambda pixels, planner: (pixels, planner.tables()), map_resized
-)
-
-
-def packed_form(platform: str) -> PackedForm:
-    """The form of a platform, as JAX names it."""
-    return CPU

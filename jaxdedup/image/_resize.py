@@ -5,13 +5,15 @@ import operator
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike
 
-from ._contraction import in_blocks, read_rows, resize_height, resize_width
-from ._lanczos import ResizeWeights, plan_resize
+from jaxdedup.runtime import refuse_fork
+
+from ._forms import resize_gathered, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
+from ._platform import by_platform, form_on_cpu
 from ._profiles import Profile
+from ._strips import resize_in_strips
 
 
 def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pillow13") -> jax.Array:
@@ -39,6 +41,7 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
         >>> resize(np.full((480, 640, 3), 200, np.uint8), (8, 9)).shape
         (8, 9, 3)
     """
+    refuse_fork()
     images = jnp.asarray(images)
     if images.dtype != jnp.uint8:
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
@@ -51,13 +54,25 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
     rgb = images.ndim >= 3 and images.shape[-1] == 3
     batch_axes = images.ndim - (3 if rgb else 2)
     height, width = images.shape[batch_axes : batch_axes + 2]
-    resized = resize_padded(
-        images.reshape(-1, *images.shape[batch_axes:]),
-        plan_resize(height, width, size, profile=profile),
+    resized = _resize(
+        images.reshape(-1, height, width, 3 if rgb else 1),
         size,
-        vertical_first=goes_vertical_first(height, width, size, profile=profile),
+        goes_vertical_first(height, width, size, profile=profile),
+        form_on_cpu(),
     )
-    return resized.reshape(*images.shape[:batch_axes], *resized.shape[1:])
+    return resized.reshape(*images.shape[:batch_axes], *size, *images.shape[batch_axes + 2 :])
+
+
+@functools.partial(jax.jit, static_argnames=("size", "vertical_first", "on_cpu"))
+def _resize(
+    images: jax.Array, size: tuple[int, int], vertical_first: bool, on_cpu: str
+) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``."""
+    cpu, gpu, tpu = (
+        functools.partial(form, size=size, vertical_first=vertical_first)
+        for form in (resize_in_strips, resize_gathered, resize_planes)
+    )
+    return by_platform(images, cpu=cpu, gpu=gpu, tpu=tpu, on_cpu=on_cpu)
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:
@@ -68,60 +83,3 @@ def _checked(size: tuple[int, int]) -> tuple[int, int]:
     if min(height, width) < 1:
         raise ValueError(f"expected a size (h, w) of two positive integers, got {size!r}")
     return height, width
-
-
-@functools.partial(jax.jit, static_argnames=("size", "vertical_first", "packed"))
-def resize_padded(
-    images: jax.Array,
-    weights: ResizeWeights,
-    size: tuple[int, int],
-    *,
-    vertical_first: bool,
-    packed: bool = False,
-) -> jax.Array:
-    """Resize images that are padded to a common size, each with the weights of its true one.
-
-    The images stand in the top left corner. What lies beyond them may be anything: it has no
-    weight, and on the CPU it takes no time. A place whose weights have length 0 gives anything.
-
-    Args:
-        images: ``uint8[B, H, W, 3]`` or ``uint8[B, H, W]``, H and W being those of the bucket.
-        weights: `plan_resize` for the bucket and `size`: of one true size, which all images share,
-            or stacked along a first axis of length B.
-        size: the target ``(h, w)`` in pixels.
-        vertical_first: which pass goes first, as `vertical_first` says.
-        packed: the images do not stand in a corner but at the start of their places, the rows one
-            after another without padding between them. A place has less than 2³¹ bytes then.
-
-    Returns:
-        ``uint8[B, h, w, 3]`` or ``uint8[B, h, w]``.
-    """
-
-    batch, rows, columns = images.shape[:3]
-    channels = images.shape[3] if images.ndim == 4 else 1
-    matrices = images.reshape(batch, rows, columns * channels)
-
-    def resize_one(
-        x: jax.Array, weights: ResizeWeights, at: tuple[ArrayLike, ...] = ()
-    ) -> jax.Array:
-        height, width = (jnp.asarray(axis.length) for axis in weights)
-        stride = width * channels if packed else None
-        if vertical_first:
-            if packed:
-                x, at = read_rows(x, at, 0, rows, stride), ()
-            x = resize_height(x, weights.vertical, size[0], width * channels, at)
-            return resize_width(x, weights.horizontal, size[1], channels, size[0])
-        x = resize_width(x, weights.horizontal, size[1], channels, height, at, stride)
-        return resize_height(x, weights.vertical, size[0], size[1] * channels)
-
-    shared = jnp.ndim(weights.vertical.starts) == 1
-    if in_blocks(weights.vertical):
-        resized = jax.vmap(resize_one, (0, None if shared else 0))(matrices, weights)
-    else:
-        # The strips are read from where they are in the batch: a slice of it would be a copy.
-        places = jnp.arange(batch, dtype=jnp.int32)
-        if shared:
-            resized = lax.map(lambda i: resize_one(matrices, weights, (i,)), places)
-        else:
-            resized = lax.map(lambda xs: resize_one(matrices, xs[1], xs[:1]), (places, weights))
-    return resized.reshape(batch, *size, *images.shape[3:])

@@ -2,10 +2,11 @@
 
 import calendar
 import os
+import weakref
 import zipfile
 from collections.abc import Iterator
 
-from jaxdedup.runtime import Path
+from jaxdedup.runtime import Path, open_regular
 
 from ._decode import Item, Unreadable
 from ._sources import Stamp
@@ -40,10 +41,12 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = os.fspath(path)
+        opened = open_regular(self.path)
+        weakref.finalize(self, opened.close)
         try:
-            self._file = zipfile.ZipFile(self.path)
+            self._file = zipfile.ZipFile(opened)
         except zipfile.BadZipFile as error:
-            raise ValueError(f"expected a zip file, got {self.path!r}: {error}") from None
+            raise ValueError(f"expected a zip file, got {self.path!r:.100}: {error}") from None
         self.names = sorted({name for name in self._file.namelist() if _is_listed(name)})
 
     @property

@@ -3,14 +3,15 @@
 Each worker has a batch of its own: a flat buffer, into which it decodes one image after another.
 When the next one doesn't fit, the worker processes the batch, hands on the result, and fills the
 same memory again. An image that is larger than a batch gets memory for itself, and gives it back.
-What bounds the memory: a batch and a large image a worker, and ``_MAX_READY`` results that wait
-for the consumer, then the workers wait.
+What bounds the memory: a batch and a large image a worker, the pixels that are being decoded, and
+``_MAX_READY`` results that wait for the consumer, then the workers wait.
 """
 
 import math
 import mmap
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -18,12 +19,16 @@ import numpy as np
 
 from jaxdedup.runtime import core_count
 
-from ._decode import Allocate, DecodeError, Item, Pixels, decode
+from ._colours import Pixels
+from ._decode import Admit, DecodeError, Item, decode
+from ._gate import PixelGate
 
 T = TypeVar("T")
 
 _MAX_READY = 2
 _MAX_KEPT = 256 * 2**20  # bytes of a large image whose memory is used again
+_LOOK_UP = 0.1  # seconds after which a worker that waits looks whether it is still waited for
+_PATIENCE = 1.0  # seconds that workers get to finish what nobody waits for any more
 _WORKER_ENDED = object()
 
 
@@ -36,6 +41,10 @@ class Failure(NamedTuple):
 
 class Plan(Protocol):
     """What is to be done with the images of a batch, planned image by image."""
+
+    @property
+    def capacity(self) -> Any:
+        """What such plans have room for; hashable."""
 
     @property
     def buffer_size(self) -> int:
@@ -116,24 +125,29 @@ class _Worker:
     def __init__(
         self,
         new_plan: Callable[[tuple[int, ...] | None], Plan],
-        decode_into: Callable[[Item, Allocate], Pixels],
+        decode_into: Callable[..., Pixels],
         process: Callable[[Batch], Any],
         most: int | None,
-        output: "queue.Queue[Any]",
+        output: "_Output",
+        gate: PixelGate,
     ) -> None:
         self._new_plan = new_plan
         self._most = most
         self._decode_into = decode_into
         self._process = process
         self._output = output
+        self._gate = gate
         self._batch: Batch | None = None
         self._large: Batch | None = None
         self._filled: Batch | None = None  # where the item in hand is
 
     def load(self, position: int, item: Item) -> None:
-        self._filled = None
+        with self._gate.admission() as admit:
+            self._load(position, item, admit)
+
+    def _load(self, position: int, item: Item, admit: Admit) -> None:
         try:
-            self._decode_into(item, lambda shape: self._reserve(position, shape))
+            self._decode_into(item, lambda shape: self._reserve(position, shape), admit=admit)
         except DecodeError as error:
             if self._filled is not None:
                 self._filled.positions[-1] = None
@@ -142,6 +156,7 @@ class _Worker:
             if self._filled.size > _MAX_KEPT:
                 self._large = None
             self._send(self._filled)
+        self._filled = None
 
     def finish(self) -> None:
         """Send off what will not be filled any more."""
@@ -158,9 +173,10 @@ class _Worker:
             if (pixels := self._place(self._batch, position, shape)) is not None:
                 return pixels
         # It needs memory for itself.
-        if self._large is not None and (
-            pixels := self._place(self._large, position, shape)
-        ) is not None:
+        if (
+            self._large is not None
+            and (pixels := self._place(self._large, position, shape)) is not None
+        ):
             return pixels
         self._large = Batch(self._new_plan(shape))
         if (pixels := self._place(self._large, position, shape)) is not None:
@@ -181,16 +197,38 @@ class _Worker:
         batch.clear()
 
 
+class _Output:
+    """What the workers hand on: results, failures, an error of the items themselves, their ends.
+
+    Once it is closed, nobody waits for a place in it.
+    """
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Any] = queue.Queue(_MAX_READY)
+        self.is_closed = False
+
+    def get(self) -> Any:
+        return self._queue.get()
+
+    def put(self, result: Any) -> None:
+        while not self.is_closed:
+            try:
+                return self._queue.put(result, timeout=_LOOK_UP)
+            except queue.Full:
+                pass
+
+
 class _Loader:
     """The state that the workers share."""
 
-    def __init__(self, items: Iterable[Item], new_worker: Callable[..., _Worker]) -> None:
+    def __init__(
+        self, items: Iterable[Item], new_worker: Callable[..., _Worker], gate: PixelGate
+    ) -> None:
         self._items = enumerate(items)
         self._items_lock = threading.Lock()
         self._new_worker = new_worker
-        self._stop = threading.Event()
-        # Results, failures, an error of the items themselves, and the workers' ends.
-        self._output: queue.Queue[Any] = queue.Queue(_MAX_READY)
+        self._gate = gate
+        self._output = _Output()
 
     def run(self, num_workers: int) -> Generator[Any]:
         threads = [
@@ -210,23 +248,16 @@ class _Loader:
                 else:
                     yield item
         finally:
-            self._stop.set()
-            for thread in threads:
-                while thread.is_alive():
-                    self._drain()
-                    thread.join(0.01)
-
-    def _drain(self) -> None:
-        try:
-            while True:
-                self._output.get_nowait()
-        except queue.Empty:
-            pass
+            self._output.is_closed = True
+            self._gate.close()
+            give_up = time.monotonic() + _PATIENCE
+            for thread in threads:  # that of an endless image ends by itself, with the image
+                thread.join(max(0, give_up - time.monotonic()))
 
     def _work(self) -> None:
         try:
             worker = self._new_worker(output=self._output)
-            while not self._stop.is_set():
+            while not self._output.is_closed:
                 with self._items_lock:
                     entry = next(self._items, None)
                 if entry is None:
@@ -249,7 +280,8 @@ def load_batches(
     *,
     batch_size: int | None = None,
     num_workers: int | None = None,
-    decode_into: Callable[[Item, Allocate], Pixels] = decode,
+    max_pixels_in_flight: int | None = None,
+    decode_into: Callable[..., Pixels] = decode,
 ) -> Generator[T | Failure]:
     """Decode images in threads, into batches of any sizes.
 
@@ -262,6 +294,8 @@ def load_batches(
             of the pixels. The batch is filled again when it returns.
         batch_size: the most images in a batch; None for as many as its plan has room for.
         num_workers: the number of threads; None for one a core.
+        max_pixels_in_flight: the most pixels that are decoded at the same time, but that a larger
+            image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
         decode_into: :func:`decode`, or a function like it with options of its own.
 
     Yields:
@@ -271,7 +305,7 @@ def load_batches(
 
     Example:
         >>> class Pairs:
-        ...     buffer_size, count = 4096, 0
+        ...     capacity, buffer_size, count = 2, 4096, 0
         ...     def add(self, offset, height, width, channels):
         ...         self.count += 1
         ...         return self.count <= 2
@@ -286,7 +320,9 @@ def load_batches(
         [2]
     """
 
-    def new_worker(output: "queue.Queue[Any]") -> _Worker:
-        return _Worker(new_plan, decode_into, process, batch_size, output)
+    gate = PixelGate(max_pixels_in_flight)
 
-    return _Loader(items, new_worker).run(num_workers or core_count())
+    def new_worker(output: _Output) -> _Worker:
+        return _Worker(new_plan, decode_into, process, batch_size, output, gate)
+
+    return _Loader(items, new_worker, gate).run(num_workers or core_count())

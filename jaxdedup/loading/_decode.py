@@ -8,9 +8,8 @@ as Pillow; Pillow decodes everything else, and has the last word on a JPEG that 
 
 import io
 import os
-import stat
 from collections.abc import Callable, Collection
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +17,25 @@ from numpy.typing import NDArray
 # The two plugins are imported for their formats, which Pillow does not load by itself.
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
+from jaxdedup.runtime import open_regular
+
+from ._colours import Note, Pixels, Range, as_image, image_pixels, unnoted
+from ._formats import pillow_formats, suffixes, what_raw_needs, why_unknown
+
 try:
     import simplejpeg
 except ImportError:  # a platform without its wheels: Pillow alone gives the same pixels
     simplejpeg = None
 
-Pixels = NDArray[np.uint8]
 Allocate = Callable[[tuple[int, ...]], Pixels]
+Admit = Callable[[int], None]
 
-_PILLOW_FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP")  # JPEG finds MPO
 _JPEG_MAGIC = b"\xff\xd8\xff"
+_HEAD = 16  # bytes that tell a format
+_LONGEST_REASON = 200
+_ORIENTATION = 0x0112  # EXIF's tag
+# Errors whose words are for users; those of others are about the decoder.
+_SPEAKING = (OSError, SyntaxError, ValueError)
 
 
 class DecodeError(ValueError):
@@ -47,12 +55,31 @@ def _new_buffer(shape: tuple[int, ...]) -> Pixels:
     return np.empty(shape, np.uint8)
 
 
+def _admit_all(pixels: int) -> None:
+    pass
+
+
+class _Way(NamedTuple):
+    """How to decode: the settings of :func:`decode`."""
+
+    asked: frozenset[str]
+    draft_size: tuple[int, int] | None
+    background: str
+    range: Range
+    note: Note
+    admit: Admit
+
+
 def decode(
     item: Item,
     allocate: Allocate = _new_buffer,
     *,
     formats: Collection[str] = (),
     draft_size: tuple[int, int] | None = None,
+    background: str = "",
+    range: Range = "clip",
+    note: Note = unnoted,
+    admit: Admit = _admit_all,
 ) -> Pixels:
     """Decode one image.
 
@@ -61,10 +88,18 @@ def decode(
             :func:`as_image` takes it.
         allocate: called once with the shape of the image when it is known; gives the C-contiguous
             memory that the pixels are written to.
-        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
-            can't; its plugin for the format has to be installed. Of a video, the first frame.
+        formats: suffixes of what else to read: ``"avif"``; ``"heic"`` and ``"jxl"``, where
+            pillow-heif and pillow-jxl-plugin are installed; and others (``"mp4"``, ``"cr2"``) of
+            files which imageio may open where Pillow can't, if its plugin is installed. Of a
+            video, the first frame.
         draft_size: let the JPEG decoder scale down while it decodes, to no less than this
             ``(height, width)``. Fast, but not the pixels of the image.
+        background: ``"#rrggbb"``, what transparent images are laid on, as Pillow's
+            ``alpha_composite`` does; "" drops the alpha, as imagededup does.
+        range: ``"scale"`` to scale 16-bit values and floats from 0–1 to 0–255; ``"clip"`` to clip
+            those of files and wrap those of arrays, as imagededup does.
+        note: called with ``"alpha"`` or ``"range"`` where that leaves one flat colour.
+        admit: called with the number of pixels before a file is decoded; it may wait.
 
     Returns:
         The array that ``allocate`` gave: ``uint8[H, W, 3]``, or ``uint8[H, W]`` for a grey image.
@@ -76,43 +111,16 @@ def decode(
         >>> decode(Image.new("RGB", (4, 2), "red")).shape
         (2, 4, 3)
     """
+    way = _Way(suffixes(formats), draft_size, background, range, note, admit)
     try:
-        return _decode(item, allocate, formats, draft_size)
+        return _decode(item, allocate, way)
     except DecodeError:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
-        raise DecodeError(_reason(error)) from error
+        raise DecodeError(why_damaged(error)) from error
 
 
-def as_image(array: Any) -> Pixels:
-    """An array as an image.
-
-    Args:
-        array: ``[H, W, 3]`` or ``[H, W]`` of any real dtype; what is not uint8 is cast as
-            ``astype("uint8")`` does, wrapping around, as imagededup does.
-
-    Returns:
-        ``uint8[H, W, 3]`` or ``uint8[H, W]``.
-
-    Raises:
-        ValueError: another number of axes or channels, or no pixels.
-
-    Example:
-        >>> as_image(np.array([[256, 511]]))
-        array([[  0, 255]], dtype=uint8)
-    """
-    image = np.asarray(array)
-    if image.dtype.kind not in "buif":
-        raise ValueError(f"expected an image array of numbers, got dtype {image.dtype}")
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
-        raise ValueError(
-            f"expected an image array of shape (H, W, 3) or (H, W), got shape {image.shape}"
-        )
-    with np.errstate(invalid="ignore"):  # NaN has no uint8, and its cast would warn
-        return image.astype(np.uint8, copy=False)
-
-
-def own(item: Any) -> Item:
+def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
     """An item that nobody else can change, or touch at the same time, while it is decoded.
 
     Paths and bytes are so already. Files are read, what has pixels is copied: their owner may fill
@@ -120,6 +128,7 @@ def own(item: Any) -> Item:
 
     Args:
         item: as :func:`decode` takes it.
+        decode: that function, or one like it with options of its own.
 
     Returns:
         The item as a path, bytes or an array; :class:`Unreadable` where reading fails.
@@ -140,7 +149,7 @@ def own(item: Any) -> Item:
     except DecodeError as error:
         return Unreadable(str(error))
     except Exception as error:
-        return Unreadable(_reason(error))
+        return Unreadable(why_damaged(error, "can't be read"))
 
 
 def image_size(item: Item) -> tuple[int, int] | None:
@@ -152,94 +161,123 @@ def image_size(item: Item) -> tuple[int, int] | None:
     Example:
         >>> image_size(b"no image")
     """
-    file = io.BytesIO(item) if isinstance(item, bytes) else item
+    if isinstance(item, Image.Image):
+        return item.size
     try:
-        with Image.open(cast(Any, file)) as image:
+        with _opened(item) as file, Image.open(file) as image:
             return image.size
     except Exception:  # decoders raise anything at all on damaged files
         return None
 
 
-def _decode(
-    item: Item,
-    allocate: Allocate,
-    formats: Collection[str],
-    draft_size: tuple[int, int] | None,
-) -> Pixels:
+def exif_orientation(item: Item) -> int:
+    """How an image is to be turned to be seen, as EXIF numbers it: 1 for not at all.
+
+    Example:
+        >>> exif_orientation(b"no image")
+        1
+    """
+    try:
+        if isinstance(item, Image.Image):
+            return int(item.getexif().get(_ORIENTATION, 1))
+        with _opened(item) as file, Image.open(file) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # decoders raise anything at all on damaged files
+        return 1
+
+
+def _opened(item: Any) -> BinaryIO:
+    if isinstance(item, (str, os.PathLike)):
+        return open_regular(item)
+    return io.BytesIO(item if isinstance(item, (bytes, bytearray, memoryview)) else item.read())
+
+
+def _decode(item: Item, allocate: Allocate, way: _Way) -> Pixels:
     if isinstance(item, Unreadable):
         raise DecodeError(item.reason)
     if isinstance(item, Image.Image):
-        return _fill(allocate, _pillow_pixels(item))
+        return _fill(allocate, _pillow_pixels(item, way))
     if isinstance(item, (str, os.PathLike)):
-        return _decode_path(os.fspath(item), allocate, formats, draft_size)
-    if isinstance(item, (bytes, bytearray, memoryview)):
-        return _decode_file(io.BytesIO(item), allocate, draft_size)
-    if hasattr(item, "read"):  # perhaps a pipe: not every file can be rewound
-        return _decode_file(io.BytesIO(cast(BinaryIO, item).read()), allocate, draft_size)
+        return _decode_path(os.fspath(item), allocate, way)
+    if isinstance(item, (bytes, bytearray, memoryview)) or hasattr(item, "read"):
+        # A file is read: perhaps it is a pipe, and not every file can be rewound.
+        return _decode_file(_opened(item), allocate, way)
     if hasattr(item, "__array__"):
-        return _fill(allocate, as_image(item))
+        try:
+            return _fill(allocate, as_image(item, way.range, way.note))
+        except ValueError as error:
+            raise DecodeError(str(error)) from None
     raise DecodeError(
         "expected a path, bytes, a binary file, a Pillow image or an array, "
         f"got {type(item).__name__}"
     )
 
 
-def _decode_path(
-    path: str, allocate: Allocate, formats: Collection[str], draft_size: tuple[int, int] | None
-) -> Pixels:
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer for ever
-        raise DecodeError("is a folder" if stat.S_ISDIR(mode) else "is not a regular file")
+def _decode_path(path: str, allocate: Allocate, way: _Way) -> Pixels:
     suffix = os.path.splitext(path)[1].lstrip(".").lower()
-    with open(path, "rb") as file:
-        if suffix not in {name.lstrip(".").lower() for name in formats}:
-            return _decode_file(file, allocate, draft_size)
+    try:
+        file = open_regular(path)
+    except ValueError as error:
+        raise DecodeError(f"has a name that no file can have: {error}") from None
+    with file:
+        if suffix not in way.asked:
+            return _decode_file(file, allocate, way)
         try:
-            pixels = _decode_file(file, _new_buffer, draft_size)
-        except Exception:
+            pixels = _decode_file(file, _new_buffer, way)
+        except Exception as error:
+            if told := what_raw_needs(suffix):
+                raise DecodeError(told) from error
             pixels = _imageio_pixels(path)
     return _fill(allocate, pixels)
 
 
-def _decode_file(file: BinaryIO, allocate: Allocate, draft_size: tuple[int, int] | None) -> Pixels:
+def _decode_file(file: BinaryIO, allocate: Allocate, way: _Way) -> Pixels:
     """Judged by its first bytes, so that a file that is no image is not read to its end."""
-    head = file.read(len(_JPEG_MAGIC))
+    head = file.read(_HEAD)
     if not head:
         raise DecodeError("is empty")
     file.seek(0)
-    if simplejpeg is not None and head == _JPEG_MAGIC:
-        pixels = _decode_jpeg(file.read(), allocate, draft_size)
+    if simplejpeg is not None and head.startswith(_JPEG_MAGIC):
+        pixels = _decode_jpeg(file.read(), allocate, way)
         if pixels is not None:
             return pixels
-    return _fill(allocate, _decode_with_pillow(file))
+    try:
+        return _fill(allocate, _decode_with_pillow(file, way))
+    except UnidentifiedImageError:
+        raise DecodeError(why_unknown(head, way.asked)) from None
 
 
-def _decode_jpeg(
-    content: bytes, allocate: Allocate, draft_size: tuple[int, int] | None
-) -> Pixels | None:
-    """The pixels of a well-formed RGB or grey JPEG; None leaves the file to Pillow."""
+def _decode_jpeg(content: bytes, allocate: Allocate, way: _Way) -> Pixels | None:
+    """The pixels of a well-formed RGB or grey JPEG; None leaves the file to Pillow.
+
+    Whatever simplejpeg raises, the last word is Pillow's.
+    """
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-    except ValueError:
+    except Exception:
         return None
     if colours not in ("YCbCr", "RGB", "Gray"):
         return None
     _refuse_bomb(height, width)
+    way.admit(height * width)
     channels = () if colours == "Gray" else (3,)
     colours = "RGB" if channels else "GRAY"
-    if draft_size is not None:
-        smallest = {"min_height": draft_size[0], "min_width": draft_size[1]}
+    if way.draft_size is not None:
+        smallest = {"min_height": way.draft_size[0], "min_width": way.draft_size[1]}
         try:
             pixels = simplejpeg.decode_jpeg(content, colours, **smallest)
-        except ValueError:
+        except Exception:
             return None
         return _fill(allocate, pixels.reshape(*pixels.shape[:2], *channels))
 
     pixels = allocate((height, width, *channels))
     try:
         simplejpeg.decode_jpeg(content, colours, buffer=pixels)
-    except ValueError:
-        pixels[...] = _decode_with_pillow(io.BytesIO(content))
+    except Exception:
+        as_pillow_sees = _decode_with_pillow(io.BytesIO(content), way)
+        if as_pillow_sees.shape != pixels.shape:
+            raise DecodeError("is damaged: its header tells another size") from None
+        pixels[...] = as_pillow_sees
     return pixels
 
 
@@ -247,23 +285,18 @@ def _refuse_bomb(height: int, width: int) -> None:
     """Pillow's own limit, for the files that Pillow doesn't see."""
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and height * width > 2 * limit:
-        raise Image.DecompressionBombError(
-            f"has {height * width} pixels, more than the limit of {2 * limit}"
-        )
+        raise DecodeError(f"has {height * width:,} pixels, more than the limit of {2 * limit:,}")
 
 
-def _decode_with_pillow(file: BinaryIO) -> Pixels:
+def _decode_with_pillow(file: BinaryIO, way: _Way) -> Pixels:
     file.seek(0)
-    with Image.open(file, formats=_PILLOW_FORMATS) as image:
-        return _pillow_pixels(image)
+    with Image.open(file, formats=pillow_formats(way.asked)) as image:
+        way.admit(image.width * image.height)
+        return _pillow_pixels(image, way)
 
 
-def _pillow_pixels(image: Image.Image) -> Pixels:
-    if image.mode not in ("RGB", "L"):
-        # Drops alpha, and clips 16-bit and float images, the way imagededup does. A grey image
-        # would become one of three equal channels, whose luma is the grey again.
-        image = image.convert("RGBA").convert("RGB")
-    pixels = np.asarray(image)
+def _pillow_pixels(image: Image.Image, way: _Way) -> Pixels:
+    pixels = image_pixels(image, way.background, way.range, way.note)
     if not pixels.size:
         raise DecodeError("has no pixels")
     return pixels
@@ -282,11 +315,22 @@ def _fill(allocate: Allocate, pixels: Pixels) -> Pixels:
     return filled
 
 
-def _reason(error: Exception) -> str:
+def why_damaged(error: Exception, verdict: str = "is damaged") -> str:
+    """Why an image can't be loaded, in words that are about the image.
+
+    Example:
+        >>> why_damaged(KeyError(6))
+        'is damaged'
+    """
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     if isinstance(error, UnidentifiedImageError):
         return "is not an image of a known format"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):
+        return "has more pixels than the limit: " + str(error)[:_LONGEST_REASON]
+    if isinstance(error, MemoryError):
+        return "takes more memory than there is"
+    told = " ".join(str(error).split())[:_LONGEST_REASON]
+    return f"{verdict}: {told}" if told and isinstance(error, _SPEAKING) else verdict

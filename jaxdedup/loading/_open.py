@@ -14,13 +14,16 @@ def is_source(path: Path) -> bool:
     return os.path.isdir(path) or os.fspath(path).lower().endswith(".zip")
 
 
-def open_source(path: Path | ImageSource, *, recursive: bool = False) -> ImageSource:
+def open_source(
+    path: Path | ImageSource, *, recursive: bool = False, follow_links: bool = False
+) -> ImageSource:
     """The images of a folder, or of a zip file.
 
     Args:
         path: the folder, or a file that ends in ``.zip``, sub-folders of which are always taken. A
             source is given back as it is.
         recursive: of a folder, whether to take the images of sub-folders too.
+        follow_links: of a folder, whether sub-folders may be links.
 
     Raises:
         ValueError: it is neither.
@@ -35,4 +38,6 @@ def open_source(path: Path | ImageSource, *, recursive: bool = False) -> ImageSo
     if not isinstance(path, (str, os.PathLike)):
         return path
     is_archive = is_source(path) and not os.path.isdir(path)
-    return Archive(path) if is_archive else Folder(path, recursive=recursive)
+    if is_archive:
+        return Archive(path)
+    return Folder(path, recursive=recursive, follow_links=follow_links)

@@ -7,10 +7,17 @@ from ._decode import Item
 
 
 class Stamp(NamedTuple):
-    """What tells that a file has changed: its size in bytes, and its modification time in ns."""
+    """What tells that a file has changed: its size in bytes, and its modification time in ns.
+
+    Attributes:
+        size, mtime_ns: these.
+        file: which file it is, whatever its paths: paths of one inode are one file. None where
+            each key is a file for itself.
+    """
 
     size: int
     mtime_ns: int
+    file: tuple[int, int] | None = None
 
 
 class ImageSource(Protocol):
@@ -36,4 +43,4 @@ class ImageSource(Protocol):
         """The image of a key, whether or not it was listed; `Unreadable` where there is none."""
 
     def stamp(self, key: str) -> Stamp | None:
-        """The size and age of the file of a key; None where it can't be looked at."""
+        """The size, age and identity of the file of a key; None where there is none now."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import jax
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxdedup.duplicates import COSINE, DEFAULT_MAX_PAIRS
-from jaxdedup.encoding import Recipe, mobilenet_method, network_method
+from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
+from jaxdedup.encoding import Orientations, Recipe, mobilenet_method, network_method
 from jaxdedup.image import Profile
+from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
 from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
@@ -42,9 +43,20 @@ class CNN(Encoder):
         batch_size: the most images in a call of the network; None to choose.
         num_workers: number of threads, which decode and then run the device on what they decoded;
             None for two more than there are cores.
-        formats: suffixes of files which imageio may open where Pillow can't.
+        formats: suffixes of what else to read: ``"avif"``; ``"heic"`` and ``"jxl"``, where
+            pillow-heif and pillow-jxl-plugin are installed; and others (``"mp4"``, ``"cr2"``) of
+            files which imageio may open where Pillow can't. Of a video, the first frame.
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
             size that the network takes. Faster on large photographs, but **not exact**.
+        background: the colour (``"white"``, ``"#fff"``, RGB) that transparent images are laid on,
+            as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
+        range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
+            cut them, as imagededup does.
+        max_pixels_in_flight: the most pixels that are decoded at the same time, but that a larger
+            image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
+        follow_links: whether sub-folders may be links; each folder is read once.
+        frames: whether every frame of an animation, or page of a file, is an image: ``name``,
+            ``name#2``, ``name#3``, …
 
     Attributes:
         recipe: what is made of an image: the method and the settings.
@@ -66,8 +78,6 @@ class CNN(Encoder):
         array([[1., 1., 1.]], dtype=float32)
     """
 
-    metric = COSINE
-
     def __init__(
         self,
         verbose: bool = True,
@@ -82,6 +92,11 @@ class CNN(Encoder):
         num_workers: int | None = None,
         formats: Collection[str] = (),
         draft: bool = False,
+        background: str | tuple[int, int, int] | None = None,
+        range: Range = "clip",
+        max_pixels_in_flight: int | None = None,
+        follow_links: bool = False,
+        frames: bool = False,
     ) -> None:
         self.weights = weights
         self.model = model
@@ -96,9 +111,17 @@ class CNN(Encoder):
             method = network_method(
                 model, preprocess=preprocess, image_size=224 if image_size is None else image_size
             )
-        recipe = Recipe(method, profile, draft, formats)
+        recipe = Recipe(method, profile, draft, formats, background, range)
         _ = recipe.origin  # loads the weights: what is wrong with them is told now
-        super().__init__(recipe, verbose, batch_size, num_workers)
+        super().__init__(
+            recipe,
+            verbose,
+            batch_size,
+            num_workers,
+            max_pixels_in_flight,
+            follow_links,
+            frames,
+        )
 
     def _settings(self) -> dict[str, Any]:
         method = self.recipe.method
@@ -122,6 +145,7 @@ class CNN(Encoder):
         *,
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Find the duplicates of each image: those whose features point nearly the same way.
 
@@ -140,10 +164,16 @@ class CNN(Encoder):
             num_sim_workers: has no effect; for code written for imagededup.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: the most pairs of duplicates to hold; more are an error that says how many.
+            orientations: of which turned copies to find too: ``"none"``, ``"mirrors"`` (upside
+                down, left-right, both) or ``"all"`` eight. False positives become as many times
+                more. With ``encoding_map`` it needs encodings of that many rows an image, as
+                :func:`jaxdedup.encoding.oriented` makes them.
+                The network runs once a turn.
 
         Returns:
             For each image, also for one without any, the list of its duplicates in the order of
-            the images: names, or with ``scores`` tuples (name, float). No image is its own
+            the images: names, or with ``scores`` tuples (name, float), or with
+            ``orientations`` (name, float, turn), as of the hashes. No image is its own
             duplicate.
 
         Raises:
@@ -159,7 +189,7 @@ class CNN(Encoder):
             {'a.png': [('c.png', 1.0)], 'b.png': [], 'c.png': [('a.png', 1.0)]}
         """
         check_workers(num_sim_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_duplicates(inputs, min_similarity_threshold, scores, outfile, max_pairs)
 
     def find_duplicates_to_remove(
@@ -175,6 +205,7 @@ class CNN(Encoder):
         keep: Choice = "first",
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> list[Any]:
         """List images that can go, as each has a duplicate that stays. Removes nothing.
 
@@ -193,6 +224,7 @@ class CNN(Encoder):
                 first among equals; or a function from a list of names to one of them.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
+            orientations: as in :meth:`find_duplicates`.
 
         Returns:
             Names, in the order of the images. No two of the images that stay are duplicates.
@@ -209,7 +241,7 @@ class CNN(Encoder):
             ['c.png']
         """
         check_workers(num_sim_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_removable(inputs, min_similarity_threshold, keep, outfile, max_pairs)
 
     def search(
@@ -220,6 +252,7 @@ class CNN(Encoder):
         scores: bool = False,
         *,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Search other features, the corpus, for duplicates of some.
 
@@ -229,6 +262,8 @@ class CNN(Encoder):
             min_similarity_threshold: −1.0 to 1.0, inclusive.
             scores: whether to tell the similarities.
             max_pairs: as in :meth:`find_duplicates`.
+            orientations: as in :meth:`find_duplicates`: of the queries, which need the rows. The
+                corpus needs one row an image.
 
         Returns:
             For each query the list of its duplicates in the corpus, the nearest first.
@@ -244,4 +279,6 @@ class CNN(Encoder):
             >>> CNN(verbose=False).search({"new.png": [9, 1]}, corpus)
             {'new.png': ['a.png']}
         """
-        return self._search(queries, corpus, min_similarity_threshold, scores, max_pairs)
+        return self._search(
+            queries, corpus, min_similarity_threshold, scores, max_pairs, orientations
+        )

@@ -4,6 +4,7 @@ Results go to the caller. What a thread's last call could not load, took from it
 kept beside, for code written for imagededup; nothing here reads it.
 """
 
+import inspect
 import logging
 import operator
 import os
@@ -12,15 +13,24 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
-from jaxdedup.duplicates import Keep, Matches, Metric
-from jaxdedup.encoding import Encodings, Recipe
-from jaxdedup.loading import DecodeError, Folder, Item, as_image
+from jaxdedup.duplicates import Keep, Matches
+from jaxdedup.encoding import Encodings, Orientations, Recipe, oriented
+from jaxdedup.loading import (
+    DecodeError,
+    Flat,
+    FlatImages,
+    Folder,
+    Frames,
+    ImageSource,
+    Item,
+    as_image,
+)
 from jaxdedup.runtime import Path, positive
 
 EncodingMap = Mapping[Any, Any]
@@ -37,11 +47,12 @@ _WORKERS = "Parameter num_enc_workers has no effect since encodings are already 
 class Inputs(NamedTuple):
     """Where the encodings come from: a folder, and how to encode it, or a map."""
 
-    image_dir: Path | None
+    image_dir: Path | ImageSource | None
     encoding_map: EncodingMap | None
     recursive: bool
     num_enc_workers: int | None
     cache: Path | None
+    orientations: Orientations = "none"
 
 
 class _Last(threading.local):
@@ -51,6 +62,7 @@ class _Last(threading.local):
         self.skipped: dict[Any, str] = {}
         self.reused = 0
         self.results: Any = None
+        self.told: set[Flat] = set()  # of any call
 
 
 class Encoder:
@@ -59,18 +71,32 @@ class Encoder:
     Attributes:
         recipe: what is made of an image.
         verbose: whether to show progress.
-        batch_size, num_workers: as of :func:`jaxdedup.encoding.encode`.
+        batch_size, num_workers, max_pixels_in_flight: as of :func:`jaxdedup.encoding.encode`.
+        follow_links: whether sub-folders may be links.
+        frames: whether every frame of an animation is an image.
     """
 
-    metric: ClassVar[Metric]
-
     def __init__(
-        self, recipe: Recipe, verbose: bool, batch_size: int | None, num_workers: int | None
+        self,
+        recipe: Recipe,
+        verbose: bool,
+        batch_size: int | None,
+        num_workers: int | None,
+        max_pixels_in_flight: int | None,
+        follow_links: bool,
+        frames: bool,
     ) -> None:
         self.recipe = recipe
         self.verbose = verbose
         self.batch_size = None if batch_size is None else positive("batch_size", batch_size)
         self.num_workers = None if num_workers is None else positive("num_workers", num_workers)
+        self.max_pixels_in_flight = (
+            None
+            if max_pixels_in_flight is None
+            else positive("max_pixels_in_flight", max_pixels_in_flight)
+        )
+        self.follow_links = follow_links
+        self.frames = frames
         self._last = _Last()
 
     @property
@@ -89,7 +115,9 @@ class Encoder:
         return self._last.results
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
+        usual = inspect.signature(type(self)).parameters
+        chosen = {k: v for k, v in self._settings().items() if v != usual[k].default}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         return f"{type(self).__name__}({arguments})"
 
     def _settings(self) -> dict[str, Any]:
@@ -100,6 +128,11 @@ class Encoder:
             "num_workers": self.num_workers,
             "formats": self.recipe.formats,
             "draft": self.recipe.draft,
+            "background": self.recipe.background,
+            "range": self.recipe.range,
+            "max_pixels_in_flight": self.max_pixels_in_flight,
+            "follow_links": self.follow_links,
+            "frames": self.frames,
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,17 +158,18 @@ class Encoder:
                 number of axes or channels.
         """
         self._remember({})
+        runtime.refuse_fork()
         path = image_file if isinstance(image_file, (str, os.PathLike)) else None
         if path is not None and os.path.exists(path):
             try:
-                pixels = encoding.decoder(self.recipe)(path)
+                pixels = encoding.decoder(self.recipe, self._tell_flat)(path)
             except DecodeError as error:
                 name = os.fspath(path)
                 self._last.skipped = {name: str(error)}
-                logger.warning("skipped %s: %s", name, error)
+                logger.warning("skipped %.300s: %s", runtime.escaped(name), error)
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
-            pixels = as_image(image_array)
+            pixels = as_image(image_array, self.recipe.range, self._tell_flat)
         else:
             got = "" if path is None else f" Got {os.fspath(path)!r:.300}, which does not exist"
             raise ValueError(f"Please provide either image file path or image array!{got}")
@@ -162,16 +196,16 @@ class Encoder:
             cache: a file, made where it doesn't exist, that remembers the encodings of this
                 folder. Only files that are new, or whose size or modification time has changed,
                 are encoded; ``reused`` says how many were not. A run that is killed loses its last
-                second.
+                second. Where the cache can't be used, the log tells why.
 
         Returns:
             The encodings, keyed by path relative to the folder, in sorted order. A file that
             can't be loaded has no entry; ``skipped`` has its reason.
 
         Raises:
-            ValueError: the path is not a folder, or the cache holds encodings of another method,
-                profile or network.
-            OSError: the cache can't be opened, or another process uses it.
+            ValueError: the path is not a folder, or the cache is another file or holds encodings
+                of another origin.
+            OSError: the folder can't be read, or the path of the cache can be no file's.
         """
         inputs = Inputs(image_dir, None, recursive, num_enc_workers, cache)
         recipe = self.recipe if draft is None else replace(self.recipe, draft=draft)
@@ -200,6 +234,7 @@ class Encoder:
             self.recipe,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
+            max_pixels_in_flight=self.max_pixels_in_flight,
         )
         total = operator.length_hint(images) or None
         with closing(runtime.watched(stream, self._progress(), total)) as results:
@@ -221,11 +256,12 @@ class Encoder:
         self, inputs: Inputs, threshold: Any, keep: Choice, outfile: Path | None, max_pairs: int
     ) -> list[Any]:
         duplicates.check_keep(keep, inputs.image_dir is not None)
-        matches = self._matches(inputs, threshold, outfile, max_pairs)
-        source = None if inputs.image_dir is None else Folder(inputs.image_dir)
-        removed = matches.removable(
-            keep, source, encoding.decoder(replace(self.recipe, draft=False))
-        )
+        self._check(threshold)
+        source = None if inputs.image_dir is None else self._source(inputs)
+        seen = duplicates.look(source)  # before anything is read
+        matches = self._matches(inputs._replace(image_dir=source), threshold, outfile, max_pairs)
+        decode = encoding.decoder(replace(self.recipe, draft=False))
+        removed = matches.removable(keep, source, decode, seen)
         if outfile:
             texts = dict(zip(matches.names, duplicates.text_names(matches.names), strict=True))
             runtime.write_json(outfile, [texts[name] for name in removed])
@@ -238,10 +274,11 @@ class Encoder:
         threshold: Any,
         scores: bool,
         max_pairs: int,
+        orientations: Orientations,
     ) -> dict[Any, Any]:
         self._remember({})
         matches = duplicates.find_matches(
-            self._own(queries, "queries"),
+            self._own(queries, "queries", orientations),
             self._own(corpus, "corpus"),
             threshold=self._check(threshold),
             max_pairs=max_pairs,
@@ -259,12 +296,12 @@ class Encoder:
         max_pairs = positive("max_pairs", max_pairs)
         if outfile:
             runtime.refuse_unless_writable(outfile)
-        return duplicates.find_matches(
-            self._given(inputs), threshold=threshold, max_pairs=max_pairs
-        )
+        encodings = self._given(inputs)
+        with runtime.timed("search" if self.verbose else None):
+            return duplicates.find_matches(encodings, threshold=threshold, max_pairs=max_pairs)
 
     def _check(self, threshold: Any) -> int | float:
-        return self.metric.check(threshold, self.recipe.method.row.count or 0)
+        return duplicates.check_threshold(self.recipe.origin, threshold)
 
     def _given(self, inputs: Inputs) -> Encodings:
         if inputs.image_dir is not None:
@@ -272,10 +309,10 @@ class Encoder:
                 warnings.warn(
                     "encoding_map has no effect where image_dir is given", stacklevel=_TO_CALLER
                 )
-            return self._encode_folder(inputs, self.recipe)
+            return self._encode_folder(inputs, self._recipe(inputs.orientations))
         if inputs.encoding_map is None:
             raise ValueError("Provide either an image directory or encodings!")
-        encodings = self._own(inputs.encoding_map, "encoding_map")
+        encodings = self._own(inputs.encoding_map, "encoding_map", inputs.orientations)
         if not encodings:
             raise ValueError(
                 "Provide either an image directory or encodings! Got an empty encoding_map"
@@ -290,36 +327,66 @@ class Encoder:
                 warnings.warn(message, kind, stacklevel=_TO_CALLER)
         return encodings
 
-    def _own(self, encodings: EncodingMap, name: str) -> Encodings:
+    def _recipe(self, orientations: Orientations) -> Recipe:
+        return replace(self.recipe, method=oriented(self.recipe.method, orientations))
+
+    def _own(
+        self, encodings: EncodingMap, name: str, orientations: Orientations = "none"
+    ) -> Encodings:
         """The encodings, once it is clear that this encoder could have made them."""
         if not isinstance(encodings, Mapping):
             raise TypeError(
                 f"expected {name} to be a dict of encodings, got {type(encodings).__name__}"
             )
+        origin = self._recipe(orientations).origin
+        made = encodings.origin.orientations if isinstance(encodings, Encodings) else "none"
+        if orientations not in ("none", made):
+            raise ValueError(
+                f"orientations={orientations!r} needs the rows of turned images, which {name} "
+                f"lacks: encode with oriented(method, {orientations!r}) of jaxdedup.encoding"
+            )
         if not isinstance(encodings, Encodings):
-            return Encodings.from_map(encodings, self.recipe.origin)
-        if different := self.recipe.origin.differences(encodings.origin):
+            return Encodings.from_map(encodings, origin)
+        if different := origin.differences(encodings.origin):
             raise ValueError(f"{name} was made in another way than by {self!r}: {different}")
         return encodings
 
+    def _source(self, inputs: Inputs) -> ImageSource:
+        """The folder, as the settings have it."""
+        path = inputs.image_dir
+        if isinstance(path, Folder | Frames):
+            return path
+        if not isinstance(path, (str, os.PathLike)):
+            raise ValueError(f"Please provide a valid directory path! Got {path!r:.80}")
+        folder = Folder(path, recursive=inputs.recursive, follow_links=self.follow_links)
+        return Frames(folder) if self.frames else folder
+
     def _encode_folder(self, inputs: Inputs, recipe: Recipe) -> Encodings:
-        if not isinstance(inputs.image_dir, (str, os.PathLike)):
-            raise ValueError(f"Please provide a valid directory path! Got {inputs.image_dir!r:.80}")
+        source = self._source(inputs)
         num_workers = self.num_workers
         if inputs.num_enc_workers is not None:
             num_workers = max(1, runtime.integer("num_enc_workers", inputs.num_enc_workers))
         encodings, reused = encoding.encode_source(
-            Folder(inputs.image_dir, recursive=inputs.recursive),
+            source,
             recipe,
             cache=inputs.cache,
             batch_size=self.batch_size,
             num_workers=num_workers,
+            max_pixels_in_flight=self.max_pixels_in_flight,
             progress=self._progress(),
         )
         if inputs.cache is not None:
             logger.info("%d encodings reused from %s", reused, inputs.cache)
         self._remember(encodings.failures, reused)
         return encodings
+
+    def _tell_flat(self, kind: Flat) -> None:
+        """That one image became one flat colour: of each kind the first one only."""
+        if kind not in self._last.told:
+            self._last.told.add(kind)
+            flat = FlatImages()
+            flat.note(kind)
+            flat.tell()
 
     def _progress(self) -> str | None:
         return type(self).__name__ if self.verbose else None

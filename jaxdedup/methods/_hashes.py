@@ -1,12 +1,20 @@
 """The encoders of the four perceptual hashes, with imagededup's calls."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
-from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, HAMMING
-from jaxdedup.encoding import METHODS, Method, Recipe
-from jaxdedup.hashing import hamming_distance
+from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
+from jaxdedup.encoding import Orientations, Recipe, hash_method
+from jaxdedup.hashing import (
+    HashMethod,
+    ahash_method,
+    dhash_method,
+    hamming_distance,
+    phash_method,
+    whash_method,
+)
 from jaxdedup.image import Profile
+from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
 from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
@@ -19,40 +27,69 @@ class HashEncoder(Encoder):
 
     Args:
         verbose: whether to show progress.
+        hash_size: n, for hashes of n² bits; 8, as imagededup's.
         profile: the Pillow whose pixels are reproduced: ``"pillow13"`` (13.0 and later),
             ``"pillow9"`` (7.0 to 12.1) or ``"pillow6"`` (up to 6.2).
         batch_size: the most images in a call of the device function; None to choose by the size
             of the images. No encoding depends on it.
         num_workers: number of threads, which decode and then run the device on what they decoded;
             None for two more than there are cores.
-        formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open where Pillow
-            can't. Of a video, the first frame.
+        formats: suffixes of what else to read: ``"avif"``; ``"heic"`` and ``"jxl"``, where
+            pillow-heif and pillow-jxl-plugin are installed; and others (``"mp4"``, ``"cr2"``) of
+            files which imageio may open where Pillow can't. Of a video, the first frame.
         draft: whether the JPEG decoder may scale down while it decodes, to no less than twice the
             size that the hash looks at. Faster on large photographs, but **not exact**: some bits
             differ from those of the whole image.
+        background: the colour (``"white"``, ``"#fff"``, RGB) that transparent images are laid on,
+            as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
+        range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
+            cut them, as imagededup does.
+        max_pixels_in_flight: the most pixels that are decoded at the same time, but that a larger
+            image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
+        follow_links: whether sub-folders may be links; each folder is read once.
+        frames: whether every frame of an animation, or page of a file, is an image: ``name``,
+            ``name#2``, ``name#3``, …
 
     Attributes:
         recipe: what is made of an image: the method and the settings.
 
     Raises:
-        ValueError: an unknown profile, or a size below 1.
+        TypeError: the hash_size is not an integer.
+        ValueError: an unknown profile, or a size that is out of range.
     """
 
-    method: ClassVar[Method]
-    metric = HAMMING
+    _sized: ClassVar[Callable[[int], HashMethod]]
 
     def __init__(
         self,
         verbose: bool = True,
         *,
+        hash_size: int = 8,
         profile: Profile = "pillow13",
         batch_size: int | None = None,
         num_workers: int | None = None,
         formats: Collection[str] = (),
         draft: bool = False,
+        background: str | tuple[int, int, int] | None = None,
+        range: Range = "clip",
+        max_pixels_in_flight: int | None = None,
+        follow_links: bool = False,
+        frames: bool = False,
     ) -> None:
-        recipe = Recipe(self.method, profile, draft, formats)
-        super().__init__(recipe, verbose, batch_size, num_workers)
+        method = hash_method(type(self)._sized(hash_size))
+        self.hash_size = hash_size
+        super().__init__(
+            Recipe(method, profile, draft, formats, background, range),
+            verbose,
+            batch_size,
+            num_workers,
+            max_pixels_in_flight,
+            follow_links,
+            frames,
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        return super()._settings() | {"hash_size": self.hash_size}
 
     @staticmethod
     def hamming_distance(hash1: str, hash2: str) -> int:
@@ -63,7 +100,7 @@ class HashEncoder(Encoder):
         self,
         image_dir: Path | None = None,
         encoding_map: EncodingMap | None = None,
-        max_distance_threshold: int = 10,
+        max_distance_threshold: int | None = None,
         scores: bool = False,
         outfile: Path | None = None,
         search_method: str | None = None,
@@ -73,6 +110,7 @@ class HashEncoder(Encoder):
         *,
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Find the duplicates of each image: those whose hashes differ in few bits.
 
@@ -80,9 +118,10 @@ class HashEncoder(Encoder):
 
         Args:
             image_dir: a folder, encoded as :meth:`encode_images` does.
-            encoding_map: hashes instead, by any keys: hex strings, 8 bytes or 8 numbers each; or
+            encoding_map: hashes instead, by any keys: hex strings, bytes or numbers each; or
                 what :func:`jaxdedup.encoding.load` gave.
-            max_distance_threshold: 0 to 64 bits, inclusive.
+            max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
+                other sizes.
             scores: whether to tell the distances.
             outfile: a JSON file for the result, written whole or not at all.
             search_method: ``"bktree"``, ``"brute_force"`` or ``"brute_force_cython"``, for code
@@ -92,11 +131,17 @@ class HashEncoder(Encoder):
             num_dist_workers: has no effect, as ``search_method``.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: the most pairs of duplicates to hold; more are an error that says how many.
+            orientations: of which turned copies to find too: ``"none"``, ``"mirrors"`` (upside
+                down, left-right, both) or ``"all"`` eight. False positives become as many times
+                more. With ``encoding_map`` it needs encodings of that many rows an image, as
+                :func:`jaxdedup.encoding.oriented` makes them.
 
         Returns:
             For each image, also for one without any, the list of its duplicates, the nearest
             first, equally near ones in the order of the images: names, or with ``scores`` tuples
-            (name, int). No image is its own duplicate.
+            (name, int), or with ``orientations`` (name, int, turn), the turn of
+            :data:`jaxdedup.encoding.TURNS` after which the duplicate looks as the image does. No
+            image is its own duplicate.
 
         Raises:
             TypeError: the threshold is not an integer (bool is none).
@@ -111,17 +156,18 @@ class HashEncoder(Encoder):
         """
         if search_method not in (None, *_SEARCH_METHODS):
             raise ValueError(
-                f"expected search_method among {', '.join(_SEARCH_METHODS)}, got {search_method!r}"
+                f"expected search_method among {', '.join(_SEARCH_METHODS)}, "
+                f"got {search_method!r:.100}"
             )
         check_workers(num_dist_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_duplicates(inputs, max_distance_threshold, scores, outfile, max_pairs)
 
     def find_duplicates_to_remove(
         self,
         image_dir: Path | None = None,
         encoding_map: EncodingMap | None = None,
-        max_distance_threshold: int = 10,
+        max_distance_threshold: int | None = None,
         outfile: Path | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
@@ -130,6 +176,7 @@ class HashEncoder(Encoder):
         keep: Choice = "first",
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> list[Any]:
         """List images that can go, as each has a duplicate that stays. Removes nothing.
 
@@ -138,7 +185,8 @@ class HashEncoder(Encoder):
         Args:
             image_dir: as in :meth:`find_duplicates`.
             encoding_map: as in :meth:`find_duplicates`.
-            max_distance_threshold: 0 to 64 bits, inclusive.
+            max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
+                other sizes.
             outfile: a JSON file for the list.
             recursive: whether to take the images of sub-folders too.
             num_enc_workers: number of threads that decode.
@@ -148,6 +196,7 @@ class HashEncoder(Encoder):
                 first among equals; or a function from a list of names to one of them.
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
+            orientations: as in :meth:`find_duplicates`.
 
         Returns:
             Names, in the order of the images. No two of the images that stay are duplicates.
@@ -166,26 +215,30 @@ class HashEncoder(Encoder):
             ['a.png']
         """
         check_workers(num_dist_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache)
+        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_removable(inputs, max_distance_threshold, keep, outfile, max_pairs)
 
     def search(
         self,
         queries: EncodingMap,
         corpus: EncodingMap,
-        max_distance_threshold: int = 10,
+        max_distance_threshold: int | None = None,
         scores: bool = False,
         *,
         max_pairs: int = DEFAULT_MAX_PAIRS,
+        orientations: Orientations = "none",
     ) -> dict[Any, Any]:
         """Search other hashes, the corpus, for duplicates of some.
 
         Args:
             queries: hashes by any keys, as in :meth:`find_duplicates`.
             corpus: likewise. A name may be in both: nothing is left out.
-            max_distance_threshold: 0 to 64 bits, inclusive.
+            max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
+                other sizes.
             scores: whether to tell the distances.
             max_pairs: as in :meth:`find_duplicates`.
+            orientations: as in :meth:`find_duplicates`: of the queries, which need the rows. The
+                corpus needs one row an image.
 
         Returns:
             For each query the list of its duplicates in the corpus, the nearest first, as in
@@ -202,7 +255,9 @@ class HashEncoder(Encoder):
             >>> PHash(verbose=False).search({"new.png": "00" * 7 + "01"}, corpus)
             {'new.png': ['a.png']}
         """
-        return self._search(queries, corpus, max_distance_threshold, scores, max_pairs)
+        return self._search(
+            queries, corpus, max_distance_threshold, scores, max_pairs, orientations
+        )
 
 
 class AHash(HashEncoder):
@@ -214,7 +269,7 @@ class AHash(HashEncoder):
         '8040201008040201'
     """
 
-    method = METHODS["ahash"]
+    _sized = staticmethod(ahash_method)
 
 
 class DHash(HashEncoder):
@@ -227,7 +282,7 @@ class DHash(HashEncoder):
         'ffffffffffffffff'
     """
 
-    method = METHODS["dhash"]
+    _sized = staticmethod(dhash_method)
 
 
 class PHash(HashEncoder):
@@ -237,9 +292,11 @@ class PHash(HashEncoder):
         >>> import numpy as np
         >>> PHash(verbose=False).encode_image(image_array=np.full((32, 32), 9))
         'ffffffffffffffff'
+        >>> PHash(verbose=False, hash_size=4).encode_image(image_array=np.full((32, 32), 9))
+        'ffff'
     """
 
-    method = METHODS["phash"]
+    _sized = staticmethod(phash_method)
 
 
 class WHash(HashEncoder):
@@ -252,4 +309,4 @@ class WHash(HashEncoder):
         'f0f0f0f0f0f0f0f0'
     """
 
-    method = METHODS["whash"]
+    _sized = staticmethod(whash_method)

@@ -17,8 +17,8 @@ from jax import Array, lax
 from jax.lax import Precision
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxdedup._cores import is_on_one_cpu, map_on_cores, split_for_cores
-from jaxdedup._programs import WideProgram
+from jaxdedup.devices import WideProgram, is_on_one_cpu, map_on_cores, split_for_cores
+from jaxdedup.runtime import refuse_fork
 
 from . import _forms
 from .architecture import IMAGE_SIZE, LAYERS, Layer
@@ -50,6 +50,7 @@ def preprocess(pixels: ArrayLike) -> Array:
         >>> preprocess(np.array([0, 255], np.uint8)).tolist()
         [-1.0, 1.0]
     """
+    refuse_fork()
     pixels = jnp.asarray(pixels)
     if pixels.dtype != jnp.uint8:
         raise TypeError(f"expected uint8 pixels, got {pixels.dtype}")
@@ -84,6 +85,7 @@ def features(
         >>> features(load_params(), images).shape
         (2, 1024)
     """
+    refuse_fork()
     images = _checked(images)
     if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
         raise TypeError(f"expected dtype float32 or bfloat16, got {jnp.dtype(dtype)}")

@@ -8,9 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdedup.duplicates import Matches
+from jaxdedup.encoding import INVERSE_TURNS, TURNS
 from jaxdedup.search import HammingPairs, groups
 
-DuplicateMap = Mapping[str, Sequence[str] | Sequence[tuple[str, int]] | Sequence[tuple[str, float]]]
+DuplicateMap = Mapping[
+    str,
+    Sequence[str]
+    | Sequence[tuple[str, int]]
+    | Sequence[tuple[str, float]]
+    | Sequence[tuple[str, int, str]]
+    | Sequence[tuple[str, float, str]],
+]
 
 Score = int | float | None
 
@@ -23,11 +32,13 @@ class Member(NamedTuple):
         score: a distance (int) or a similarity (float); None for the group's first member, and in
             maps without scores.
         near: the member that the score is about; None where that is the group's first.
+        turn: of :data:`jaxdedup.encoding.TURNS`, after which it looks as that member does.
     """
 
     name: str
     score: Score = None
     near: str | None = None
+    turn: str = "none"
 
 
 def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
@@ -50,7 +61,7 @@ def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
     i, j = array("i"), array("i")  # there may be millions
     kinds = set()
     for name, n in list(number.items()):
-        for duplicate, score in _entries(duplicates, name):
+        for duplicate, score, _ in _entries(duplicates, name):
             i.append(n)
             j.append(number.setdefault(duplicate, len(number)))
             kinds.add("none" if score is None else type(score).__name__)
@@ -66,51 +77,118 @@ def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
     return [_arrange(component, duplicates) for component in components]
 
 
-def _entries(duplicates: DuplicateMap, name: str) -> Iterator[tuple[str, Score]]:
-    """The duplicates of a name, each with its score or None."""
+def groups_of_matches(matches: Matches) -> list[list[Member]]:
+    """As :func:`duplicate_groups` of ``matches.to_dict(scores=True)``, without its pairs.
+
+    Thousands of copies are a group without their millions of pairs.
+    """
+    kinds, counts = matches.kinds, np.bincount(matches.kinds)
+    near = _near_kinds(matches, len(counts))
+    order = np.argsort(kinds, kind="stable")
+    starts = np.cumsum(counts) - counts
+    # Of each kind two items: what is near it is near its first, and its first to the second.
+    first = order[starts].tolist()
+    second = order[np.minimum(starts + 1, len(order) - 1)].tolist()
+    degree = [
+        int(count) - 1 + sum(int(counts[other]) for other, *_ in others)
+        for count, others in zip(counts, near, strict=True)
+    ]
+    copy = matches.metric.copy_score, "none"
+
+    def arrange(group: list[int]) -> list[Member]:
+        reference = max(group, key=lambda item: degree[kinds[item]])
+        of_reference = {other: found for other, *found in near[kinds[reference]]}
+        direct, indirect = [], []
+        for item in group:
+            kind, name = kinds[item], matches.names[item]
+            if item == reference:
+                continue
+            if kind == kinds[reference] or kind in of_reference:
+                score, turn = of_reference.get(kind, copy)
+                direct.append(Member(name, score, None, turn))
+                continue
+            alike = [(second[kind] if item == first[kind] else first[kind], *copy)]
+            found = [(first[other], score, turn) for other, score, turn in near[kind]]
+            found += alike if counts[kind] > 1 else []
+            other, score, turn = min(found, key=lambda entry: (_farness(entry[1]), entry[0]))
+            indirect.append(Member(name, score, matches.names[other], _undone(turn)))
+        for members in (direct, indirect):
+            members.sort(key=lambda member: _farness(member.score))
+        return [Member(matches.names[reference]), *direct, *indirect]
+
+    return [arrange(group) for group in matches.groups()]
+
+
+def _near_kinds(matches: Matches, count: int) -> list[list[tuple[int, int | float, str]]]:
+    """By kind, the kinds near it, each with its score and its turn."""
+    near: list[list[tuple[int, int | float, str]]] = [[] for _ in range(count)]
+    i, j, scores = (column.tolist() for column in matches.pairs)
+    turns = [0] * len(i) if matches.turns is None else matches.turns.tolist()
+    for kind, other, score, turn in zip(i, j, scores, turns, strict=True):
+        near[kind].append((other, score, TURNS[turn]))
+        near[other].append((kind, score, TURNS[INVERSE_TURNS[turn]]))
+    return near
+
+
+def _entries(duplicates: DuplicateMap, name: str) -> Iterator[tuple[str, Score, str]]:
+    """The duplicates of a name, each with its score or None, and its turn."""
     if not isinstance(name, str):
-        raise TypeError(f"expected file names as keys, got {name!r}")
+        raise TypeError(f"expected file names as keys, got {name!r:.100}")
     found = duplicates.get(name, ())
     if isinstance(found, str) or not isinstance(found, Sequence):
-        raise TypeError(f"expected a list of duplicates for {name!r}, got {found!r}")
+        raise TypeError(f"expected a list of duplicates for {name!r:.100}, got {found!r:.100}")
     return (_entry(name, item) for item in found)
 
 
-def _entry(name: str, item: Any) -> tuple[str, Score]:
+def _entry(name: str, item: Any) -> tuple[str, Score, str]:
     if isinstance(item, str):
-        return item, None
+        return item, None, "none"
     # JSON has lists where find_duplicates has tuples.
-    if not isinstance(item, (tuple, list)) or len(item) != 2 or not isinstance(item[0], str):
-        raise TypeError(f"expected file names or (name, score) for {name!r}, got {item!r}")
-    duplicate, score = item
+    is_entry = isinstance(item, (tuple, list)) and len(item) in (2, 3)
+    if not is_entry or not all(isinstance(part, str) for part in (item[0], *item[2:])):
+        raise TypeError(
+            f"expected file names or (name, score) for {name!r:.100}, got {item!r:.100}"
+        )
+    duplicate, score, turn = (*item, "none")[:3]
+    if turn not in TURNS:
+        raise ValueError(
+            f"expected a turn among {', '.join(TURNS)} of {duplicate!r:.100}, got {turn!r:.100}"
+        )
     if type(score) is int:  # the most frequent by far
-        return duplicate, score
+        return duplicate, score, turn
     if isinstance(score, bool | np.bool) or not isinstance(score, Real):
-        raise TypeError(f"expected a number as the score of {duplicate!r}, got {score!r}")
+        raise TypeError(f"expected a number as the score of {duplicate!r:.100}, got {score!r:.100}")
     if not math.isfinite(score):
-        raise ValueError(f"expected a finite score for {duplicate!r}, got {score}")
-    return duplicate, int(score) if isinstance(score, Integral) else float(score)
+        raise ValueError(f"expected a finite score for {duplicate!r:.100}, got {score}")
+    return duplicate, int(score) if isinstance(score, Integral) else float(score), turn
 
 
 def _arrange(component: list[str], duplicates: DuplicateMap) -> list[Member]:
     first = max(component, key=lambda name: len(duplicates.get(name, ())))
-    of_first = dict(_entries(duplicates, first))
+    of_first = {name: (score, turn) for name, score, turn in _entries(duplicates, first)}
     direct, indirect = [], []
     for name in component:
         if name == first:
             continue
         if name in of_first:
-            direct.append(Member(name, of_first[name]))
+            score, turn = of_first[name]
+            direct.append(Member(name, score, None, turn))
             continue
-        own = dict(_entries(duplicates, name))
+        own = {other: (score, turn) for other, score, turn in _entries(duplicates, name)}
         if first in own:  # a map that has a pair just one way round
-            direct.append(Member(name, own[first]))
+            score, turn = own[first]
+            direct.append(Member(name, score, None, _undone(turn)))
         else:
-            nearest = min(own.items(), key=lambda item: _farness(item[1]), default=(None, None))
-            indirect.append(Member(name, nearest[1], nearest[0]))
+            nearest = min(own, key=lambda other: _farness(own[other][0]), default=None)
+            score, turn = own[nearest] if nearest is not None else (None, "none")
+            indirect.append(Member(name, score, nearest, _undone(turn)))
     for members in (direct, indirect):
         members.sort(key=lambda member: _farness(member.score))
     return [Member(first), *direct, *indirect]
+
+
+def _undone(turn: str) -> str:
+    return TURNS[INVERSE_TURNS[TURNS.index(turn)]]
 
 
 def _farness(score: Score) -> float:

@@ -24,6 +24,7 @@ from ._members import Member
 from ._thumbnails import Thumbnail
 
 _PLAIN_GROUPS = 100
+_MOST_NAMED = 10_000  # of a group's images without a thumbnail
 _LARGE_SIDE = 240  # thumbnails of this side or more get larger tiles
 # Controls, line separators, bidirectional overrides, and bytes that are not UTF-8.
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -86,10 +87,14 @@ def _group(
 ) -> str:
     # Scores are about the first member; without scores there is nothing to refer to.
     reference = group[0] if group[1].score is not None else None
-    figures = "".join(
-        _figure(member, member is reference, next(thumbnails), link(member.name))
-        for member in group[:images_per_group]
-    )
+    figures = ""
+    names: dict[object, str] = {}  # by file: a link to one, say, is no copy of it
+    for member in group[:images_per_group]:
+        thumbnail = next(thumbnails)
+        file = None if thumbnail is None else thumbnail.file
+        same = None if file is None else names.setdefault(file, member.name)
+        one = same if same != member.name else None
+        figures += _figure(member, member is reference, thumbnail, link(member.name), one)
     return (
         f'<h2 tabindex="-1">{len(group):,} images{_range(group)}</h2>\n'
         f'<ul class="images">\n{figures}</ul>\n{_others(group[images_per_group:])}'
@@ -114,7 +119,11 @@ def _spell_out(match: re.Match[str]) -> str:
 
 
 def _figure(
-    member: Member, is_reference: bool, thumbnail: Thumbnail | None, address: str | None
+    member: Member,
+    is_reference: bool,
+    thumbnail: Thumbnail | None,
+    address: str | None,
+    same_file: str | None,
 ) -> str:
     folder, slash, base = member.name.rpartition("/")
     name = f"<bdi>{escape(readable(base))}</bdi>"
@@ -126,6 +135,8 @@ def _figure(
     else:
         caption = f'<span class="name">{name}</span>'
     caption = f"{_score(member, is_reference)}{caption}{_detail(thumbnail)}"
+    if same_file is not None:
+        caption += f'<span class="detail">the same file as {escape(readable(same_file))}</span>'
     return (
         f"<li><figure>{_picture(member.name, thumbnail)}"
         f"<figcaption>{caption}</figcaption></figure></li>\n"
@@ -158,7 +169,8 @@ def _score(member: Member, is_reference: bool) -> str:
         return '<span class="score first">reference</span>' if is_reference else ""
     kind = "distance" if isinstance(member.score, int) else "similarity"
     to = f" to {escape(readable(member.near))}" if member.near is not None else ""
-    return f'<span class="score">{kind} {_number(member.score)}{to}</span>'
+    turned = f", {member.turn.replace('_', ' ')}" if member.turn != "none" else ""
+    return f'<span class="score">{kind} {_number(member.score)}{to}{turned}</span>'
 
 
 def _range(group: Sequence[Member]) -> str:
@@ -178,8 +190,11 @@ def _others(members: Sequence[Member]) -> str:
     if not members:
         return ""
     names = "\n".join(
-        f'<li class="name"><bdi>{escape(readable(member.name))}</bdi></li>' for member in members
+        f'<li class="name"><bdi>{escape(readable(member.name))}</bdi></li>'
+        for member in members[:_MOST_NAMED]
     )
+    if len(members) > _MOST_NAMED:
+        names += f"\n<li>and {len(members) - _MOST_NAMED:,} more, not named here</li>"
     return (
         f"<details><summary>and {len(members):,} more</summary>\n<ul>\n{names}\n</ul></details>\n"
     )

@@ -1,15 +1,17 @@
 """The page as a file, and as an object for notebooks."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
 from html import escape
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
+from jaxdedup.duplicates import Matches
 from jaxdedup.loading import Folder, ImageSource, open_source
-from jaxdedup.runtime import Path, positive, write_whole
+from jaxdedup.runtime import Path, positive, watched, write_whole
 
-from ._members import DuplicateMap, Member, duplicate_groups
+from ._members import DuplicateMap, Member, duplicate_groups, groups_of_matches
 from ._page import page
 from ._thumbnails import Thumbnail, make_thumbnails
 
@@ -50,7 +52,7 @@ class _Plan(NamedTuple):
 
 def save_report(
     path: Path,
-    duplicate_map: DuplicateMap,
+    duplicate_map: DuplicateMap | Matches,
     image_dir: Path | ImageSource,
     *,
     title: str | None = None,
@@ -59,6 +61,7 @@ def save_report(
     max_bytes: int = 64_000_000,
     formats: Collection[str] = (),
     num_workers: int | None = None,
+    progress: str | None = None,
 ) -> None:
     """Writes one self-contained HTML page that shows each group of duplicates.
 
@@ -68,11 +71,13 @@ def save_report(
 
     The thumbnails are made as large, from 480 pixels down to 80, as the room for them allows; where
     it still does not suffice, fewer images of each group are shown. What a group has beyond that
-    is named. The page is written whole or not at all.
+    is named. A copy that was found turned (``orientations=``) is shown turned back, and says so.
+    The page is written whole or not at all.
 
     Args:
         path: the file to write.
-        duplicate_map: what ``find_duplicates`` returned, with or without scores.
+        duplicate_map: what ``find_duplicates`` returned, with or without scores; or what
+            :func:`jaxdedup.duplicates.find_matches` did, of which copies need no pairs.
         image_dir: the folder, or the zip file, of the images that the map names; or any source.
         title: of the page; None for "Duplicates in" and the name of the folder.
         max_groups: the groups to show, the largest.
@@ -81,6 +86,7 @@ def save_report(
             bytes.
         formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open.
         num_workers: the number of threads that make thumbnails; None for one a core.
+        progress: what the progress bar is called; None for none.
 
     Raises:
         TypeError: not a map of duplicates.
@@ -100,13 +106,14 @@ def save_report(
         True
     """
     bounds = _Bounds(max_groups, images_per_group, max_bytes)
-    report = _Report(duplicate_map, image_dir, title, bounds, formats, num_workers)
+    report = _Report(duplicate_map, image_dir, title, bounds, formats, num_workers, progress)
     source = report.source
     directory = _relative_address(source.path, path) if isinstance(source, Folder) else None
 
     def write(file: BinaryIO) -> None:
-        for piece in report.pieces(directory):
-            file.write(piece.encode())
+        with closing(report.pieces(directory)) as pieces:
+            for piece in pieces:
+                file.write(piece.encode())
 
     write_whole(path, write)
 
@@ -134,7 +141,7 @@ class Gallery:
 
 
 def show_duplicates(
-    duplicate_map: DuplicateMap,
+    duplicate_map: DuplicateMap | Matches,
     image_dir: Path | ImageSource,
     *,
     title: str | None = None,
@@ -176,27 +183,32 @@ class _Report:
 
     def __init__(
         self,
-        duplicate_map: DuplicateMap,
+        duplicate_map: DuplicateMap | Matches,
         image_dir: Path | ImageSource,
         title: str | None,
         bounds: _Bounds,
         formats: Collection[str],
         num_workers: int | None,
+        progress: str | None = None,
     ) -> None:
         for name, value in bounds._asdict().items():
             positive(name, value)
         self.source = open_source(image_dir)
-        groups = duplicate_groups(duplicate_map)
+        if isinstance(duplicate_map, Matches):
+            groups, count = groups_of_matches(duplicate_map), len(duplicate_map.names)
+        else:
+            groups, count = duplicate_groups(duplicate_map), len(duplicate_map)
         self.groups = groups[: bounds.max_groups]
-        self.summary = _summary(groups, len(self.groups), len(duplicate_map))
+        self.summary = _summary(groups, len(self.groups), count)
         self.title = title or f"Duplicates in {self.source.name}"
         self.max_bytes = bounds.max_bytes
         sizes = [len(group) for group in self.groups]
         self.plan = _plan(sizes, bounds.images_per_group, bounds.max_bytes)
         self.formats = formats
         self.num_workers = num_workers
+        self.progress = progress
 
-    def pieces(self, directory: str | None) -> Iterator[str]:
+    def pieces(self, directory: str | None) -> Generator[str]:
         """The page; ``directory`` is where its links lead to, None for no links."""
 
         def link(name: str) -> str | None:
@@ -204,31 +216,39 @@ class _Report:
                 return None
             return f"{directory}/{_quote(name)}"
 
-        return page(
-            self.groups,
-            self._thumbnails(),
-            title=self.title,
-            note=self.summary,
-            side=self.plan.size.side,
-            images_per_group=self.plan.images_per_group,
-            link=link,
-        )
+        with closing(self._thumbnails()) as thumbnails:
+            yield from page(
+                self.groups,
+                thumbnails,
+                title=self.title,
+                note=self.summary,
+                side=self.plan.size.side,
+                images_per_group=self.plan.images_per_group,
+                link=link,
+            )
 
-    def _thumbnails(self) -> Iterator[Thumbnail | None]:
-        names = [
-            member.name for group in self.groups for member in group[: self.plan.images_per_group]
-        ]
-        left = self.max_bytes
-        for thumbnail in make_thumbnails(
+    def _thumbnails(self) -> Generator[Thumbnail | None]:
+        shown = [group[: self.plan.images_per_group] for group in self.groups]
+        members = [member for group in shown for member in group]
+        made = make_thumbnails(
             self.source,
-            names,
+            [member.name for member in members],
             self.plan.size.side,
             quality=self.plan.size.quality,
             formats=self.formats,
             num_workers=self.num_workers,
-        ):
-            left -= len(thumbnail.jpeg or b"") * 4 // 3  # in base64
-            yield thumbnail if left >= 0 else None
+            turned={
+                member.name: (member.turn, member.near or group[0].name)
+                for group in shown
+                for member in group
+                if member.turn != "none"
+            },
+        )
+        left = self.max_bytes
+        with closing(watched(made, self.progress, len(members))) as thumbnails:
+            for thumbnail in thumbnails:
+                left -= len(thumbnail.jpeg or b"") * 4 // 3  # in base64
+                yield thumbnail if left >= 0 else None
 
 
 def _plan(group_sizes: Sequence[int], images_per_group: int, max_bytes: int) -> _Plan:

@@ -1,18 +1,37 @@
 """Thumbnails: small JPEGs of image files, made in threads."""
 
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from jaxdedup.loading import DecodeError, ImageSource, decode, image_size
+from jaxdedup.loading import (
+    DecodeError,
+    ImageSource,
+    Stamp,
+    decode,
+    exif_orientation,
+    image_size,
+)
 from jaxdedup.runtime import core_count
 
 _READ_AHEAD = 64  # files
+_Turn = Image.Transpose
+_TURNS = {  # by EXIF orientation
+    2: _Turn.FLIP_LEFT_RIGHT,
+    3: _Turn.ROTATE_180,
+    4: _Turn.FLIP_TOP_BOTTOM,
+    5: _Turn.TRANSPOSE,
+    6: _Turn.ROTATE_270,
+    7: _Turn.TRANSVERSE,
+    8: _Turn.ROTATE_90,
+}
+_LYING = {_Turn.TRANSPOSE, _Turn.ROTATE_270, _Turn.TRANSVERSE, _Turn.ROTATE_90}
 
 
 class Thumbnail(NamedTuple):
@@ -23,6 +42,7 @@ class Thumbnail(NamedTuple):
         width, height: of the JPEG, in pixels.
         full_width, full_height: of the image in the file, in pixels.
         file_bytes: the size of the file.
+        file: which file it is, where that is known.
         failure: why the file can't be loaded.
     """
 
@@ -32,6 +52,7 @@ class Thumbnail(NamedTuple):
     full_width: int = 0
     full_height: int = 0
     file_bytes: int = 0
+    file: tuple[int, int] | None = None
     failure: str | None = None
 
 
@@ -43,7 +64,8 @@ def make_thumbnails(
     quality: int,
     formats: Collection[str] = (),
     num_workers: int | None = None,
-) -> Iterator[Thumbnail]:
+    turned: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> Generator[Thumbnail]:
     """A thumbnail of each file, in order; a file that can't be loaded gives its reason.
 
     Args:
@@ -53,15 +75,26 @@ def make_thumbnails(
         quality: of the JPEG.
         formats: suffixes that imageio may open, see :func:`jaxdedup.loading.decode`.
         num_workers: the number of threads; None for one a core.
+        turned: by key, how an image is turned (of :data:`jaxdedup.encoding.TURNS`) to look like
+            which other one.
     """
-    make = partial(_make, source=source, side=side, quality=quality, formats=formats)
-    with ThreadPoolExecutor(num_workers or core_count()) as threads:
+    make = partial(_make, source=source, side=side, quality=quality, formats=formats, turned=turned)
+    threads = ThreadPoolExecutor(num_workers or core_count())
+    try:
         for start in range(0, len(names), _READ_AHEAD):
             yield from threads.map(make, names[start : start + _READ_AHEAD])
+    finally:  # whoever stops does not wait for what was read ahead
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _make(
-    name: str, *, source: ImageSource, side: int, quality: int, formats: Collection[str]
+    name: str,
+    *,
+    source: ImageSource,
+    side: int,
+    quality: int,
+    formats: Collection[str],
+    turned: Mapping[str, tuple[str, str]],
 ) -> Thumbnail:
     item = source.open(name)
     try:
@@ -69,14 +102,22 @@ def _make(
         pixels = decode(item, formats=formats, draft_size=(side, side))
     except DecodeError as error:
         return Thumbnail(failure=str(error))
-    stamp = source.stamp(name)
-    file_bytes = 0 if stamp is None else stamp.size
+    stamp = source.stamp(name) or Stamp(0, 0)
     height, width = pixels.shape[:2]
     full_width, full_height = image_size(item) or (width, height)
     image = Image.fromarray(np.ascontiguousarray(pixels))
+    orientation = exif_orientation(item)
+    if _TURNS.get(orientation) in _LYING:
+        full_width, full_height = full_height, full_width
+    if name in turned:
+        turn, other = turned[name]
+        image = image.transpose(Image.Transpose[turn.upper()])
+        orientation = exif_orientation(source.open(other))  # as the other one is shown
+    if orientation in _TURNS:  # as every viewer shows it
+        image = image.transpose(_TURNS[orientation])
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=quality, optimize=True)
     return Thumbnail(
-        jpeg.getvalue(), image.width, image.height, full_width, full_height, file_bytes
+        jpeg.getvalue(), image.width, image.height, full_width, full_height, stamp.size, stamp.file
     )

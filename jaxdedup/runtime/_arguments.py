@@ -4,6 +4,7 @@ import math
 import numbers
 import operator
 import os
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,9 @@ def refuse_unless_writable(path: Path) -> None:
     """OSError unless a file can be made here; for before the work, not after it."""
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
-        raise OSError(f"expected the name of a file, got the folder {os.fspath(path)!r}")
+        raise OSError(f"expected the name of a file, got the folder {os.fspath(path)!r:.100}")
     if not os.access(folder, os.W_OK):
         kind = PermissionError if os.path.isdir(folder) else FileNotFoundError
-        raise kind(f"expected a folder that can be written to, got {folder!r}")
+        raise kind(f"expected a folder that can be written to, got {folder!r:.100}")
+    with suppress(FileNotFoundError):
+        os.lstat(path)  # a name that is too long, say

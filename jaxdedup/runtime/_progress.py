@@ -1,7 +1,9 @@
-"""A progress bar around an iterator, and Ctrl-C that is not lost meanwhile."""
+"""Progress, and Ctrl-C that is not lost meanwhile."""
 
-from collections.abc import Generator
-from contextlib import closing
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from tqdm.auto import tqdm
@@ -10,17 +12,23 @@ from ._interrupt import noticing_interrupts
 
 T = TypeVar("T")
 
+_PATIENCE = 1.0  # seconds after which work that can't be counted shows how long it has taken
 
-def watched(stream: Generator[T], label: str | None, total: int | None = None) -> Generator[T]:
+
+def watched(
+    stream: Generator[T], label: str | None, total: int | None = None, unit: str = "image"
+) -> Generator[T]:
     """Yield what a stream does, with progress; close it, whatever ends the loop.
 
     Args:
         stream: the stream.
         label: what the bar is called; None for no bar.
         total: how much there is to come, where that is known.
+        unit: of what there is to come.
     """
     # The bar is drawn once Ctrl-C would close it; a delay keeps it from being drawn at once.
-    bar = tqdm(total=total, desc=label, unit="image", disable=label is None, delay=1e-6)
+    is_shown = label is not None and sys.stderr is not None
+    bar = tqdm(total=total, desc=label, unit=unit, disable=not is_shown, delay=1e-6)
     with noticing_interrupts() as raise_if_interrupted, bar, closing(stream):
         bar.refresh()
         bar.delay = 0  # else it takes itself for one that was never drawn
@@ -28,3 +36,35 @@ def watched(stream: Generator[T], label: str | None, total: int | None = None) -
             raise_if_interrupted()
             yield item
             bar.update()
+
+
+@contextmanager
+def timed(label: str | None) -> Iterator[None]:
+    """Show for how long work has been going on of which nobody knows the end.
+
+    Args:
+        label: what the work is called; None to show nothing.
+
+    Example:
+        >>> with timed("search"):
+        ...     pass
+    """
+    if label is None or sys.stderr is None:
+        yield
+        return
+    done = threading.Event()
+
+    def show() -> None:
+        if done.wait(_PATIENCE):
+            return
+        with tqdm(desc=label, bar_format="{desc}: {elapsed}") as clock:
+            while not done.wait(_PATIENCE):
+                clock.refresh()
+
+    thread = threading.Thread(target=show, name="jaxdedup-clock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -22,7 +23,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         OSError: the file can't be written.
     """
     target = os.fspath(path)
-    unfinished = f"{target}.{os.getpid()}.part"
+    # Not the name and more: that may be too long.
+    folder, name = os.path.split(target)
+    unfinished = os.path.join(folder, f".{zlib.crc32(os.fsencode(name)):08x}.{os.getpid()}.part")
     try:
         with open(unfinished, "wb") as file:
             write(file)

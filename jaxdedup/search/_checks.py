@@ -9,14 +9,17 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import refuse_fork
+
 _MOST_BYTES = 4095  # so that a distance fits 15 bits
 
 
 def check_hashes(hashes: ArrayLike, corpus: ArrayLike | None) -> int:
     """How many bits hashes have; raises unless both are packed, uint8[N, b], and equally wide.
 
-    Looks at dtype and shape only.
+    Looks at dtype and shape only. Raises in a forked process too, where no device answers.
     """
+    refuse_fork()
     for rows, name in ((hashes, "hashes"), (corpus, "corpus")):
         if rows is None:
             continue
@@ -32,8 +35,9 @@ def check_hashes(hashes: ArrayLike, corpus: ArrayLike | None) -> int:
 def check_features(features: ArrayLike, corpus: ArrayLike | None) -> None:
     """Raises unless both are float32[N, D], D > 0, with the same D.
 
-    Looks at dtype and shape only.
+    Looks at dtype and shape only. Raises in a forked process too, where no device answers.
     """
+    refuse_fork()
     for rows, name in ((features, "features"), (corpus, "corpus")):
         if rows is None:
             continue

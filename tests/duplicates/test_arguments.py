@@ -121,14 +121,12 @@ DISTANCES = {
     np.True_: TypeError,
     10.0: TypeError,
     "10": TypeError,
-    None: TypeError,
     -1: ValueError,
     65: ValueError,
 }
 SIMILARITIES = {
     True: TypeError,
     "0.9": TypeError,
-    None: TypeError,
     1j: TypeError,
     float("nan"): ValueError,
     -1.01: ValueError,

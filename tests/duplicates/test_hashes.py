@@ -3,12 +3,13 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from jaxdedup.duplicates import find_matches
 from jaxdedup.methods import AHash, PHash
+from tests.stored import hashes_of
 
 HERE = Path(__file__).parent
 HASHES = json.loads((HERE.parent / "search" / "imagededup_maps.json").read_text())["sets"]
@@ -39,12 +40,13 @@ def test_equals_imagededup_at_every_threshold(number: int) -> None:
     }
     without_scores = {name: [other for other, _ in pairs] for name, pairs in at_12.items()}
     assert encoder.find_duplicates(None, hashes, 12) == without_scores
+    to_remove = encoder.find_duplicates_to_remove(None, hashes, 12)
     digests = []
     for threshold in range(65):
-        options: dict[str, Any] = {"encoding_map": hashes, "max_distance_threshold": threshold}
-        found = encoder.find_duplicates(scores=True, **options)
-        digests.append(digest(found, encoder.find_duplicates_to_remove(**options)))
+        matches = find_matches(hashes_of(hashes), threshold=threshold)
+        digests.append(digest(matches.to_dict(scores=True), matches.removable()))
     assert digests == IMAGEDEDUP[number]["digests"]
+    assert digests[12] == digest(at_12, to_remove)
 
 
 def test_the_default_threshold_is_ten() -> None:

@@ -6,7 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxdedup.encoding import METHODS, Encoded, Encodings, PackedNames, Recipe
+from jaxdedup.encoding import (
+    METHODS,
+    Encoded,
+    Encodings,
+    PackedNames,
+    Recipe,
+    encode,
+    network_method,
+)
 from tests.stored import features_of, hashes_of, origin_of
 
 RECIPE = Recipe(METHODS["phash"])
@@ -61,7 +69,7 @@ def test_columns_that_do_not_go_together() -> None:
         with pytest.raises(error, match=message):
             Encodings(names, rows, origin)
     wide = Encodings(["a"], np.zeros((1, 6), np.uint8), replace(origin, count=42))
-    assert wide["a"] == "0" * 12
+    assert wide["a"] == "0" * 11
 
 
 def test_a_differing_origin_says_in_what() -> None:
@@ -73,6 +81,16 @@ def test_a_differing_origin_says_in_what() -> None:
     )
     other = replace(origin_of("cnn"), weights="0123")
     assert "weights" in origin_of("cnn").differences(other)
+
+
+def test_how_many_features_only_the_network_knows() -> None:
+    recipe = Recipe(network_method(lambda images: images.mean((1, 2)), image_size=8))
+    image = np.full((9, 9, 3), 200, np.uint8)
+    encodings = Encodings.collect(encode([("a", image), ("b", image)], recipe), recipe)
+    assert (recipe.origin.count, encodings.origin.count) == (None, 3)
+    assert recipe.origin.differences(encodings.origin) == ""
+    other = Encodings.from_map({"a": [1, 2]}, recipe.origin)
+    assert encodings.origin.differences(other.origin) == "expected count 3, got 2"
 
 
 def test_packed_names_are_a_list() -> None:

@@ -17,13 +17,14 @@ CHOSEN = (
     *((1, 1), (1, 2), (3, 2), (8, 8), (8, 9), (9, 8), (32, 32), (31, 33), (127, 129), (128, 128)),
     *((1, 2000), (2000, 1), (33, 1000), (1000, 33), (512, 512), (513, 511), (640, 480), (480, 640)),
     *((100, 201), (100, 202), (64, 160), (64, 161), (7, 5000), (5000, 7), (5000, 40), (900, 1500)),
+    *((1700, 700), (1200, 450), (2000, 385)),
     *((3, 100_000), (100_000, 3), (1, 30_000), (30_000, 1), (256, 256), (257, 256), (255, 700)),
 )
 
 
-def picture(rng: np.random.Generator, height: int, width: int) -> Pixels:
-    """RGB or grey; noise, or of two values, which overshoots most."""
-    shape = (height, width, 3)[: 3 if rng.random() < 0.6 else 2]
+def picture(rng: np.random.Generator, height: int, width: int, grey: bool = False) -> Pixels:
+    """Noise, or of two values, which overshoots most."""
+    shape = (height, width, 3)[: 2 if grey else 3]
     pixels = rng.integers(0, 256, shape, np.uint8)
     return np.where(pixels > 127, 255, 0).astype(np.uint8) if rng.random() < 0.3 else pixels
 
@@ -46,7 +47,7 @@ def rgb(pixels: Pixels) -> Pixels:
 def program(size: tuple[int, int], capacity=CAPACITY):
     planner = CPU.planner(size, "pillow13", capacity)
     pixels = jax.ShapeDtypeStruct((planner.buffer_size,), np.uint8)
-    run = jax.jit(partial(CPU.map_resized, lambda images: images, size=size))
+    run = jax.jit(partial(CPU.map_resized, lambda images: images, size, capacity, None))
     return run.lower(*CPU.arguments(pixels, planner)).compile()
 
 
@@ -81,13 +82,15 @@ class Call:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_equals_pillow(size: tuple[int, int]) -> None:
-    """Chosen and random sizes, in the order in which they come, in as many calls as they need."""
+    """Chosen and random sizes, RGB and grey, in any order, in as many calls as they need."""
     rng = np.random.default_rng(size)
     call = Call(size)
-    shapes = [*CHOSEN, *np.exp(rng.uniform(0, np.log(1200), (400, 2))).astype(int).tolist()]
+    random = np.exp(rng.uniform(0, np.log(1200), (400, 2))).astype(int).tolist()
+    shapes = [(*shape, grey) for shape in CHOSEN for grey in (False, True)]
+    shapes += [(*shape, number % 3 == 0) for number, shape in enumerate(random)]
     checked = 0
-    for height, width in [*rng.permutation(shapes).tolist(), (0, 0)]:
-        image = picture(rng, height, width)
+    for height, width, grey in [*rng.permutation(shapes).tolist(), (0, 0, 0)]:
+        image = picture(rng, height, width, bool(grey))
         if height and call.add(image):
             continue
         for found, expected in zip(call.resized(), call.images, strict=True):
@@ -105,8 +108,8 @@ def test_equals_pillow(size: tuple[int, int]) -> None:
 def test_horizontal_first_always(profile: str) -> None:
     rng = np.random.default_rng(0)
     call = Call((32, 32), profile)
-    for shape in ((700, 100), (701, 33), (90, 100)):
-        assert call.add(picture(rng, *shape))
+    for number, shape in enumerate(((700, 100), (701, 33), (90, 100), (1700, 700))):
+        assert call.add(picture(rng, *shape, grey=number % 2 == 1))
     for found, image in zip(call.resized(), call.images, strict=True):
         np.testing.assert_array_equal(found, rgb(pillow(image, (32, 32), profile)))
 

@@ -1,6 +1,7 @@
-"""`resize` and `resize_padded` equal the installed Pillow."""
+"""`resize` equals the installed Pillow."""
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,105 +38,6 @@ def pillow_in_order(image, size, vertical_first):
     return pillow(pillow(image, half), size)
 
 
-def plans(shapes, size, bucket, **options):
-    each = [jimage.plan_resize(*shape, size, bucket=bucket, **options) for shape in shapes]
-    return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
-
-
-def padded_batch(rng, images, bucket, packed=False):
-    """The images in the corner of a bucket full of stale bytes, or packed at its start."""
-    batch = rng.integers(0, 256, (len(images), *bucket, *images[0].shape[2:]), dtype=np.uint8)
-    for slot, image in zip(batch, images, strict=True):
-        if packed:
-            slot.reshape(-1)[: image.size] = image.reshape(-1)
-        else:
-            slot[: image.shape[0], : image.shape[1]] = image
-    return batch
-
-
-def true_shapes(rng, bucket, number):
-    """Random sizes that fit a bucket, the smallest and the largest among them."""
-    rest = [tuple(int(rng.integers(1, side + 1)) for side in bucket) for _ in range(number - 2)]
-    return [(1, 1), bucket, *rest]
-
-
-# bucket, target, channels, images
-CASES = [
-    ((4, 4), (32, 32), 3, 64),
-    ((4, 4), (3, 2), 1, 64),
-    ((4, 640), (8, 9), 3, 64),
-    ((640, 4), (9, 8), 1, 64),
-    ((7, 28), (1, 1), 3, 64),
-    ((28, 7), (64, 5), 1, 64),
-    ((48, 64), (8, 9), 3, 192),
-    ((48, 64), (32, 32), 3, 128),
-    ((64, 48), (100, 70), 3, 64),
-    ((64, 48), (48, 64), 1, 64),
-    ((96, 96), (224, 224), 3, 48),
-    ((112, 160), (8, 8), 3, 128),
-    ((112, 160), (13, 1), 1, 128),
-    ((112, 160), (32, 32), 1, 128),
-    ((256, 256), (32, 32), 3, 96),
-    ((256, 256), (8, 9), 3, 96),
-    ((256, 256), (256, 256), 3, 32),
-    ((512, 640), (32, 32), 3, 48),
-    ((512, 640), (8, 8), 1, 64),
-    ((512, 640), (224, 224), 3, 16),
-    ((640, 128), (32, 32), 3, 64),
-    ((1280, 96), (8, 9), 1, 64),
-    ((96, 1280), (8, 9), 3, 64),
-    ((5120, 4), (32, 32), 3, 64),
-    ((4, 5120), (32, 32), 3, 64),
-    ((5120, 40), (32, 32), 1, 32),
-    ((40, 6144), (32, 32), 3, 32),
-    ((10240, 28), (3, 2), 3, 16),
-    ((4096, 3072), (32, 32), 3, 2),
-]
-
-
-def test_there_are_two_thousand_cases():
-    assert sum(images for *_, images in CASES) >= 2000
-
-
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize(("bucket", "size", "channels", "number"), CASES)
-def test_padded_images_equal_pillow(bucket, size, channels, number, packed):
-    rng = np.random.default_rng([*bucket, *size, channels])
-    shapes = true_shapes(rng, bucket, number)
-    for first in (False, True):
-        chosen = [s for s in shapes if jimage.vertical_first(*s, size) == first]
-        if not chosen:
-            continue
-        images = [random_image(rng, *shape, channels) for shape in chosen]
-        resized = jimage.resize_padded(
-            padded_batch(rng, images, bucket, packed),
-            plans(chosen, size, bucket),
-            size,
-            vertical_first=first,
-            packed=packed,
-        )
-        for image, ours in zip(images, np.asarray(resized), strict=True):
-            np.testing.assert_array_equal(ours, pillow(image, size), str(image.shape))
-
-
-@pytest.mark.parametrize("first", [False, True])
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize(("bucket", "size", "channels", "number"), CASES[:20:3])
-def test_matrix_products_equal_pillow(bucket, size, channels, number, packed, first):
-    rng = np.random.default_rng([*bucket, *size, channels])
-    shapes = true_shapes(rng, bucket, 8)
-    images = [random_image(rng, *shape, channels) for shape in shapes]
-    resized = jimage.resize_padded(
-        padded_batch(rng, images, bucket, packed),
-        plans(shapes, size, bucket, block=32),
-        size,
-        vertical_first=first,
-        packed=packed,
-    )
-    for image, ours in zip(images, np.asarray(resized), strict=True):
-        np.testing.assert_array_equal(ours, pillow_in_order(image, size, first), str(image.shape))
-
-
 # shape without the batch, target
 SHAPES = [
     ((1, 1, 3), (8, 9)),
@@ -166,6 +68,29 @@ def test_resize_equals_pillow(shape, size):
     )
 
 
+@pytest.mark.parametrize("form", ["gpu", "tpu"])
+@pytest.mark.parametrize(("shape", "size"), [*SHAPES[::2], ((300, 1100, 3), (40, 8))])
+def test_forms_of_accelerators_equal_pillow(shape, size, form, monkeypatch):
+    monkeypatch.setenv("JAXDEDUP_FORM", form)
+    rng = np.random.default_rng(shape)
+    images = np.stack([random_image(rng, *shape[:2], len(shape[2:]) * 2 + 1) for _ in range(9)])
+    expected = np.stack([pillow(image, size) for image in images])
+    np.testing.assert_array_equal(jimage.resize(images, size), expected)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
+def test_the_form_is_that_of_the_platform_lowered_for(platform):
+    shape = jax.ShapeDtypeStruct((4, 50, 70, 3), np.uint8)
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+    per_shard = jax.shard_map(
+        lambda x: jimage.resize(x, (8, 9)), mesh=mesh, in_specs=P("batch"), out_specs=P("batch")
+    )
+    for function in (lambda x: jimage.resize(x, (8, 9)), per_shard):
+        text = jax.export.export(jax.jit(function), platforms=[platform])(shape).mlir_module()
+        assert ("stablehlo.dot_general" in text) == (platform == "tpu")
+        assert ("stablehlo.gather" in text) == (platform in ("cuda", "rocm"))
+
+
 @pytest.mark.parametrize("profile", ["pillow13", "pillow9", "pillow6"])
 @pytest.mark.parametrize("shape", [(200, 60, 3), (60, 200, 3), (97, 97, 3), (140, 90)])
 def test_pass_order_of_each_profile(profile, shape):
@@ -185,13 +110,7 @@ def test_the_pass_order_shows():
     assert (np.asarray(new) != np.asarray(old)).any()
 
 
-@pytest.mark.parametrize("block", [1, 32])
-def test_transformations_change_nothing(block, monkeypatch):
-    planned = jimage.plan_resize
-    monkeypatch.setattr(
-        "jaxdedup.image._resize.plan_resize",
-        lambda *args, **options: planned(*args, **options, block=block),
-    )
+def test_transformations_change_nothing():
     images = np.random.default_rng(0).integers(0, 256, (8, 50, 70, 3), dtype=np.uint8)
     expected = np.stack([pillow(image, (32, 32)) for image in images])
 
@@ -217,39 +136,29 @@ def test_transformations_change_nothing(block, monkeypatch):
         np.testing.assert_array_equal(result, expected, name)
 
 
-def test_one_trace_serves_all_sizes_of_a_bucket():
-    rng, bucket, size, traces = np.random.default_rng(0), (48, 64), (8, 9), []
+@pytest.mark.parametrize("form", ["gpu", "tpu"])
+def test_transformations_of_accelerators_forms(form, monkeypatch):
+    monkeypatch.setenv("JAXDEDUP_FORM", form)
+    images = np.random.default_rng(0).integers(0, 256, (4, 50, 70, 3), dtype=np.uint8)
+    expected = np.stack([pillow(image, (8, 9)) for image in images])
 
-    @jax.jit
-    def resize(images, weights):
-        traces.append(images.shape)
-        return jimage.resize_padded(images, weights, size, vertical_first=False)
+    def resize(x):
+        return jimage.resize(x, (8, 9))
 
-    for _ in range(10):
-        shapes = true_shapes(rng, bucket, 4)
-        resize(np.zeros((4, *bucket, 3), np.uint8), plans(shapes, size, bucket))
-    assert traces == [(4, 48, 64, 3)]
-
-
-def test_a_shared_plan_equals_a_stacked_one():
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (3, 48, 64), dtype=np.uint8)
-    shared = jimage.plan_resize(45, 60, (8, 9), bucket=(48, 64))
-    stacked = jax.tree.map(lambda a: np.stack([a] * 3), shared)
-    results = [
-        jimage.resize_padded(images, weights, (8, 9), vertical_first=False)
-        for weights in (shared, stacked)
-    ]
-    np.testing.assert_array_equal(*results)
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharded = jax.device_put(images, NamedSharding(mesh, P("batch")))
+    per_shard = jax.shard_map(resize, mesh=mesh, in_specs=P("batch"), out_specs=P("batch"))
+    np.testing.assert_array_equal(jax.jit(jax.vmap(resize))(images), expected)
+    np.testing.assert_array_equal(jax.jit(per_shard)(sharded), expected)
 
 
-@pytest.mark.parametrize("block", [1, 32])
-def test_nothing_is_64_bit_floating_point(block):
-    weights = jimage.plan_resize(480, 640, (32, 32), block=block)
+@pytest.mark.parametrize("form", ["", "gpu", "tpu"])
+def test_nothing_is_64_bit_floating_point(form, monkeypatch):
+    monkeypatch.setenv("JAXDEDUP_FORM", form)
     with jax.enable_x64(True):
-        jaxpr = jax.make_jaxpr(
-            lambda x, w: jimage.resize_padded(x, w, (32, 32), vertical_first=False)
-        )(np.zeros((1, 480, 640, 3), np.uint8), weights)
+        jaxpr = jax.make_jaxpr(lambda x: jimage.resize(x, (32, 32)))(
+            np.zeros((1, 480, 640, 3), np.uint8)
+        )
     assert "f64" not in str(jaxpr)
 
 

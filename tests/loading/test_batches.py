@@ -81,7 +81,7 @@ def test_each_item_exactly_once(count: int, num_workers: int) -> None:
 def test_damaged_image_leaves_its_place() -> None:
     """A place that was reserved when the size was known, and then could not be filled."""
 
-    def decode_into(item, allocate) -> Pixels:
+    def decode_into(item, allocate, admit) -> Pixels:
         pixels = allocate(item.shape)
         if item[0, 0] == 1:
             raise DecodeError("breaks off")
@@ -94,7 +94,7 @@ def test_damaged_image_leaves_its_place() -> None:
 
 
 def test_batch_of_damaged_images_alone_is_not_processed() -> None:
-    def decode_into(item, allocate) -> Pixels:
+    def decode_into(item, allocate, admit) -> Pixels:
         allocate((9, 9))
         raise DecodeError("breaks off")
 

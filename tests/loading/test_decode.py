@@ -7,13 +7,14 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.loading import DecodeError, _decode, as_image, decode
+from jaxdedup.loading import DecodeError, _decode, as_image, decode, image_size
 from tests.pictures import Pixels, crops
 
 
@@ -162,13 +163,29 @@ def test_refused_files(kind: str, tmp_path: Path) -> None:
         decode(make(tmp_path / "image.png"))
 
 
+def test_a_pipe_in_the_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Swapped at the last moment: what has been opened is looked at, and nobody waits for it."""
+    path = write(tmp_path / "image.png", PNG)
+    opened = os.open
+
+    def swap_and_open(file: Any, *arguments: Any, **options: Any) -> int:
+        path.unlink()
+        os.mkfifo(path)
+        return opened(file, *arguments, **options)
+
+    monkeypatch.setattr("os.open", swap_and_open)
+    with pytest.raises(DecodeError, match=r"^is not a regular file$"):
+        decode(path)
+    assert image_size(path) is None
+
+
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "image.png", PNG)
 
     def refuse(*_: object) -> None:  # root may read everything: the system's refusal is played
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(DecodeError, match=r"^permission denied$"):
         decode(path)
 
@@ -190,7 +207,7 @@ def test_file_that_fails() -> None:
 
 def test_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 33 * 47 // 2 - 1)
-    with pytest.raises(DecodeError, match=r"DecompressionBombError.*exceeds limit"):
+    with pytest.raises(DecodeError, match=r"^has more pixels than the limit: .*exceeds limit"):
         decode(PNG)
 
 
@@ -261,3 +278,45 @@ def test_threads(tmp_path: Path) -> None:
     assert len(results) == 40
     for pixels in results:
         np.testing.assert_array_equal(pixels, picture())
+
+
+def jpeg_441() -> bytes:
+    """A JPEG whose luma is sampled 1×4, which simplejpeg's table of samplings lacks."""
+    grey = Image.linear_gradient("L").resize((64, 64))
+    content = bytearray(saved(Image.merge("RGB", [grey] * 3), "JPEG", subsampling=0))
+    content[content.index(b"\xff\xc0") + 11] = 0x14
+    return bytes(content)
+
+
+def test_pillow_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    np.testing.assert_array_equal(decode(jpeg_441()), as_imagededup_sees(jpeg_441()))
+    content = saved(picture(), "JPEG")
+    for name in ("decode_jpeg_header", "decode_jpeg"):
+        with monkeypatch.context() as patch:
+            patch.setattr(_decode.simplejpeg, name, lambda *_, **__: {}[6])
+            np.testing.assert_array_equal(decode(content), as_imagededup_sees(content))
+            np.testing.assert_array_equal(
+                decode(content, draft_size=(999, 999)), as_imagededup_sees(content)
+            )
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError(6), "is damaged"),
+        (OSError("image file is truncated"), "is damaged: image file is truncated"),
+        (SyntaxError("broken PNG file\n(chunk)"), "is damaged: broken PNG file (chunk)"),
+        (MemoryError(), "takes more memory than there is"),
+        (ValueError("x" * 1000), "is damaged: " + "x" * 200),
+    ],
+)
+def test_reasons_are_for_users(
+    error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(_decode, "image_pixels", fail)
+    with pytest.raises(DecodeError) as told:
+        decode(PNG)
+    assert str(told.value) == reason

@@ -40,8 +40,7 @@ def test_recursive(folder: Path) -> None:
     assert listed(str(folder), recursive=True) == sorted(TOP + BELOW)
 
 
-@pytest.mark.parametrize("recursive", [False, True])
-def test_links(tmp_path: Path, recursive: bool) -> None:
+def test_links(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "sub").mkdir()
     links = {"link": "file", "dangling": "nowhere", "round": "and round", "and round": "round"}
@@ -50,7 +49,42 @@ def test_links(tmp_path: Path, recursive: bool) -> None:
     (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)
     # A link to a file is a file, and so is, until it is opened, one to nothing.
-    assert listed(tmp_path, recursive=recursive) == sorted(["file", *links])
+    assert listed(tmp_path) == sorted(["file", *links])
+    # Linked folders are passed over, and named.
+    source = Folder(tmp_path, recursive=True)
+    told = {name: item.reason for name, item in source if isinstance(item, Unreadable)}
+    assert source.names == sorted(["file", *links])
+    assert list(told) == ["up", "sub/up"]
+    assert all("is a link to a folder" in reason for reason in told.values())
+    assert len(source) == len(list(source))
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    disk, photos = tmp_path / "disk", tmp_path / "photos"
+    for path in (disk / "x.png", disk / "deep" / "y.png", photos / "real" / "z.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for name, target in {"a": "real", "loop": ".", "nas": disk, "nas again": disk}.items():
+        (photos / name).symlink_to(target, target_is_directory=True)
+    (disk / "back").symlink_to(photos, target_is_directory=True)
+    (disk / "dangling").symlink_to("nowhere", target_is_directory=True)
+    source = Folder(photos, recursive=True, follow_links=True)
+    # Each real folder by its own path, where it has one.
+    assert source.names == ["nas/dangling", "nas/deep/y.png", "nas/x.png", "real/z.png"]
+    assert len(list(source)) == 4
+
+
+def test_stamps_know_one_file_by_its_paths(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    os.link(tmp_path / "a", tmp_path / "hard")
+    (tmp_path / "soft").symlink_to("a")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    source = Folder(tmp_path)
+    files = {name: (stamp := source.stamp(name)) and stamp.file for name in source.names}
+    assert files["a"] == files["hard"] == files["soft"] != files["b"]
+    assert files["pipe"] is files["dangling"] is source.stamp("gone") is None
 
 
 def test_empty_folder(tmp_path: Path) -> None:

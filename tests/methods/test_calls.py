@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.encoding import METHODS
+from jaxdedup.encoding import METHODS, Recipe
 from jaxdedup.loading import Folder
-from jaxdedup.methods import AHash, DHash, PHash
+from jaxdedup.methods import DHash, PHash
 from tests.pictures import crops
 from tests.pillow_hashes import HASHES
 
@@ -50,7 +50,7 @@ def test_file_wins_over_array(encoder: DHash, folder: Path) -> None:
 def test_images_of_two_gigabytes_are_refused(encoder: DHash) -> None:
     """Offsets into a place are 32 bits wide."""
     vast = np.broadcast_to(np.uint8(0), (27_000, 27_000, 3))  # of one byte
-    with pytest.raises(ValueError, match="has 27000×27000 pixels: padded, 2³¹ bytes or more"):
+    with pytest.raises(ValueError, match="has 27000×27000 pixels, more than can be resized"):
         encoder.encode_image(image_array=vast)
 
 
@@ -97,7 +97,7 @@ def test_bomb_is_refused_with_a_warning(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert encoder.encode_images(folder) == {}
     assert encoder.skipped.keys() == {f"{i}.png" for i in range(6)}
-    assert "DecompressionBombError" in caplog.text
+    assert "has more pixels than the limit" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["missing", "0.png", None, 7])
@@ -130,7 +130,7 @@ def test_recursive_names(encoder: DHash, folder: Path) -> None:
 def test_file_that_vanishes(encoder: DHash, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def count_then_delete(source: Folder) -> int:
         count = length(source)
-        (folder / "3.png").unlink()
+        (folder / "3.png").unlink(missing_ok=True)
         return count
 
     length = Folder.__len__
@@ -183,9 +183,7 @@ def test_iterable_that_raises(encoder: DHash, error: type[BaseException]) -> Non
     assert not _threads()
 
 
-def test_interrupted_consumer_leaves_no_threads(
-    encoder: DHash, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_consumer_leaves_no_threads(encoder: DHash) -> None:
     taken = 0
 
     def endless() -> Iterator[np.ndarray]:
@@ -196,7 +194,7 @@ def test_interrupted_consumer_leaves_no_threads(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxdedup.encoding._device._rows", interrupt)
+    encoder.recipe = Recipe(replace(METHODS["dhash"], compute=interrupt))
     with pytest.raises(KeyboardInterrupt):
         encoder.encode_batch(endless())
     assert not _threads()
@@ -224,7 +222,7 @@ WRONG_SETTINGS = [
     ({"batch_size": 0}, ValueError, "batch_size to be at least 1, got 0"),
     ({"num_workers": -1}, ValueError, "num_workers to be at least 1, got -1"),
     ({"batch_size": 1.5}, TypeError, "batch_size to be an integer, got 1.5"),
-    ({"formats": "mp4"}, TypeError, "collection of suffixes, got 'mp4'"),
+    ({"formats": "mp4"}, TypeError, "list of suffixes, got 'mp4'"),
 ]
 
 
@@ -239,31 +237,6 @@ def test_wrong_settings(settings: dict, error: type, message: str) -> None:
 def test_progress(verbose: bool, folder: Path, capfd: pytest.CaptureFixture) -> None:
     DHash(verbose).encode_images(folder)
     assert ("6/6" in capfd.readouterr().err) == verbose
-
-
-def test_programs_are_few(tmp_path: Path) -> None:
-    """Ragged sizes, ragged tails and bad files compile a program a bucket, and none twice."""
-    traces = 0
-
-    def counting(luma: np.ndarray) -> np.ndarray:
-        nonlocal traces
-        traces += 1
-        return METHODS["ahash"].compute(luma)
-
-    class Counted(AHash):
-        method = replace(METHODS["ahash"], compute=counting)
-
-    sizes = [(h, w) for h in range(33, 40) for w in range(57, 64)]
-    for i, (h, w) in enumerate(sizes):
-        Image.fromarray(crops(1, h, w, 3)[0]).save(tmp_path / f"{i}.png")
-        (tmp_path / f"{i}.bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    encoder = Counted(verbose=False, batch_size=16)
-    first = encoder.encode_images(tmp_path)
-    assert len(first) == len(sizes)
-    assert 1 <= traces <= 6
-    traces = 0
-    assert encoder.encode_images(tmp_path) == first
-    assert traces == 0
 
 
 def test_hamming_distance() -> None:

@@ -175,8 +175,8 @@ def test_wrong_settings(settings: dict, error: type, message: str) -> None:
 
 
 WRONG_MODELS = {
-    "not reduced": (lambda x: x, r"got \({count}, 8, 8, 3\)"),
-    "one number an image": (lambda x: x.mean((1, 2, 3)), r"got \({count},\)"),
+    "not reduced": (lambda x: x, r"got \(\1, 8, 8, 3\)"),
+    "one number an image": (lambda x: x.mean((1, 2, 3)), r"got \(\1,\)"),
     "one row in all": (lambda x: x.mean((0, 1)), r"got \(8, 3\)"),
     "a row too many": (lambda x: jnp.zeros((len(x) + 1, 5)), "got"),
     "a scalar": (jnp.sum, r"got \(\)"),
@@ -188,27 +188,24 @@ def test_model_of_another_shape(kind: str, tmp_path: Path) -> None:
     model, got = WRONG_MODELS[kind]
     encoder = CNN(model=model, image_size=8, verbose=False)
     (tmp_path / "a.png").write_bytes(file_of(PICTURES[0]))
-    calls = [
-        (1, lambda: encoder.encode_image(image_array=PICTURES[0])),
-        (1, lambda: encoder.encode_images(tmp_path)),
-        (4, lambda: encoder.encode_batch(PICTURES[:3])),
-    ]
-    for count, call in calls:
-        message = rf"expected feature rows of shape \({count}, D\) from the model, "
-        with pytest.raises(ValueError, match=message + got.format(count=count)):
+    message = r"expected feature rows of shape \((\d), D\) from the model, "
+    for call in (
+        lambda: encoder.encode_image(image_array=PICTURES[0]),
+        lambda: encoder.encode_images(tmp_path),
+        lambda: encoder.encode_batch(PICTURES[:3]),
+    ):
+        with pytest.raises(ValueError, match=message + got):
             call()
 
 
 def test_repr() -> None:
     encoder = CNN(False, dtype="bfloat16", batch_size=7, formats=["cr2"], draft=True)
     assert repr(encoder) == (
-        "CNN(verbose=False, profile='pillow13', batch_size=7, num_workers=None, "
-        "formats=('cr2',), draft=True, weights=None, dtype='bfloat16')"
+        "CNN(verbose=False, batch_size=7, formats=('cr2',), draft=True, dtype='bfloat16')"
     )
     assert repr(eval(repr(encoder))) == repr(encoder)
     own = repr(CNN(model=means, image_size=(9, 7)))
-    assert own.endswith(f"model={means!r}, preprocess=None, image_size=(9, 7))")
-    assert "weights" not in own
+    assert own == f"CNN(model={means!r}, image_size=(9, 7))"
 
 
 # --- bad files
@@ -240,7 +237,7 @@ def test_names_never_shift(batch_size: int, tmp_path: Path) -> None:
 
 def test_mobilenet_names_never_shift(mobilenet: CNN) -> None:
     alone = [mobilenet.encode_image(image_array=picture) for picture in PICTURES[:3]]
-    for bad in range(4):
+    for bad in (0, 2):  # each position with a small network, above
         sources = [file_of(picture) for picture in PICTURES[:3]]
         expected = alone.copy()
         sources.insert(bad, BAD[bad % 2])
@@ -270,7 +267,7 @@ import numpy as np
 from jaxdedup.encoding import network_method
 from jaxdedup.methods import CNN
 folder, names = sys.argv[1], json.loads(sys.argv[2])
-for batch_size in (1, 2, 7, 64):
+for batch_size in (1, 7):
     encoder = CNN(verbose=False, batch_size=batch_size)
     encodings = encoder.encode_images(folder)
     assert list(encodings) == names
@@ -289,7 +286,7 @@ def test_batch_size_does_not_matter(mobilenet: CNN, tmp_path: Path) -> None:
     arrays = [mobilenet.encode_image(image_array=picture) for picture in pictures]
     expected = np.concatenate(arrays)
     assert (np.ptp(expected, axis=0) > 1e-3).mean() > 0.5
-    found = {size: np.load(tmp_path / f".{size}.npy") for size in (1, 2, 7, 64)}
+    found = {size: np.load(tmp_path / f".{size}.npy") for size in (1, 7)}
     found["array"] = np.concatenate(mobilenet.encode_batch(pictures))
     found["file"] = np.concatenate([mobilenet.encode_image(tmp_path / name) for name in names])
     for way, features in found.items():

@@ -189,7 +189,7 @@ def test_one_device_shares_a_batch_among_the_cores(pixels, keras, tmp_path):
     code = """
 import sys
 import jax, numpy as np
-from jaxdedup import _cores
+from jaxdedup.devices import _cores
 from jaxdedup.mobilenet import features, load_params, modeling
 
 _cores.core_count = lambda: 3

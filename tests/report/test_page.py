@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from jaxdedup import cli
+from jaxdedup.duplicates import find_matches
+from jaxdedup.encoding import METHODS, Encodings, Recipe
 from jaxdedup.report import save_report, show_duplicates
 from tests.pictures import crops
 
@@ -167,13 +169,85 @@ def test_thumbnails(reference_images: Path, tmp_path: Path) -> None:
             thumbnail.load()
             assert thumbnail.size == (int(attributes["width"]), int(attributes["height"]))
             assert max(thumbnail.size) <= 480
-        with Image.open(reference_images / name) as image:
+        with Image.open(reference_images / name) as opened:
+            image = ImageOps.exif_transpose(opened)
             assert f"{name}{image.width} × {image.height} · " in page.groups[0]
             factor = min(480 / max(image.size), 1)
             np.testing.assert_allclose(
                 thumbnail.size, [max(side * factor, 1) for side in image.size], atol=1
             )
     assert page.groups[0].count("can’t be loaded") == len(names) - len(images)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_thumbnails_stand_upright(orientation: int, tmp_path: Path) -> None:
+    cells = np.random.default_rng(0).integers(0, 256, (3, 6, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in ("a.jpg", "b.jpg"):
+        Image.fromarray(cells).resize((192, 96), Image.Resampling.NEAREST).save(
+            tmp_path / name, exif=exif
+        )
+    save_report(tmp_path / "p.html", clique(["a.jpg", "b.jpg"], 0), tmp_path)
+    page = read(tmp_path / "p.html")
+    with Image.open(tmp_path / "a.jpg") as opened:
+        expected = ImageOps.exif_transpose(opened)
+    for image in page.attributes("img"):
+        data = (image["src"] or "").partition(",")[2]
+        with Image.open(io.BytesIO(base64.b64decode(data))) as thumbnail:
+            assert thumbnail.size == expected.size
+            difference = np.asarray(thumbnail, float) - np.asarray(expected, float)
+            assert np.abs(difference).mean() < 5
+    assert f"a.jpg{expected.width} × {expected.height}" in page.groups[0]
+
+
+def test_matches_give_the_page_of_their_map(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = np.zeros((60, 8), np.uint8)
+    rows[:, :4] = 1 << rng.integers(0, 8, (60, 4))  # copies, near ones, and chains
+    names = [f"{n}.png" for n in rng.permutation(60)]
+    encodings = Encodings(names, rows, Recipe(METHODS["phash"]).origin)
+    for threshold in (0, 2, 4):
+        matches = find_matches(encodings, threshold=threshold)
+        save_report(tmp_path / "map.html", matches.to_dict(scores=True), tmp_path)
+        save_report(tmp_path / "matches.html", matches, tmp_path)
+        assert (tmp_path / "map.html").read_text() == (tmp_path / "matches.html").read_text()
+
+
+def test_very_many_copies(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
+    names = [f"{n}.png" for n in range(200_000)]
+    hashes = np.zeros((len(names), 8), np.uint8)
+    matches = find_matches(Encodings(names, hashes, Recipe(METHODS["phash"]).origin))
+    save_report(tmp_path / "p.html", matches, tmp_path, images_per_group=2)
+    text = (tmp_path / "p.html").read_text()
+    assert "200,000 images" in text
+    assert "and 189,998 more, not named here" in text
+    assert len(text) < 2_000_000
+
+
+def test_a_link_is_no_copy(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    (tmp_path / "link.png").symlink_to("b.png")
+    names = ["a.png", "b.png", "link.png"]
+    save_report(tmp_path / "p.html", clique(names, 0), tmp_path)
+    (group,) = read(tmp_path / "p.html").groups
+    assert group.count("the same file as") == 1
+    assert "the same file as b.png" in group
+
+
+def test_what_changes_midway_costs_that_image_only(tmp_path: Path) -> None:
+    names = ["file.png", "gone.png", "pipe.png", "folder.png", "text.png"]
+    Image.new("RGB", (8, 8)).save(tmp_path / "file.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "text.png").write_text("no image")
+    save_report(tmp_path / "p.html", clique(names, 0), tmp_path)
+    page = read(tmp_path / "p.html")
+    assert [image["alt"] for image in page.attributes("img")] == ["file.png"]
+    for reason in ("does not exist", "is not a regular file", "is a folder", "of a known format"):
+        assert reason in page.groups[0]
 
 
 def test_a_missing_image_is_shown_as_such(tmp_path: Path) -> None:

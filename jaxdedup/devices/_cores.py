@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdedup.runtime import core_count as core_count
+from jaxdedup.runtime import core_count
 
 
 def is_on_one_cpu(tree: Any) -> bool:

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdedup import _programs
-from jaxdedup._programs import WideProgram
+from jaxdedup.devices import WideProgram, _programs
 
 
 class Counting:

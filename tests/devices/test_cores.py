@@ -33,9 +33,9 @@ CODE = """
 import json
 import jax, numpy as np
 import jaxdedup
-from jaxdedup import _cores
+from jaxdedup.devices import _cores
 from jaxdedup.hashing import _method
-from tests.hashing.test_cores import CASES, METHODS
+from tests.devices.test_cores import CASES, METHODS
 from tests.pictures import crops
 
 assert jax.device_count() == 1

@@ -1,0 +1,53 @@
+"""What goes to standard output, whatever that is, and whatever files are called."""
+
+import os
+import sys
+from contextlib import suppress
+
+from jaxdedup.runtime import ESCAPING, escaped, octal
+
+
+def prepare_output() -> None:
+    """Names that the character set of standard output lacks are written all the same."""
+    if hasattr(sys.stdout, "reconfigure"):  # neither a notebook's nor a closed one
+        sys.stdout.reconfigure(errors=ESCAPING)
+
+
+def refuse_closed_output() -> None:
+    """ValueError where the result would go nowhere."""
+    if sys.stdout is None:
+        raise ValueError("expected --output FILE, as standard output is closed")
+
+
+def give(text: str, names: str = "") -> None:
+    """Write to standard output.
+
+    Args:
+        text: with names that :func:`printable` gave.
+        names: ``"raw"`` for names as they are, byte for byte.
+    """
+    if names == "raw" and hasattr(sys.stdout, "buffer"):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(text))
+        return
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # a notebook's, which can't be told how to treat them
+        sys.stdout.write("".join(c if c.isprintable() or c == "\n" else octal(c) for c in text))
+
+
+def printable(name: str, is_raw: bool) -> str:
+    """A name on its line; or as it is, for lines that end in NUL."""
+    return name if is_raw else escaped(name)
+
+
+def tell(text: str) -> None:
+    """Write a line to standard error, if there is one."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
+
+
+def discard_output() -> None:
+    """Lest the interpreter try to flush it once more, at its end."""
+    with suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

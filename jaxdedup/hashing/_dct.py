@@ -1,0 +1,233 @@
+"""The low frequencies of an image, as exact numbers that can be ordered.
+
+"Greater than the median" is a question about order, and order is decided exactly here: the DCT
+basis is held in fixed point, in which equal numbers stay equal, and the sums over it are exact
+integers. A floating-point DCT leaves noise where a symmetric image has coefficients of exactly
+zero, and noise decides those bits.
+"""
+
+from functools import cache
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+Array = Any  # JAX's, traced or not, or NumPy's
+
+_FRACTION_BITS = 32
+# 33 bits and a sign are five signed digits of 7 bits. A sum of 256 products of a folded pixel, at
+# most 4·255, and such a digit stays below 2²⁴: float32 holds it exactly, whatever the order.
+_DIGIT_BITS = 7
+_DIGITS = 5
+_TERMS = 256
+_LOW_BITS = _DIGIT_BITS * (_DIGITS - 1)
+_MOST_BYTES = 2**27  # of a table of the basis; long before it, int32 would hold the sums
+
+
+class Exact(NamedTuple):
+    """Numbers ``high·2²⁸ + low`` with 0 <= low < 2²⁸, both ``int32[...]``."""
+
+    high: Array
+    low: Array
+
+
+class Frequencies(NamedTuple):
+    """Coefficients ``[..., n²]`` of a 2-D DCT, the DC first.
+
+    Attributes:
+        values: in the order of the parities of their two frequencies.
+        places: int64[n²]: where each of them, row by row, is among the values.
+    """
+
+    values: Exact
+    places: NDArray[np.int64]
+
+
+def low_frequencies(luma: Array, count: int) -> Frequencies:
+    """The 2-D DCT-II of ``uint8[..., N, N]``, its ``count`` lowest frequencies along each axis.
+
+    A common factor apart, which no comparison sees.
+    """
+    pixels = luma.astype(np.float32)
+    parts = []
+    # Even frequencies see the sum of an image and its mirror image, odd ones the difference, so
+    # that a quarter of the image is enough for each kind.
+    for rows, basis in zip(_fold(pixels, -2), _quarter_bases(luma.shape[-1], count), strict=True):
+        for quarter, columns in zip(_fold(rows, -1), basis, strict=True):
+            parts.append(_multiply(quarter.reshape(*luma.shape[:-2], -1), columns))
+    space = luma.__array_namespace__()
+    values = Exact(*(space.concatenate(list(part), axis=-1) for part in zip(*parts, strict=True)))
+    return Frequencies(values, _places(count))
+
+
+def row_frequencies(luma: Array, count: int) -> Exact:
+    """The DCT-II of each row, its frequencies 1 to n: ``uint8[..., R, N]`` to ``[..., R, n]``."""
+    return _multiply(luma.astype(np.float32), _row_basis(luma.shape[-1], count))
+
+
+def compare_to_median(values: Exact, among: Exact) -> tuple[Array, Array]:
+    """Which values are greater than the median of some, and which are equal to it.
+
+    Args:
+        values: ``[..., V]``.
+        among: ``[..., N]``; where N is even, the median is the mean of the middle two.
+
+    Returns:
+        Two of ``bool[..., V]``.
+    """
+    ordered = _sorted(among)
+    count = among.high.shape[-1]
+    middle = (count - 1) // 2, count // 2
+    median = _doubled(*(Exact(*(x[..., i : i + 1] for x in ordered)) for i in middle))
+    high, low = _doubled(values, values)
+    equal_high = high == median.high
+    greater = (high > median.high) | (equal_high & (low > median.low))
+    return greater, equal_high & (low == median.low)
+
+
+def compare_to_mean(values: Exact) -> Array:
+    """Which of ``[..., V]`` are greater than their mean: ``bool[..., V]``."""
+    count = values.high.shape[-1]
+    # V·c − Σc, in two steps of 14 bits each for the low part.
+    low, middle = values.low & 0x3FFF, values.low >> 14
+    differences = [
+        count * part - part.sum(axis=-1, keepdims=True, dtype=np.int32)
+        for part in (low, middle, values.high)
+    ]
+    rest = differences[1] + (differences[0] >> 14)
+    high = differences[2] + (rest >> 14)
+    low_bits = (differences[0] & 0x3FFF) | (rest & 0x3FFF)
+    return (high > 0) | ((high == 0) & (low_bits > 0))
+
+
+def refuse_large_basis(side: int, count: int) -> None:
+    """ValueError where the tables of :func:`low_frequencies` would be too large."""
+    if 5 * (side * count) ** 2 > _MOST_BYTES:
+        raise ValueError(
+            f"expected {count}×{count} frequencies of {side}×{side} pixels to have a table of at "
+            f"most {_MOST_BYTES >> 20} MB, got {5 * (side * count) ** 2 >> 20} MB"
+        )
+
+
+def _sorted(x: Exact) -> Exact:
+    if isinstance(x.high, np.ndarray):
+        whole = np.sort(x.high.astype(np.int64) << _LOW_BITS | x.low, axis=-1)
+        low = whole & ((1 << _LOW_BITS) - 1)
+        return Exact((whole >> _LOW_BITS).astype(np.int32), low.astype(np.int32))
+    return Exact(*lax.sort((x.high, x.low), num_keys=2))
+
+
+def _doubled(a: Exact, b: Exact) -> Exact:
+    low = a.low + b.low
+    return Exact(a.high + b.high + (low >> _LOW_BITS), low & ((1 << _LOW_BITS) - 1))
+
+
+def _fold(x: Array, axis: int) -> tuple[Array, Array]:
+    """The sum and the difference of the first half of an axis and the mirrored second half."""
+    space = x.__array_namespace__()
+    length = x.shape[axis]
+    x = space.moveaxis(x, axis, -1)
+    first, second = x[..., : -(-length // 2)], x[..., ::-1][..., : length // 2]
+    if length % 2:  # the middle stands alone
+        second = space.concatenate([second, space.zeros_like(x[..., :1])], axis=-1)
+    return tuple(space.moveaxis(half, -1, axis) for half in (first + second, first - second))
+
+
+def _multiply(pixels: Array, columns: NDArray[np.float32]) -> Exact:
+    """Exact ``[..., T] @ [T, M]``, of which each number is digits side by side: ``[T, 5·M]``."""
+    total: Any = 0
+    with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
+        for t in range(0, len(columns), _TERMS):
+            some = pixels[..., t : t + _TERMS] @ columns[t : t + _TERMS]
+            total = total + some.astype(np.int32)
+    sums = total.reshape(*total.shape[:-1], _DIGITS, -1)
+    low = carry = sums[..., 0, :] * 0
+    for k in range(_DIGITS - 1):
+        digit = sums[..., k, :] + carry
+        low = low + ((digit & (2**_DIGIT_BITS - 1)) << (k * _DIGIT_BITS))
+        carry = digit >> _DIGIT_BITS
+    return Exact(sums[..., _DIGITS - 1, :] + carry, low)
+
+
+@cache
+def _quarter_bases(side: int, count: int) -> tuple[tuple[NDArray[np.float32], ...], ...]:
+    """By the parities of both frequencies: twice the 2-D basis as digits, ``[pixels, 5·M]``."""
+    # 2 cos(a) cos(b) = cos(a + b) + cos(a − b), both a multiple of π/2N.
+    cosines = _cosines(side)
+    angle = np.outer(np.arange(count), 2 * np.arange(-(-side // 2)) + 1)
+
+    def quarter(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        a, b = rows.T[:, None, :, None], columns.T[None, :, None, :]
+        basis = cosines[(a + b) % (4 * side)] + cosines[(a - b) % (4 * side)]
+        return _digits(basis.reshape(-1, rows.shape[0] * columns.shape[0]))
+
+    return tuple(tuple(quarter(angle[i::2], angle[j::2]) for j in (0, 1)) for i in (0, 1))
+
+
+@cache
+def _places(count: int) -> NDArray[np.int64]:
+    number = np.arange(count**2).reshape(count, count)
+    return np.argsort(np.concatenate([number[i::2, j::2].ravel() for i in (0, 1) for j in (0, 1)]))
+
+
+@cache
+def _row_basis(side: int, count: int) -> NDArray[np.float32]:
+    angle = np.outer(2 * np.arange(side) + 1, np.arange(1, count + 1))
+    return _digits(_cosines(side)[angle % (4 * side)])
+
+
+def _digits(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+    """``int64[T, M]`` as ``float32[T, 5·M]``, the least digits first."""
+    rest, half = numbers, 1 << (_DIGIT_BITS - 1)
+    digits = []
+    for _ in range(_DIGITS):
+        digit = (rest + half) % (2 * half) - half
+        rest = (rest - digit) >> _DIGIT_BITS
+        digits.append(digit)
+    if rest.any():
+        raise ValueError("the DCT basis does not fit its digits")
+    return np.concatenate(digits, axis=1).astype(np.float32)
+
+
+@cache
+def _cosines(side: int) -> NDArray[np.int64]:
+    """``cos(πj/2N)`` in fixed point, j < 4N: what is equal by any identity is so to the last bit.
+
+    2cos(πj/2N) = ζʲ + ζ⁻ʲ, where ζ is a root of unity of order 4N. Up to half the degree of its
+    minimal polynomial, the cyclotomic one, these are independent over the rationals: they are
+    rounded. All others are sums and differences of them, by that polynomial.
+    """
+    polynomial = _cyclotomic(4 * side).tolist()
+    half = len(polynomial) // 2
+    rounded = np.rint(np.cos(np.pi * np.arange(half) / (2 * side)) * 2.0**_FRACTION_BITS)
+    cosines = [int(value) for value in rounded]
+    middle = sum(polynomial[half - k] * cosines[k] for k in range(1, half))
+    cosines.append(-(2 * middle + polynomial[half] * cosines[0]) // 2)
+    for j in range(half + 1, 2 * side + 1):
+        terms = zip(polynomial[:-1], range(j - 2 * half, j), strict=True)
+        cosines.append(-sum(factor * cosines[abs(k)] for factor, k in terms))
+    return np.array(cosines + cosines[2 * side - 1 : 0 : -1])
+
+
+def _cyclotomic(order: int) -> NDArray[np.int64]:
+    """The coefficients of the cyclotomic polynomial, a palindrome."""
+    primes = [p for p in range(2, order + 1) if order % p == 0 and all(p % q for q in range(2, p))]
+    degree = order
+    for p in primes:
+        degree -= degree // p
+    # The product of (1 − x^(order/d))^μ(d) over all products d of primes, as a power series.
+    series = np.zeros(degree + 1, np.int64)
+    series[0] = 1
+    for chosen in product((False, True), repeat=len(primes)):
+        step = order // prod(p for p, is_chosen in zip(primes, chosen, strict=True) if is_chosen)
+        if sum(chosen) % 2:
+            for k in range(step, degree + 1):
+                series[k] += series[k - step]
+        else:
+            for k in range(degree, step - 1, -1):
+                series[k] -= series[k - step]
+    return series

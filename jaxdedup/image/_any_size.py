@@ -1,0 +1,165 @@
+"""How images of any sizes are resized together, on each platform."""
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _packed, _steps
+from ._luma import weigh_channels
+from ._profiles import Profile
+
+Size = tuple[int, int]
+_ACCELERATOR_CAPACITIES = (  # bytes and images
+    (4 << 20, 16),
+    (64 << 20, 128),
+    (512 << 20, 16),
+    (2**31 - 1, 1),
+)
+_MOST_TILED = 256  # outputs an axis, of the kernel
+
+
+class PackedForm(NamedTuple):
+    """How images of any sizes are resized on a platform.
+
+    Attributes:
+        capacities: of a call, ascending; a program each.
+        common: which of them is for most images; others are for single ones.
+        planner: from ``(size, profile, capacity)`` to what plans the calls.
+        turns: whether that takes ``turned`` too, for each image to be followed by its transpose.
+        arguments: from a flat buffer and its planner to what the program takes.
+        map_resized: from a function, the planner's size and capacity, the profile of luma or None,
+            and those arguments, to the function's results of all images, resized: to luma
+            ``uint8[K, h, w]``, or ``uint8[K, h, w, 3]`` without a profile.
+    """
+
+    capacities: tuple[Any, ...]
+    common: int
+    planner: Callable[..., Any]
+    turns: bool
+    arguments: Callable[[NDArray[np.uint8], Any], tuple[Any, ...]]
+    map_resized: Callable[..., Any]
+
+
+class _Planner:
+    """Plans call after call, each with a planner of its own."""
+
+    def __init__(self, capacity: tuple[int, int], new: Callable[[], Any]) -> None:
+        self.capacity = capacity
+        self._new = new
+        self.clear()
+
+    @property
+    def buffer_size(self) -> int:
+        return self.capacity[0]
+
+    def clear(self) -> None:
+        self.call = self._new()
+
+    def add(self, offset: int, height: int, width: int, channels: int) -> bool:
+        return bool(self.call.add(offset, height, width, channels))
+
+
+def _cpu() -> PackedForm:
+    def map_resized(
+        function: Any,
+        size: Size,
+        capacity: Any,
+        luma: Profile | None,
+        pixels: Any,
+        tables: _packed.Tables,
+    ) -> jax.Array:
+        def finish(images: jax.Array) -> Any:
+            return function(images if luma is None else weigh_channels(images, luma))
+
+        return _packed.map_resized(finish, pixels, tables, size)
+
+    return PackedForm(
+        (_packed.COMMON, _packed.LARGE),
+        0,
+        _packed.Planner,
+        True,
+        lambda pixels, planner: (pixels, planner.tables()),
+        map_resized,
+    )
+
+
+def _fewer(capacity: tuple[int, int], size: Size) -> tuple[int, int]:
+    """Where images are resized to something large, a call has room for half as many."""
+    pixels, images = capacity
+    return pixels, max(1, images // 2) if max(size) > 64 else images
+
+
+def _gpu() -> PackedForm:
+    def room_of(capacity: tuple[int, int], size: Size) -> _steps.Capacity:
+        share = 24 if capacity != _ACCELERATOR_CAPACITIES[-1] else 8  # strips need more weights
+        return _steps.capacity(*_fewer(capacity, size), size, share)
+
+    def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
+        room = room_of(capacity, size)
+        return _Planner(capacity, lambda: _steps.Planner(size, room, profile=profile))
+
+    def map_resized(
+        function: Any,
+        size: Size,
+        capacity: tuple[int, int],
+        luma: Profile | None,
+        pixels: Any,
+        tables: Any,
+    ) -> Any:
+        room = room_of(capacity, size)
+        return function(_steps.resize_flat(pixels, tables, size, room, luma=luma))
+
+    def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
+        return pixels, planner.call.tables()
+
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
+
+
+def _tpu(walk: Any) -> PackedForm:
+    def room_of(capacity: tuple[int, int], size: Size) -> Any:
+        slabs = 128 if capacity != _ACCELERATOR_CAPACITIES[-1] else 320  # strips need more weights
+        return walk.capacity(*_fewer(capacity, size), slabs)
+
+    def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
+        room = room_of(capacity, size)
+        return _Planner(capacity, lambda: walk.Planner(size, room, profile=profile))
+
+    def map_resized(
+        function: Any,
+        size: Size,
+        capacity: tuple[int, int],
+        luma: Profile | None,
+        tiles: Any,
+        tables: Any,
+    ) -> Any:
+        room = room_of(capacity, size)
+        return function(walk.resize_tiles(tiles, tables, size, room, luma=luma))
+
+    def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
+        room = room_of(planner.capacity, (1, 1))
+        tiles = _packed.untouched((room.chunks * room.tiles, 32, 128, 3), np.uint8)
+        walk.write_tiles(pixels, planner.call.placements(), tiles)
+        return tiles, planner.call.tables()
+
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
+
+
+def packed_form(platform: str, size: Size = (1, 1), device: jax.Device | None = None) -> PackedForm:
+    """The form of a platform, as JAX names it, for a target size; and of a device of it.
+
+    The environment variable ``JAXDEDUP_FORM`` puts another platform's form on the CPU, slowly, for
+    a look at its bits: ``gpu`` or ``accelerator``, and ``tpu``.
+    """
+    if platform == "cpu":
+        asked = os.environ.get("JAXDEDUP_FORM", "")
+        platform = {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"}.get(asked, platform)
+    if platform == "tpu" and max(size) <= _MOST_TILED:
+        from . import _walk  # Pallas takes a while to import, and only TPUs need it
+
+        if device is None or device.platform == "cpu" or _walk.runs_on(device):
+            return _tpu(_walk)
+    return _cpu() if platform == "cpu" else _gpu()

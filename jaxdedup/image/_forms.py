@@ -1,0 +1,98 @@
+"""The resize of images of one size on accelerators. A program is for that size.
+
+- `resize_gathered` suits GPUs, whose compilers make one kernel of a pass: gather, product and sum.
+- `resize_planes` suits TPUs, which multiply matrices. A few images at a time, so that what is in
+  between stays in fast memory.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from ._fixed_point import round_sums
+from ._lanczos import windows
+from ._limbs import LIMBS, ZERO_POINT, join, limbs
+
+_BLOCK = 128  # outputs of a product: in a wider one most weights would be zero
+_MOST_TOGETHER = 8  # images of a step
+_OUTPUTS_A_STEP = 1024  # along an axis: steps of more take ever longer to compile
+
+
+def resize_gathered(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, by a gather in each pass."""
+
+    def resize_rows(x: jax.Array) -> jax.Array:
+        batch, rows, columns, channels = x.shape
+        resized = _gather(x.reshape(batch * rows, columns, channels), size[1])
+        return resized.reshape(batch, rows, size[1], channels)
+
+    def resize_columns(x: jax.Array) -> jax.Array:
+        batch, rows, columns, channels = x.shape
+        resized = _gather(x.reshape(batch, rows, columns * channels), size[0])
+        return resized.reshape(batch, size[0], columns, channels)
+
+    if vertical_first:
+        return resize_rows(resize_columns(images))
+    return resize_columns(resize_rows(images))
+
+
+def _gather(x: jax.Array, outputs: int) -> jax.Array:
+    """``uint8[N, L, M]`` to ``uint8[N, outputs, M]``."""
+    first, _, fixed = windows(x.shape[1], outputs)
+    shape = (x.shape[0], outputs, x.shape[2], fixed.shape[1])
+    batch, _, lane, tap = (lax.broadcasted_iota(jnp.int32, shape, axis) for axis in range(4))
+    at = batch, first[None, :, None, None] + tap, lane
+    pixels = x.at[at].get(mode="clip", wrap_negative_indices=False).astype(jnp.int32)
+    return round_sums(jnp.sum(pixels * fixed[None, :, None], axis=-1, dtype=jnp.int32))
+
+
+def resize_planes(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, by products of matrices, plane by plane."""
+    batch, height, width, channels = images.shape
+    axes = ((1, size[0]), (2, size[1])) if vertical_first else ((2, size[1]), (1, size[0]))
+
+    def resize_step(planes: jax.Array) -> jax.Array:
+        for axis, outputs in axes:
+            planes = _multiply(planes, axis, outputs)
+        return planes
+
+    most = max(1, min(_MOST_TOGETHER, _OUTPUTS_A_STEP // max(size)))
+    together = next(count for count in range(most, 0, -1) if batch % count == 0)
+    planes = images.transpose(0, 3, 1, 2)  # a TPU's own layout
+    planes = planes.reshape(batch // together, together * channels, height, width)
+    resized = lax.map(resize_step, planes)
+    return resized.reshape(batch, channels, *size).transpose(0, 2, 3, 1)
+
+
+def _multiply(x: jax.Array, axis: int, outputs: int) -> jax.Array:
+    """Contract an axis of ``uint8[N, H, W]``."""
+    first, stop, fixed = windows(x.shape[axis], outputs)
+    x = (x.astype(jnp.int32) - ZERO_POINT).astype(jnp.int8)
+    blocks = []
+    for block in range(0, outputs, _BLOCK):
+        rows = slice(block, block + _BLOCK)
+        dense = _dense(first[rows], stop[rows], fixed[rows])
+        weights = jnp.asarray(np.concatenate(limbs(dense), axis=1), jnp.int8)
+        inputs = lax.slice_in_dim(x, int(first[block]), int(stop[rows][-1]), axis=axis)
+        product = jnp.einsum(
+            ("nlw,lo->now", "nhl,lo->nho")[axis - 1],
+            inputs,
+            weights,
+            preferred_element_type=jnp.int32,
+        )
+        total = join(jnp.split(product, LIMBS, axis=axis))
+        correction = np.expand_dims(ZERO_POINT * dense.sum(axis=0, dtype=np.int32), (0, 3 - axis))
+        blocks.append(round_sums(total + correction))
+    return jnp.concatenate(blocks, axis=axis)
+
+
+def _dense(
+    first: NDArray[np.int32], stop: NDArray[np.int32], fixed: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """``int32[inputs, outputs]`` of windows, from the first's first input to the last's last."""
+    dense = np.zeros((stop[-1] - first[0], len(first)), np.int32)
+    output, tap = np.nonzero(np.arange(fixed.shape[1]) < (stop - first)[:, None])
+    dense[first[output] - first[0] + tap, output] = fixed[output, tap]
+    return dense

@@ -1,0 +1,48 @@
+"""Files that are opened without waiting for anybody."""
+
+import errno
+import os
+import stat
+from typing import BinaryIO
+
+from ._arguments import Path
+
+# Opening a pipe waits for its writer, a terminal for its line. Windows has neither flag nor wait.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, and nothing else: never a pipe, a device or a folder.
+
+    What a path is may change between two looks. This looks at what it has opened, and opens without
+    waiting, so that a pipe in the place of a file can hold nobody up.
+
+    Raises:
+        OSError: it is not a regular file, or can't be opened.
+
+    Example:
+        >>> open_regular(os.curdir)
+        Traceback (most recent call last):
+        ...
+        IsADirectoryError: [Errno 21] is a folder: '.'
+    """
+    try:
+        number = os.open(path, _FLAGS)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _not_regular(path) from None
+        raise
+    try:
+        mode = os.fstat(number).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder", os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise _not_regular(path)
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def _not_regular(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "is not a regular file", os.fspath(path))

@@ -1,0 +1,140 @@
+"""Whichever path serves, the rows are the same, and programs are few.
+
+Programs are counted by JAX's own events, in processes of their own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START = """
+import json, sys
+import jax
+programs = 0
+def count(event, seconds, **_):
+    global programs
+    programs += event.endswith("backend_compile_duration")
+jax.monitoring.register_event_duration_secs_listener(count)
+import numpy as np
+from PIL import Image
+from jaxdedup.encoding import METHODS, Encodings, Recipe, encode
+from jaxdedup.loading import Folder
+
+def hashes(method, profile="pillow13", items=None, **options):
+    recipe = Recipe(METHODS[method], profile)
+    return dict(Encodings.collect(encode(items or Folder(sys.argv[1]), recipe, **options), recipe))
+
+found = {}
+"""
+END = """
+import threading
+for thread in threading.enumerate():
+    if thread.name == "jaxdedup-compile":
+        thread.join()
+print(json.dumps([found, programs]))
+"""
+
+
+def run(code: str, folder: Path, **variables: str) -> Any:
+    """What the code has found, and how many programs were compiled."""
+    code = START + code + END
+    done = subprocess.run(
+        [sys.executable, "-c", code, os.fspath(folder)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **variables},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def expected(reference_hashes: Any, method: str, profile: str = "pillow13") -> dict[str, str]:
+    rows = reference_hashes[profile].items()
+    return {name: row[method] for name, row in rows if row[method] is not None}
+
+
+def test_few_images_need_no_program(reference_images: Path, reference_hashes: Any) -> None:
+    found, programs = run(
+        'for m in ("phash", "ahash", "dhash", "whash"): found[m] = hashes(m)', reference_images
+    )
+    assert programs == 0
+    for method, rows in found.items():
+        assert rows == expected(reference_hashes, method)
+
+
+def test_one_program_serves_all_sizes(reference_images: Path, reference_hashes: Any) -> None:
+    code = 'for m in ("phash", "ahash", "dhash", "whash"): found[m] = hashes(m)'
+    found, programs = run(code, reference_images, JAXDEDUP_FORM="program")
+    assert programs == 4
+    for method, rows in found.items():
+        assert rows == expected(reference_hashes, method)
+
+
+@pytest.mark.parametrize("profile", ["pillow9", "pillow6"])
+def test_profiles(reference_images: Path, reference_hashes: Any, profile: str) -> None:
+    """As far as files are decoded as they were then: by another decoder of JPEG and WEBP."""
+    code = f'found = hashes("phash", {profile!r})'
+    found, programs = run(code, reference_images, JAXDEDUP_FORM="program")
+    assert programs == 1
+    for name, row in expected(reference_hashes, "phash", profile).items():
+        if profile == "pillow9" or not name.endswith((".jpg", ".webp", "named_png.png")):
+            assert found[name] == row, name
+
+
+def test_a_pillow_that_resizes_otherwise_is_noticed(
+    reference_images: Path, reference_hashes: Any
+) -> None:
+    code = """
+resize = Image.Image.resize
+def falsified(self, size, *arguments):
+    pixels = np.asarray(resize(self, size, *arguments)).copy()
+    pixels[0, 0] ^= 1
+    return Image.fromarray(pixels)
+Image.Image.resize = falsified
+found = hashes("ahash")
+"""
+    found, programs = run(code, reference_images)
+    assert programs == 1
+    assert found == expected(reference_hashes, "ahash")
+
+
+def test_many_images_are_worth_a_program(reference_images: Path) -> None:
+    """It is compiled in the background, and takes over when it is there."""
+    code = """
+from skimage import data
+picture = data.astronaut().repeat(2, axis=0).repeat(2, axis=1)
+images = [picture[n % 7 :, n % 50 :] for n in range(80)]
+
+class Stream:  # eighty of a thousand images, as far as anybody knows
+    def __iter__(self):
+        return iter(enumerate(images))
+
+    def __length_hint__(self):
+        return 1000
+
+found["alone"] = [hashes("phash", items=[(n, images[n])])[n] for n in range(0, 80, 8)]
+rows = hashes("phash", items=Stream())
+found["together"] = [rows[n] for n in range(0, 80, 8)]
+found["count"] = len(rows)
+"""
+    found, programs = run(code, reference_images)
+    assert programs == 1
+    assert found["together"] == found["alone"]
+    assert found["count"] == 80
+
+
+def test_every_device_takes_whole_batches(reference_images: Path, reference_hashes: Any) -> None:
+    code = """
+jax.config.update("jax_num_cpu_devices", 4)
+found = [hashes("ahash", batch_size=3), len(jax.local_devices())]
+"""
+    found, programs = run(code, reference_images, JAXDEDUP_FORM="program")
+    assert found == [expected(reference_hashes, "ahash"), 4]
+    assert programs == 4
