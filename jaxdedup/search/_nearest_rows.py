@@ -19,6 +19,7 @@ from ._words import where
 
 _GROUPS = 2**9  # of rows
 _UNDECIDED = 2**20  # rows to hold
+_LEAST = np.finfo(np.float32).min  # but for −∞, the product of a row that is left out
 
 
 def nearest_rows(
@@ -50,7 +51,7 @@ class _Search:
     def __init__(self, features: Features, corpus: Features, k: int, slack: np.float32) -> None:
         self.nearest = Nearest(len(features), k, np.float32(np.inf))
         self._by_product = Nearest(len(features), k, np.float32(np.inf))
-        self._reach = np.full(len(features), np.finfo(np.float32).min)  # of products that count
+        self._reach = np.full(len(features), _LEAST)  # of products that count
         self._features, self._corpus = features, corpus
         self._k, self._slack = k, slack
         self._undecided: list[Found] = []
@@ -59,7 +60,8 @@ class _Search:
         """Takes in a tile; for each query the tiles come in the order of the rows."""
         queries = slice(tile.query, tile.query + len(tile.products))
         if tile.row == 0:
-            self._reach[queries] = _kth_highest(tile.products, self._k) - self._slack
+            reach = _kth_highest(tile.products, self._k) - self._slack
+            self._reach[queries] = np.maximum(reach, _LEAST)
         query, row = where(tile.products >= self._reach[queries, None])
         found = Found(query + tile.query, row + tile.row, -tile.products[query, row])
         self._by_product.add(found)
@@ -92,7 +94,7 @@ def _kth_highest(products: NDArray[np.float32], k: int) -> NDArray[np.float32]:
     if in_each > 1:
         products = products[:, : in_each * groups].reshape(-1, in_each, groups).max(axis=1)
     if k > products.shape[1]:
-        return np.full(len(products), np.finfo(np.float32).min)
+        return np.full(len(products), _LEAST)
     return np.partition(products, -k, axis=1)[:, -k]
 
 

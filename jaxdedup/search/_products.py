@@ -40,11 +40,11 @@ def tiles(features: Features, corpus: Features, device: jax.Device) -> Iterator[
     few = len(queries) <= _FEW_QUERIES and not has_fast_matrix_products(device)
     rows = min(max(_PRODUCTS // max(1, len(queries)), _FEWEST_ROWS), _MOST_ROWS)
     count = max(1, _PRODUCTS // rows)
-    with ThreadPoolExecutor(core_count()) as pool, np.errstate(over="ignore", invalid="ignore"):
+    with ThreadPoolExecutor(core_count()) as pool:
         for start in range(0, len(corpus), rows):
             some = corpus[start : start + rows]
             products, squares = _multiply_on_each_core(queries if few else queries[:0], some, pool)
-            # The others are divided by their lengths beforehand, in float64.
+            # The others are divided by their lengths before they are multiplied, in float64.
             safe = (squares >= _SAFE_SQUARES[0]) & (squares <= _SAFE_SQUARES[1])
             inverse = np.reciprocal(np.sqrt(squares, where=safe, out=np.ones_like(squares)))
             unsafe = np.flatnonzero(~safe)
@@ -55,7 +55,8 @@ def tiles(features: Features, corpus: Features, device: jax.Device) -> Iterator[
                 part = queries[first : first + count]
                 if not few:
                     products = _multiply(part, some, device)
-                products *= inverse
+                with np.errstate(invalid="ignore"):
+                    products *= inverse
                 products[:, unsafe] = part @ unit.T
                 yield Tile(first, start, products)
 
@@ -93,4 +94,5 @@ def _multiply(queries: Features, rows: Features, device: jax.Device) -> NDArray[
     if has_fast_matrix_products(device):
         on_device = jax.device_put((queries, rows), device)
         return np.array(bound(*on_device, low_precision=True)[0])
-    return queries @ rows.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        return queries @ rows.T
