@@ -9,7 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .hashing import ahash, dhash, from_hex, hamming_distance, phash, to_bits, to_hex, whash
+    from .hashing import (
+        ahash,
+        dhash,
+        from_hex,
+        hamming_distance,
+        pdq,
+        phash,
+        to_bits,
+        to_hex,
+        whash,
+    )
 
 __version__ = "0.1.0"
 
@@ -18,6 +28,7 @@ __all__ = [
     "dhash",
     "from_hex",
     "hamming_distance",
+    "pdq",
     "phash",
     "to_bits",
     "to_hex",

@@ -1,7 +1,10 @@
 """``python -m jaxdedup``: the command line."""
 
 import os
+import signal
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 _INTERRUPTED = 130
 
@@ -9,20 +12,29 @@ _INTERRUPTED = 130
 def run() -> None:
     """Run the command line as a process: Ctrl-C ends it at any moment, with one line."""
     _open_the_standard_streams()
-    try:
-        from .cli import main  # takes a second, in which Ctrl-C may be pressed
+    # An exception in the middle of what is imported here, in a second or two, may crash it.
+    ordinary = signal.signal(signal.SIGINT, lambda *_: _leave("interrupted"))
+    from .cli import main
 
+    signal.signal(signal.SIGINT, ordinary)
+    try:
         code = main()
     except KeyboardInterrupt:
-        if sys.stderr is not None:
-            print("interrupted", file=sys.stderr)
-        code = _INTERRUPTED
-    if code == _INTERRUPTED:  # without waiting for threads that decode or compile
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        os._exit(code)
+        _leave("interrupted")
+    if code == _INTERRUPTED:
+        _leave("")
     sys.exit(code)
+
+
+def _leave(message: str) -> NoReturn:
+    """End at once, without waiting for threads that decode or compile."""
+    if message and sys.stderr is not None:
+        print(message, file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(_INTERRUPTED)
 
 
 def _open_the_standard_streams() -> None:

@@ -29,6 +29,7 @@ from .hashing import (
     Exact,
     HashMethod,
     block_sums,
+    checked_images,
     checked_power_of_two,
     checked_size,
     compare_to_mean,
@@ -356,15 +357,8 @@ def colorhash(images: ArrayLike, binbits: int = 3, *, profile: Profile = "pillow
         Array([  3, 128,   0,   0,   0,   0], dtype=uint8)
     """
     bits = checked_size(binbits, 8, "binbits", least=1)
-    images = jnp.asarray(images)
-    if images.dtype != jnp.uint8:
-        raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
-    if images.ndim < 2 or 0 in images.shape:
-        raise ValueError(
-            "expected images of shape [..., H, W, 3] or [..., H, W] without an empty axis, "
-            f"got {list(images.shape)}"
-        )
-    if images.ndim < 3 or images.shape[-1] != 3:
+    images, is_rgb = checked_images(images)
+    if not is_rgb:
         images = jnp.broadcast_to(images[..., None], (*images.shape, 3))
     pixels = images.shape[-3] * images.shape[-2]
     if pixels << bits >= 2**31:

@@ -29,9 +29,6 @@ def _files() -> dict[str, bytes]:
         file = io.BytesIO()
         (colour.convert("CMYK") if "CMYK" in name else colour).save(file, "JPEG", **options)
         files[name] = file.getvalue()
-    file = io.BytesIO()
-    colour.save(file, "TIFF", compression="tiff_lzw")
-    files["TIFF LZW"] = file.getvalue()
     return files
 
 

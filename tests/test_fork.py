@@ -9,7 +9,7 @@ import json, os, pickle, sys, warnings
 import numpy as np
 warnings.simplefilter("ignore")
 import jaxdedup
-from jaxdedup import encoding, image, methods, mobilenet, search
+from jaxdedup import encoding, image, imagehash, methods, mobilenet, search
 from jaxdedup.duplicates import find_matches
 from jaxdedup.methods import CNN, PHash
 
@@ -22,6 +22,9 @@ hasher = PHash(verbose=False)
 calls = {
     "phash": lambda: jaxdedup.phash(pixels),
     "whash": lambda: jaxdedup.whash(pixels),
+    "pdq": lambda: jaxdedup.pdq(pixels),
+    "imagehash.dhash": lambda: imagehash.dhash(pixels),
+    "colorhash": lambda: imagehash.colorhash(pixels),
     "to_bits": lambda: jaxdedup.to_bits(hashes),
     "hamming_distance": lambda: jaxdedup.hamming_distance(hashes, hashes),
     "resize": lambda: image.resize(pixels, (8, 8)),
@@ -77,6 +80,6 @@ def test_a_forked_process_is_right_or_says_so_at_once(reference_images: object) 
     assert done.returncode == 0, done.stderr
     before, here, after = json.loads(done.stdout)
     assert before == here
-    assert len(after) == 20
+    assert len(after) == 23
     for name, told in after.items():
         assert "'spawn' or 'forkserver'" in told, name

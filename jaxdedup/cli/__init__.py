@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from ._commands import encode, find, query, report
-from ._output import discard_output, prepare_output, tell
+from ._output import decoders_silenced, discard_output, prepare_output, tell
 from ._parser import make_parser, shortened
 
 _NOTHING_WRITTEN = 1
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             work = options.prepare(options)
         except (TypeError, ValueError, OSError) as error:  # what the user has got wrong
             parser.error(str(error))
-        code = int(work())
+        with decoders_silenced():
+            code = int(work())
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

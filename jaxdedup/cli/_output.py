@@ -2,9 +2,12 @@
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from jaxdedup.runtime import ESCAPING, escaped, octal
+
+_STANDARD_ERROR = 2
 
 
 def prepare_output() -> None:
@@ -45,6 +48,37 @@ def tell(text: str) -> None:
     """Write a line to standard error, if there is one."""
     if sys.stderr is not None:
         print(text, file=sys.stderr)
+
+
+@contextmanager
+def decoders_silenced() -> Iterator[None]:
+    """What decoders in C print about damaged files, and would tear the progress, goes nowhere.
+
+    What Python prints to standard error goes where it went.
+    """
+    if not _is_standard_error():
+        yield
+        return
+    ordinary = sys.stderr
+    ordinary.flush()
+    kept = os.dup(_STANDARD_ERROR)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with open(kept, "w", buffering=1, errors="backslashreplace") as sys.stderr:
+        os.dup2(nowhere, _STANDARD_ERROR)
+        os.close(nowhere)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, _STANDARD_ERROR)
+            sys.stderr = ordinary
+
+
+def _is_standard_error() -> bool:
+    try:
+        return sys.stderr.fileno() == _STANDARD_ERROR
+    except (AttributeError, OSError, ValueError):  # closed, a notebook's, a test's
+        return False
 
 
 def discard_output() -> None:

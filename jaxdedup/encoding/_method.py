@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxdedup import imagehash
-from jaxdedup.hashing import HashMethod, ahash_method, dhash_method, phash_method, whash_method
+from jaxdedup.hashing import (
+    HashMethod,
+    ahash_method,
+    dhash_method,
+    pdq_method,
+    phash_method,
+    whash_method,
+)
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,7 @@ _HASHES: dict[str, Callable[..., HashMethod]] = {
     "ahash": ahash_method,
     "dhash": dhash_method,
     "whash": whash_method,
+    "pdq": pdq_method,
     **{f"imagehash-{name}": make for name, make in imagehash.HASHES.items()},
 }
 

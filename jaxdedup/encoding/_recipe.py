@@ -150,7 +150,7 @@ class Recipe:
                 f"expected a profile among {', '.join(get_args(Profile))}, got {self.profile!r:.80}"
             )
         if isinstance(self.formats, str):
-            raise TypeError(f"expected formats as a list of suffixes, got {self.formats!r:.100}")
+            raise TypeError(f"expected formats as a collection of suffixes, got {self.formats!r}")
         if self.range not in get_args(Range):
             raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
         if self.draft and not self.method.size:

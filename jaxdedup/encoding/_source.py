@@ -60,9 +60,8 @@ def encode_source(
     """
     with _Store(cache, recipe) as store, ExitStack() as stack:
         known = store.reuse(source)
-        new = _Counted(
-            ((key, item) for key, item in source if key not in known), len(source) - len(known)
-        )
+        count = len(source) - len(known)
+        new = _Counted(((key, item) for key, item in source if key not in known), count)
         stream = encode(
             new,
             recipe,
@@ -71,7 +70,7 @@ def encode_source(
             max_pixels_in_flight=max_pixels_in_flight,
         )
         label = f"{progress}, {len(known):,} reused" if progress and known else progress
-        shown = watched(_kept(stream, store), label, len(source) - len(known))
+        shown = watched(_kept(stream, store), label, count)
         results = stack.enter_context(closing(_after(known, recipe, shown)))
         return Encodings.collect(results, recipe), len(known)
 

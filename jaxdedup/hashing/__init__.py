@@ -22,6 +22,7 @@ from ._dct import row_frequencies as row_frequencies
 from ._dhash import dhash as dhash
 from ._dhash import dhash_method as dhash_method
 from ._method import HashMethod as HashMethod
+from ._method import checked_images as checked_images
 from ._method import checked_power_of_two as checked_power_of_two
 from ._method import checked_size as checked_size
 from ._method import hash_images as hash_images
@@ -31,6 +32,10 @@ from ._packed import from_hex as from_hex
 from ._packed import hamming_distance as hamming_distance
 from ._packed import to_bits as to_bits
 from ._packed import to_hex as to_hex
+from ._pdq import PDQ as PDQ
+from ._pdq import pdq as pdq
+from ._pdq_host import pdq_method as pdq_method
+from ._pdq_host import pdq_on_host as pdq_on_host
 from ._phash import phash as phash
 from ._phash import phash_method as phash_method
 from ._whash import block_sums as block_sums
@@ -39,6 +44,7 @@ from ._whash import whash as whash
 from ._whash import whash_method as whash_method
 
 __all__ = [
+    "PDQ",
     "HashMethod",
     "ahash",
     "ahash_method",
@@ -47,6 +53,9 @@ __all__ = [
     "from_hex",
     "hamming_distance",
     "pack_bits",
+    "pdq",
+    "pdq_method",
+    "pdq_on_host",
     "phash",
     "phash_method",
     "to_bits",

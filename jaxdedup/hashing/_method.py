@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
@@ -85,6 +86,29 @@ def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
     return size
 
 
+def checked_images(images: ArrayLike) -> tuple[jax.Array, bool]:
+    """Images as an array, and whether they are RGB; TypeError or ValueError if they are no images.
+
+    For hashes that see images as they are, before any resize that would check them.
+
+    Example:
+        >>> checked_images(np.zeros((2, 4, 4), np.int32))
+        Traceback (most recent call last):
+        ...
+        TypeError: expected images of dtype uint8, got int32
+    """
+    refuse_fork()
+    images = jnp.asarray(images)
+    if images.dtype != jnp.uint8:
+        raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
+    if images.ndim < 2 or 0 in images.shape:
+        raise ValueError(
+            "expected images of shape [..., H, W, 3] or [..., H, W] without an empty axis, "
+            f"got {list(images.shape)}"
+        )
+    return images, images.ndim >= 3 and images.shape[-1] == 3
+
+
 def namespace(x: Array) -> Any:
     """``jax.numpy`` or ``numpy``."""
     return x.__array_namespace__()
@@ -158,6 +182,8 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
         return pack_bits(method.bits(luma))
 
     def _resize_grey(luma: jax.Array) -> jax.Array:
+        if luma.shape[-1] != 3:
+            return resize(luma, size, profile=profile)
         # One by one: a batch of grey images of width 3 would look like RGB.
         grey = luma.reshape(-1, *luma.shape[-2:])
         resized = jax.vmap(lambda image: resize(image, size, profile=profile))(grey)

@@ -36,6 +36,8 @@ from jaxdedup.runtime import Path, positive
 EncodingMap = Mapping[Any, Any]
 Choice = Keep | Callable[[list[Any]], Any]
 
+_DEFAULTS = (None, False, "clip")  # of settings that are told where they are set
+
 logger = logging.getLogger("jaxdedup")
 
 # Stack frames: _given, _matches, _find_duplicates or _find_removable, the public call, its caller.
@@ -121,6 +123,14 @@ class Encoder:
         return f"{type(self).__name__}({arguments})"
 
     def _settings(self) -> dict[str, Any]:
+        less_common = {
+            "background": self.recipe.background,
+            "range": self.recipe.range,
+            "max_pixels_in_flight": self.max_pixels_in_flight,
+            "follow_links": self.follow_links,
+            "frames": self.frames,
+        }
+        told = {name: value for name, value in less_common.items() if value not in _DEFAULTS}
         return {
             "verbose": self.verbose,
             "profile": self.recipe.profile,
@@ -128,11 +138,7 @@ class Encoder:
             "num_workers": self.num_workers,
             "formats": self.recipe.formats,
             "draft": self.recipe.draft,
-            "background": self.recipe.background,
-            "range": self.recipe.range,
-            "max_pixels_in_flight": self.max_pixels_in_flight,
-            "follow_links": self.follow_links,
-            "frames": self.frames,
+            **told,
         }
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Where output goes, what files are called, and how it ends."""
 
+import io
 import os
 import signal
 import subprocess
@@ -114,6 +115,20 @@ def test_whoever_reads_has_seen_enough(tmp_path: Path) -> None:
     done = command(f"jaxdedup find {corpus} --to-remove --quiet >/dev/full")
     assert done.returncode == 1
     assert done.stderr == b"jaxdedup: [Errno 28] No space left on device\n"
+
+
+def test_decoders_in_c_are_silent(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.linear_gradient("L").save(content, "TIFF", compression="tiff_lzw")
+    damaged = bytearray(content.getvalue())
+    damaged[8:40] = bytes(32)
+    for n in range(8):
+        damaged[8 + n] = 255
+        (tmp_path / f"{n}.tiff").write_bytes(damaged)
+    done = command(f"jaxdedup encode {tmp_path} 2>&1 >/dev/null")
+    lines = done.stdout.decode().replace("\r", "\n").split("\n")
+    assert not [line for line in lines if "tif:" in line or "LZW" in line or "TIFF" in line]
+    assert any("8 skipped" in line or "images encoded" in line for line in lines)
 
 
 def test_messages_are_short(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:

@@ -7,14 +7,15 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.encoding import METHODS, Bits, Method, Recipe, encode, network_method
-from jaxdedup.loading import Unreadable
+from jaxdedup.encoding import METHODS, Bits, Method, Recipe, _device, encode, network_method
+from jaxdedup.loading import Unreadable, load_batches
 from tests.encoding.test_draft import jpeg
 from tests.pictures import crops
 from tests.pillow_hashes import HASHES
@@ -22,6 +23,12 @@ from tests.pillow_hashes import HASHES
 RECIPE = Recipe(METHODS["dhash"])
 PICTURES = crops(12, 41, 57, 3)
 EXPECTED = [HASHES["dhash"](picture) for picture in PICTURES]
+
+
+def png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 def by_key(stream: Iterator[Any]) -> dict[Any, str]:
@@ -206,3 +213,39 @@ class Brighter:
 
     def __call__(self, luma: Any) -> Any:
         return luma.reshape(*luma.shape[:-2], -1)[..., : self.count] > 127
+
+
+def test_what_became_flat_is_told_once_a_stream(caplog: pytest.LogCaptureFixture) -> None:
+    art = Image.new("RGBA", (40, 40))
+    art.paste((0, 0, 0, 255), (5, 5, 20, 30))
+    unit = np.linspace(0, 1, 1600).reshape(40, 40)
+    items = [art, art, png(art), unit]
+    assert len(set(by_key(encode(enumerate(items), RECIPE)).values())) == 1
+    assert [message.split(" ", 3)[:2] for message in caplog.messages] == [
+        ["3", "images"],
+        ["1", "image"],
+    ]
+    caplog.clear()
+    recipe = replace(RECIPE, background="white", range="scale")
+    laid = Image.alpha_composite(Image.new("RGBA", art.size, "white"), art).convert("RGB")
+    scaled = np.floor(unit * 255 + 0.5).astype(np.uint8)
+    expected = by_key(encode(enumerate([laid, laid, laid, scaled]), RECIPE))
+    assert by_key(encode(enumerate(items), recipe)) == expected
+    assert len(set(expected.values())) == 2
+    assert not caplog.messages
+
+
+def test_the_bound_on_pixels_reaches_the_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds = []
+
+    def load(*arguments: Any, max_pixels_in_flight: int | None, **options: Any) -> Any:
+        bounds.append(max_pixels_in_flight)
+        return load_batches(*arguments, max_pixels_in_flight=max_pixels_in_flight, **options)
+
+    monkeypatch.setattr(_device, "load_batches", load)
+    items = [(n, png(Image.linear_gradient("L"))) for n in range(8)]
+    alone = by_key(encode(items, RECIPE, max_pixels_in_flight=1))
+    assert bounds == [1]
+    assert alone == by_key(encode(items, RECIPE))
+    with pytest.raises(ValueError, match="max_pixels_in_flight to be at least 1, got 0"):
+        encode(items, RECIPE, max_pixels_in_flight=0)

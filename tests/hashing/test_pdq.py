@@ -1,0 +1,110 @@
+"""PDQ equals pdqhash, in hash and quality; the array function wherever nothing is tied."""
+
+import json
+import logging
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import jaxdedup
+from jaxdedup import pdq
+from jaxdedup.encoding import METHODS, Encodings, Recipe, encode, oriented
+from jaxdedup.hashing import pdq_on_host
+from jaxdedup.loading import Folder, decode
+from tests.hashing.make_pdq import COUNT, Pixels, degenerate
+from tests.pictures import crops, crops_of_any_size
+
+STORED = dict(np.load(Path(__file__).with_name("pdq.npz")))
+FILES = json.loads(
+    (Path(__file__).parents[1] / "data" / "reference" / "imagehash_and_pdq.json").read_text()
+)["hashes"]
+RECIPE = Recipe(METHODS["pdq"])
+
+
+@pytest.fixture(scope="module")
+def natural() -> list[Pixels]:
+    return crops_of_any_size(COUNT)
+
+
+def test_natural_crops(natural: list[Pixels]) -> None:
+    found = [pdq_on_host(image) for image in natural]
+    np.testing.assert_array_equal([np.packbits(bits) for bits, _, _ in found], STORED["natural"])
+    assert [quality for _, quality, _ in found] == STORED["natural_quality"].tolist()
+    assert sum(tied for *_, tied in found) == 12
+
+
+def test_degenerate_images() -> None:
+    """Nearly all of them are tied: the reference's rounding noise is ours, too."""
+    found = [pdq_on_host(image) for image in degenerate()]
+    np.testing.assert_array_equal([np.packbits(bits) for bits, _, _ in found], STORED["degenerate"])
+    assert [quality for _, quality, _ in found] == STORED["degenerate_quality"].tolist()
+    assert sum(tied for *_, tied in found) > 0
+
+
+def test_reference_files(reference_images: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "jaxdedup"):
+        found = Encodings.collect(encode(Folder(reference_images), RECIPE), RECIPE)
+    for name, row in FILES.items():
+        assert found.get(name) == (row["pdq"] if row else None), name
+        if row:
+            assert pdq_on_host(decode(reference_images / name))[1] == row["pdq_quality"], name
+    assert "pdq: a tie, redone in the order of the reference" in caplog.messages
+
+
+def test_array_function_where_nothing_is_tied() -> None:
+    images = crops_of_any_size(COUNT)[:4]  # a shape is a program
+    for place, image in enumerate(images):
+        found = pdq(image)
+        assert not found.tied
+        np.testing.assert_array_equal(found.hash, STORED["natural"][place])
+        assert int(found.quality) == STORED["natural_quality"][place]
+
+
+def test_array_function_says_what_is_tied() -> None:
+    cases = list(zip(degenerate(), STORED["degenerate"], strict=True))
+    for image, row in cases[::4]:
+        found = pdq(image)
+        assert found.tied or (np.asarray(found.hash) == row).all()
+        assert not found.tied or pdq_on_host(image)[2]
+
+
+def test_every_way_gives_the_same() -> None:
+    images = crops(8, 150, 210, 3)
+    expected = pdq(images)
+    bits = np.stack([np.packbits(pdq_on_host(image)[0]) for image in images])
+    np.testing.assert_array_equal(expected.hash, bits)
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))
+    sharded = jax.device_put(images, NamedSharding(mesh, PartitionSpec("batch")))
+    for found in (jax.jit(pdq)(images), jax.vmap(pdq)(images), jax.jit(pdq)(sharded)):
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+    two_axes = pdq(images.reshape(2, 4, *images.shape[1:]))
+    np.testing.assert_array_equal(two_axes.hash.reshape(8, 32), expected.hash)
+    jax.tree.map(
+        np.testing.assert_array_equal, pdq(images[..., 0]), pdq(np.stack([images[..., 0]] * 3, -1))
+    )
+
+
+def test_turned_images() -> None:
+    image = crops(2, 100, 170, 3)[1]
+    recipe = Recipe(oriented(METHODS["pdq"]))
+    (row,) = Encodings.collect(encode([(0, image)], recipe), recipe).rows
+    turned = [
+        x for y in (image, image.swapaxes(0, 1)) for x in (y, y[::-1], y[:, ::-1], y[::-1, ::-1])
+    ]
+    expected = np.concatenate(
+        [np.packbits(pdq_on_host(np.ascontiguousarray(x))[0]) for x in turned]
+    )
+    np.testing.assert_array_equal(row, expected)
+
+
+def test_arguments() -> None:
+    with pytest.raises(TypeError, match="dtype uint8, got float32"):
+        pdq(np.zeros((8, 8), np.float32))
+    with pytest.raises(ValueError, match=r"got \[0, 8\]"):
+        pdq(np.zeros((0, 8), np.uint8))
+    with pytest.raises(ValueError, match="fewer sizes of pdq, got 'pdq-16'"):
+        jaxdedup.encoding.method_named("pdq-16")
+    assert METHODS["pdq"].row.threshold == 31
