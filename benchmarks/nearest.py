@@ -46,19 +46,23 @@ def data(kind: str, count: int, width: int, queries: int) -> tuple[np.ndarray, n
 
 
 def jaxdedup(kind: str, count: int, width: int, queries: int) -> Search:
-    from jaxdedup.search import Index, cosine_top_k, hamming_top_k
+    from jaxdedup.search import cosine_top_k, hamming_top_k
 
     wanted, corpus = data(kind, count, width, queries)
     if kind == "hashes":
         return lambda: hamming_top_k(wanted, corpus, k=K).distance
     if kind == "features":
         return lambda: cosine_top_k(wanted, corpus, k=K).similarity
-    path = Path(tempfile.mkdtemp()) / "corpus.idx"
-    Index.build(corpus, [f"{n:08}.jpg" for n in range(count)], {}).save(path)
+    from jaxdedup.encoding import METHODS, Encodings, Recipe
+    from jaxdedup.index import Index
+
+    origin, path = Recipe(METHODS["phash"]).origin, Path(tempfile.mkdtemp()) / "corpus.idx"
+    Index.build(Encodings([f"{n:08}.jpg" for n in range(count)], corpus, origin)).save(path)
     start = time.perf_counter()
     index = Index.open(path)
     print(f"open: {time.perf_counter() - start:.4f} s, {path.stat().st_size:,} B", file=sys.stderr)
-    return lambda: np.sort(index.query(wanted, {}, threshold=DISTANCE).score)
+    new = Encodings([str(n) for n in range(queries)], wanted, origin)
+    return lambda: np.sort(index.query(new, threshold=DISTANCE).neighbours().score)
 
 
 def faiss(kind: str, count: int, width: int, queries: int) -> Search:

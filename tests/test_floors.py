@@ -17,6 +17,7 @@ FLOORS = [
     {"imagehash"},
     {"encoding"},
     {"duplicates"},
+    {"index"},
     {"methods", "report", "evaluation", "utils"},
     {"cli"},
     {"__main__"},

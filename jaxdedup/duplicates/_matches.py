@@ -27,11 +27,14 @@ from jaxdedup.search import (
 
 from ._keep import Keep, Stamps, removable
 from ._metric import Metric, Order, Pairs, check_threshold, metric_of
-from ._turned import turned_pairs
+from ._turned import Turned, turned_pairs
 
 DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
 
 Indices = NDArray[np.int64]
+
+_NONE = np.zeros(0, np.int32)
+NOTHING: Turned = HammingPairs(_NONE, _NONE, _NONE.astype(np.uint8)), None
 
 
 @dataclass(frozen=True, repr=False)
@@ -183,7 +186,7 @@ class Matches:
         directed = self._directed()
         values = getattr(directed, column)
         best = np.zeros(int(self.kinds.max(initial=-1)) + 1, values.dtype)
-        farness = np.abs(directed.score.astype(np.float32) - self.metric.copy_score)
+        farness = self.metric.farness(directed.score)
         farthest_first = np.lexsort((-directed.turn, -farness))  # the nearest is written last
         best[directed.i[farthest_first]] = values[farthest_first]
         return best[self.kinds]
@@ -289,22 +292,15 @@ def find_matches(
     metric = metric_of(encodings.origin)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
-    row = encodings.origin.row
     if corpus is not None:
-        corpus = _upright(corpus)
-        upright = replace(encodings.origin, orientations="none")
-        if different := upright.differences(corpus.origin):
-            raise ValueError(f"the two sides were not made in one way: {different}")
+        corpus = comparable(encodings, corpus)
     distinct, kinds = _kinds(encodings.rows)
     others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
-    turns = None
     if not len(distinct) or (others is not None and not len(others)):
-        nothing = np.zeros(0, np.int32)
-        pairs: Pairs = HammingPairs(nothing, nothing, nothing.astype(np.uint8))
-    elif row.rows == 1:
-        pairs = metric.pairs(distinct, others, limit, max_pairs)
+        pairs, turns = NOTHING
     else:
-        pairs, turns = turned_pairs(distinct, others, row.rows, metric, limit, max_pairs)
+        turned = encodings.origin.row.rows
+        pairs, turns = turned_pairs(distinct, others, turned, metric, limit, max_pairs)
     return Matches(
         encodings.names,
         (encodings if corpus is None else corpus).names,
@@ -319,8 +315,24 @@ def find_matches(
     )
 
 
-def _upright(encodings: Encodings) -> Encodings:
-    """One row an image."""
+def comparable(encodings: Encodings, corpus: Encodings) -> Encodings:
+    """The corpus, one row an image; ValueError unless the two were made in one way."""
+    corpus = upright(corpus)
+    made = replace(encodings.origin, orientations="none")
+    if different := made.differences(corpus.origin):
+        raise ValueError(f"the two sides were not made in one way: {different}")
+    return corpus
+
+
+def upright(encodings: Encodings) -> Encodings:
+    """Without the rows of turned images: one row an image.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe, oriented
+        >>> origin = Recipe(oriented(METHODS["phash"])).origin
+        >>> upright(Encodings(["a.png"], np.zeros((1, 64), np.uint8), origin)).rows.shape
+        (1, 8)
+    """
     rows = encodings.origin.row.rows
     if rows == 1:
         return encodings

@@ -7,8 +7,7 @@ neighbour. With a corpus, i counts the queries and j the corpus, and nothing is 
 
 The searches run on the devices and list their findings on the host, as NumPy arrays, since their
 number depends on the data: they cannot be traced. ``hamming_top_k`` and ``cosine_top_k`` can.
-Memory is bounded by the data, a tile of stated size and the result. An :class:`Index` is a corpus
-that stays: in a file, with its keys and what made it.
+Memory is bounded by the data, a tile of stated size and the result.
 """
 
 from ._cosine import cosine_pairs as cosine_pairs
@@ -19,7 +18,6 @@ from ._groups import connected_components as connected_components
 from ._groups import groups as groups
 from ._hamming import hamming_pairs as hamming_pairs
 from ._hamming import iter_hamming_pairs as iter_hamming_pairs
-from ._index import Index as Index
 from ._pairs import CosinePairs as CosinePairs
 from ._pairs import HammingPairs as HammingPairs
 from ._pairs import Neighbours as Neighbours
@@ -35,7 +33,6 @@ __all__ = [
     "DistinctRows",
     "HammingPairs",
     "HammingTopK",
-    "Index",
     "Neighbours",
     "connected_components",
     "cosine_pairs",

@@ -6,6 +6,7 @@ is first used.
 """
 
 import json
+import math
 import mmap
 import os
 import sys
@@ -18,7 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import Path, refuse_unless_writable, write_whole
+from jaxdedup.encoding import Origin
+from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
 
 if sys.platform != "win32":
     import fcntl
@@ -30,8 +32,8 @@ _TYPES = {"U8": np.uint8, "U32": np.uint32, "I32": np.int32, "I64": np.int64, "F
 _NAMES = {np.dtype(dtype): name for name, dtype in _TYPES.items()}
 
 
-class IndexFile:
-    """A file that is mapped; ValueError where it is no index, or damaged.
+class IndexFile(Mapping[str, NDArray[Any]]):
+    """The arrays of a file that is mapped; ValueError where it is no index, or damaged.
 
     Attributes:
         path: where it is.
@@ -41,12 +43,12 @@ class IndexFile:
 
     def __init__(self, path: Path) -> None:
         self.path = os.path.abspath(path)
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             length = os.fstat(file.fileno()).st_size
             try:
                 self._header, self._start = _read_header(file)
                 told = self._header["__metadata__"]
-                self.origin: dict[str, str] = json.loads(told["origin"])
+                self.origin = Origin.from_dict(json.loads(told["origin"]))
                 self.writing: str = told["writing"]
                 self._checksums: dict[str, int] = json.loads(told["checksums"])
                 ends = [self._header[name]["data_offsets"][1] for name in self._checksums]
@@ -58,32 +60,38 @@ class IndexFile:
                     f"{self.path!r:.200}, got {length:,}"
                 )
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._checked: dict[str, NDArray[Any]] = {}
 
-    def shape_and_type(self, name: str) -> tuple[tuple[int, ...], "np.dtype[Any]"]:
-        """Of an array, which is not looked at."""
-        entry = self._header[name]
-        return tuple(entry["shape"]), np.dtype(_TYPES[entry["dtype"]])
-
-    def array(self, name: str) -> NDArray[Any]:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         """An array, in the file; ValueError where it is not what was written."""
-        shape, dtype = self.shape_and_type(name)
-        start, end = (self._start + offset for offset in self._header[name]["data_offsets"])
-        if zlib.crc32(memoryview(self._map)[start:end]) != self._checksums[name]:
-            raise ValueError(f"expected an index in {self.path!r:.200}: its {name} are damaged")
-        return np.frombuffer(self._map, dtype, int(np.prod(shape)), start).reshape(shape)
+        if name not in self._checked:
+            entry = self._header[name]
+            start, end = (self._start + offset for offset in entry["data_offsets"])
+            if zlib.crc32(memoryview(self._map)[start:end]) != self._checksums[name]:
+                raise ValueError(f"expected an index in {self.path!r:.200}: its {name} are damaged")
+            dtype, shape = np.dtype(_TYPES[entry["dtype"]]), entry["shape"]
+            array = np.frombuffer(self._map, dtype, math.prod(shape), start)
+            self._checked[name] = array.reshape(shape)
+        return self._checked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._checksums)
+
+    def __len__(self) -> int:
+        return len(self._checksums)
 
 
 def write_index(
     path: Path,
     arrays: Mapping[str, NDArray[Any]],
-    origin: Mapping[str, str],
+    origin: Origin,
     before: IndexFile | None,
 ) -> IndexFile:
     """Writes arrays, whole or not at all, and maps them.
 
     Args:
         path: a new file, or that of ``before``, as it was.
-        arrays: by name, in the order in which they are to be aligned.
+        arrays: by name.
         origin: what made the rows.
         before: what was last read or written.
 
@@ -105,18 +113,20 @@ def write_index(
                     f"expected {os.fspath(path)!r:.200} as it was opened: another writer has "
                     f"changed it; open it again"
                 )
-        header = _header(arrays, origin)
+        # Wide types first: so all are aligned.
+        ordered = dict(sorted(arrays.items(), key=lambda item: -item[1].itemsize))
+        header = _header(ordered, origin)
 
         def write(file: BinaryIO) -> None:
             file.write(len(header).to_bytes(_LENGTH, "little") + header)
-            for array in arrays.values():
+            for array in ordered.values():
                 file.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
 
         write_whole(path, write)
         return IndexFile(path)
 
 
-def _header(arrays: Mapping[str, NDArray[Any]], origin: Mapping[str, str]) -> bytes:
+def _header(arrays: Mapping[str, NDArray[Any]], origin: Origin) -> bytes:
     entries: dict[str, Any] = {}
     end = 0
     for name, array in arrays.items():
@@ -129,7 +139,7 @@ def _header(arrays: Mapping[str, NDArray[Any]], origin: Mapping[str, str]) -> by
     entries["__metadata__"] = {
         "format": _FORMAT,
         "writing": uuid.uuid4().hex,
-        "origin": json.dumps(origin),
+        "origin": json.dumps(origin.to_dict()),
         "checksums": json.dumps({name: _checksum(array) for name, array in arrays.items()}),
     }
     entries["__metadata__"]["header"] = str(zlib.crc32(_text(entries)))
