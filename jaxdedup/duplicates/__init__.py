@@ -8,6 +8,7 @@ from ._keep import look as look
 from ._matches import DEFAULT_MAX_PAIRS as DEFAULT_MAX_PAIRS
 from ._matches import Matches as Matches
 from ._matches import find_matches as find_matches
+from ._matches import iter_pairs as iter_pairs
 from ._matches import text_names as text_names
 from ._matches import upright as upright
 from ._metric import COSINE as COSINE

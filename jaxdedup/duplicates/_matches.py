@@ -6,7 +6,7 @@ where somebody asks for a list of them.
 """
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -26,7 +26,7 @@ from jaxdedup.search import (
 )
 
 from ._keep import Keep, Stamps, removable
-from ._metric import Metric, Order, Pairs, check_threshold, metric_of
+from ._metric import Metric, Order, Pairs, Progress, check_threshold, metric_of
 from ._turned import Turned, turned_pairs
 
 DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
@@ -313,6 +313,42 @@ def find_matches(
         is_self_join=corpus is None,
         turns=turns,
     )
+
+
+def iter_pairs(
+    encodings: Encodings,
+    *,
+    threshold: int | float | None = None,
+    on_progress: Progress | None = None,
+) -> Iterator[Pairs]:
+    """The pairs of encodings that are near each other, piece by piece, however many there are.
+
+    Args:
+        encodings: of one row an image.
+        threshold: as of :func:`find_matches`.
+        on_progress: called with the share of the work that is done, 0 to 1, now and then.
+
+    Returns:
+        An iterator of pieces, of a million pairs or less: ``i`` and ``j`` are places in
+        ``encodings.names``, each pair is in one of the pieces, once, and the pieces in no order.
+
+    Raises:
+        TypeError: the threshold is no number.
+        ValueError: the threshold is out of range, or there are rows of turned images.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> hashes = {"a.png": "00" * 8, "b.png": "ff" * 8, "c.png": "00" * 7 + "03"}
+        >>> encodings = Encodings.from_map(hashes, Recipe(METHODS["phash"]).origin)
+        >>> [(i, j, distance.tolist()) for i, j, distance in iter_pairs(encodings) if len(i)]
+        [(array([0], dtype=int32), array([2], dtype=int32), [2])]
+    """
+    if encodings.origin.row.rows > 1:
+        raise ValueError("expected one row an image, got those of turned images")
+    limit = check_threshold(encodings.origin, threshold)
+    if not len(encodings):
+        return iter(())
+    return metric_of(encodings.origin).iter_pairs(encodings.rows, limit, on_progress)
 
 
 def comparable(encodings: Encodings, corpus: Encodings) -> Encodings:

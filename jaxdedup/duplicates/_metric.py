@@ -1,6 +1,6 @@
 """How the rows of a method are compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,10 +16,13 @@ from jaxdedup.search import (
     cosine_top_k,
     hamming_pairs,
     hamming_top_k,
+    iter_cosine_pairs,
+    iter_hamming_pairs,
 )
 
 Order = Literal["score", "index"]
 Pairs = HammingPairs | CosinePairs
+Progress = Callable[[float], object]
 
 _SIMILARITY = 0.9  # imagededup's
 
@@ -30,6 +33,8 @@ class Metric:
 
     Attributes:
         pairs: the pairs of rows, within one array or between two, that reach a threshold.
+        iter_pairs: those within one array, piece by piece, with a function that is told the share
+            of the work that is done.
         nearest: the k nearest rows of a corpus, of each row: as pairs, the nearest first.
         check: from a threshold and the bits of a row to the threshold as a number.
         order: of the duplicates of an image, as in imagededup: the nearest first, or as in the
@@ -38,6 +43,7 @@ class Metric:
     """
 
     pairs: Callable[[NDArray[Any], NDArray[Any] | None, Any, int], Pairs]
+    iter_pairs: Callable[[NDArray[Any], Any, Progress | None], Iterator[Pairs]]
     nearest: Callable[[NDArray[Any], NDArray[Any], int], Pairs]
     check: Callable[[Any, int], int | float]
     order: Order
@@ -100,6 +106,18 @@ def _cosine(
     return cosine_pairs(rows, corpus, min_similarity=similarity, max_pairs=max_pairs)
 
 
+def _iter_hamming(
+    rows: NDArray[Any], distance: int, on_progress: Progress | None
+) -> Iterator[HammingPairs]:
+    return iter_hamming_pairs(rows, max_distance=distance, on_progress=on_progress)
+
+
+def _iter_cosine(
+    rows: NDArray[Any], similarity: float, on_progress: Progress | None
+) -> Iterator[CosinePairs]:
+    return iter_cosine_pairs(rows, min_similarity=similarity, on_progress=on_progress)
+
+
 def _nearest_hashes(rows: NDArray[Any], corpus: NDArray[Any], k: int) -> HammingPairs:
     found = hamming_top_k(rows, corpus, k=k)
     return HammingPairs(*_as_pairs(found.indices), np.ravel(found.distance).astype(np.uint16))
@@ -134,5 +152,9 @@ def _check_similarity(value: Any, _: int = 0) -> float:
     return number_within("min_similarity_threshold", value, -1.0, 1.0)
 
 
-HAMMING = Metric(_hamming, _nearest_hashes, _check_distance, order="score", copy_score=0)
-COSINE = Metric(_cosine, _nearest_rows, _check_similarity, order="index", copy_score=1.0)
+HAMMING = Metric(
+    _hamming, _iter_hamming, _nearest_hashes, _check_distance, order="score", copy_score=0
+)
+COSINE = Metric(
+    _cosine, _iter_cosine, _nearest_rows, _check_similarity, order="index", copy_score=1.0
+)

@@ -117,6 +117,7 @@ def iter_cosine_pairs(
     min_similarity: float = 0.9,
     tile_pairs: int = DEFAULT_TILE_PAIRS,
     devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[float], object] | None = None,
 ) -> Iterator[CosinePairs]:
     """Yields what :func:`cosine_pairs` finds piece by piece, for results too large to hold.
 
@@ -126,6 +127,7 @@ def iter_cosine_pairs(
         min_similarity: −1.0 to 1.0, inclusive.
         tile_pairs: comparisons that a device makes at a time.
         devices: as in :func:`cosine_pairs`.
+        on_progress: called with the share of the work that is done, 0 to 1, now and then.
 
     Returns:
         An iterator of pieces of at most ``tile_pairs`` pairs. Every pair is in one of them, once;
@@ -141,7 +143,7 @@ def iter_cosine_pairs(
         >>> sum(len(piece.i) for piece in iter_cosine_pairs(np.ones((100, 8), np.float32)))
         4950
     """
-    candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices)
+    candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices, on_progress)
     return map(score, candidates)
 
 
@@ -151,6 +153,7 @@ def _prepare(
     min_similarity: float,
     tile_pairs: int,
     devices: Sequence[jax.Device] | None,
+    on_progress: Callable[[float], object] | None = None,
 ) -> tuple[Iterator[Candidates], Callable[[Candidates], CosinePairs]]:
     """Checks the arguments; the pairs that may reach the threshold, and what decides on them."""
     check_features(features, corpus)
@@ -163,7 +166,7 @@ def _prepare(
         return candidates, partial(_decide, *both, threshold)
     rows = _to_rows(features, "features", tile)
     others = None if corpus is None else _to_rows(corpus, "corpus", tile)
-    candidates = _search(rows, others, threshold, devices)
+    candidates = _search(rows, others, threshold, devices, on_progress)
     score = partial(_score, rows, rows if others is None else others, threshold)
     return candidates, score
 
@@ -205,7 +208,11 @@ def _to_rows(features: ArrayLike, name: str, tile: int) -> _Rows:
 
 
 def _search(
-    rows: _Rows, corpus: _Rows | None, threshold: np.float32, devices: Sequence[jax.Device]
+    rows: _Rows,
+    corpus: _Rows | None,
+    threshold: np.float32,
+    devices: Sequence[jax.Device],
+    on_progress: Callable[[float], object] | None,
 ) -> Iterator[Candidates]:
     others = rows if corpus is None else corpus
     if len(rows.features) == 0 or len(others.features) == 0:
@@ -223,10 +230,12 @@ def _search(
         return bound(a, b, low_precision=low_precision)
 
     tiles_a, tiles_b = list(rows.tiles()), list(others.tiles())
-    tiles = (
+    tiles = [
         (a, b) for a in range(len(tiles_a)) for b in range(a if corpus is None else 0, len(tiles_b))
-    )
-    for (a, b), (bounds, highest) in stream(tiles, launch, devices):
+    ]
+    for number, ((a, b), (bounds, highest)) in enumerate(stream(tiles, launch, devices), start=1):
+        if on_progress:
+            on_progress(number / len(tiles))
         if np.asarray(highest).max() < reach:
             continue
         i, j = _reaching(bounds, highest, reach)
