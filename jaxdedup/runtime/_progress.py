@@ -78,7 +78,7 @@ def measured(label: str | None) -> Iterator[Callable[[float], object]]:
         label: what the work is called; None to show nothing.
 
     Yields:
-        What takes the share that is done, 0 to 1.
+        What takes the share that is done, 0 to 1; it raises KeyboardInterrupt after Ctrl-C.
 
     Example:
         >>> with measured(None) as show:
@@ -86,9 +86,11 @@ def measured(label: str | None) -> Iterator[Callable[[float], object]]:
     """
     is_shown = label is not None and sys.stderr is not None
     layout = "{l_bar}{bar}| {elapsed}, {remaining} to go"
-    with tqdm(total=1.0, desc=label, bar_format=layout, disable=not is_shown) as bar:
+    bar = tqdm(total=1.0, desc=label, bar_format=layout, disable=not is_shown)
+    with noticing_interrupts() as raise_if_interrupted, bar:
 
         def show(share: float) -> None:
+            raise_if_interrupted()
             bar.update(share - bar.n)
 
         yield show

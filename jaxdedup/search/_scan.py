@@ -5,7 +5,7 @@ of the group, one byte for so many comparisons. The host looks at those rows, wh
 come in order, and the limits may be lowered meanwhile: that is how the nearest are found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, reduce
 from operator import add
@@ -34,6 +34,7 @@ from ._words import (
 
 Packed = NDArray[np.uint8]  # [N, b]
 Limits = NDArray[np.int64]  # [B], above the distances that count
+Turns = Any  # one of a group's hashes, or all
 
 GROUP = 16  # hashes that share a byte
 PIECE = 2**20  # rows to find at a time, at most
@@ -175,34 +176,61 @@ def _near_groups(rows: ArrayLike, groups: ArrayLike, limits: ArrayLike) -> jax.A
     Returns:
         bool[G, N].
     """
-    rows, groups, limits = jnp.asarray(rows), jnp.asarray(groups), jnp.asarray(limits)
+    most = jnp.asarray(limits)
 
-    def compare(turn: int, near: jax.Array) -> jax.Array:
-        return near | (_distances(groups[turn], rows, limits.dtype) < limits[turn][:, None])
+    def is_near(distance: jax.Array, turns: Turns) -> jax.Array:
+        return distance < most[turns][..., None]
 
-    nothing = jnp.zeros((groups.shape[2], rows.shape[1]), bool)
-    return lax.fori_loop(0, len(groups), compare, nothing)
+    return _over_turns(rows, groups, is_near, most.dtype, lax.bitwise_or, np.False_)
 
 
 @jax.jit
 def nearest_in_groups(rows: ArrayLike, groups: ArrayLike) -> jax.Array:
     """The distance of the nearest hash of each group to each row, [G, N]; else the same."""
-    rows, groups = jnp.asarray(rows), jnp.asarray(groups)
-    dtype = distance_type(8 * len(rows))
+    dtype = distance_type(8 * jnp.shape(rows)[0])
+    far = dtype.type(np.iinfo(dtype).max)
+    return _over_turns(rows, groups, lambda distance, _: distance, dtype, lax.min, far)
 
-    def compare(turn: int, least: jax.Array) -> jax.Array:
-        return jnp.minimum(least, _distances(groups[turn], rows, dtype))
 
-    far = jnp.full((groups.shape[2], rows.shape[1]), np.iinfo(dtype).max, dtype)
-    return lax.fori_loop(0, len(groups), compare, far)
+def _over_turns(
+    rows: ArrayLike,
+    groups: ArrayLike,
+    score: Callable[[jax.Array, Turns], jax.Array],
+    dtype: Any,
+    join: Callable[[jax.Array, jax.Array], jax.Array],
+    start: Any,
+) -> jax.Array:
+    """[G, N]: the scores of the distances to the hashes of each group, joined.
+
+    A CPU takes the first hash of all groups, then the second, …; accelerators fuse all into one
+    reduction, and no distance leaves their registers.
+    """
+
+    def one_by_one(rows: jax.Array, groups: jax.Array) -> jax.Array:
+        def compare(turn: Any, joined: jax.Array) -> jax.Array:
+            return join(joined, score(_distances(groups[turn], rows, dtype), turn))
+
+        nothing = jnp.full((groups.shape[2], rows.shape[1]), start)
+        return lax.fori_loop(0, len(groups), compare, nothing)
+
+    def at_once(rows: jax.Array, groups: jax.Array) -> jax.Array:
+        scores = score(_distances(groups, rows, dtype), slice(None))
+        return lax.reduce(scores, start, join, (0,))
+
+    arrays = jnp.asarray(rows), jnp.asarray(groups)
+    return lax.platform_dependent(*arrays, cpu=one_by_one, default=at_once)
 
 
 def _distances(a: jax.Array, b: jax.Array, dtype: Any) -> jax.Array:
-    """[G, N] of uint8[b, G] and uint8[b, N]. In bytes, what they can't hold becomes 255.
+    """[…, G, N] of uint8[…, b, G] and uint8[b, N]. In bytes, what they can't hold becomes 255.
 
     Bits are counted byte by byte, which a CPU does for 32 of them at once.
     """
-    counts = [lax.population_count(x[:, None] ^ y[None]) for x, y in zip(a, b, strict=True)]
+    each = jnp.moveaxis(a, -2, 0)[..., None]
+    counts = [
+        lax.population_count(x ^ jnp.expand_dims(y, range(a.ndim - 1)))
+        for x, y in zip(each, b, strict=True)
+    ]
     sums = [reduce(add, counts[n : n + _SUMMED]) for n in range(0, len(counts), _SUMMED)]
     if dtype == jnp.uint8:
         return reduce(lambda x, y: x + jnp.minimum(y, 255 - x), sums)

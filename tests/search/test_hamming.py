@@ -126,7 +126,7 @@ def test_the_forms_for_each_device_find_the_same(width: int) -> None:
         distances = all_distances(blocks[other, 0], blocks[0, 0])
         if same:  # no hash is its own neighbour
             np.fill_diagonal(distances, width + 1)
-        for form in (_hamming._nearest_by_counting, _hamming._nearest_by_signs):
+        for form in (_hamming._nearest_by_counting, _hamming._nearest_at_once):
             nearest = form(tuple(halves[0]), tuple(halves[other]), jnp.array([same]))
             np.testing.assert_array_equal(nearest[0], distances.min(axis=0))
 
