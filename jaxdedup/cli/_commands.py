@@ -130,7 +130,8 @@ def index(options: Namespace) -> Work:
         known, gone = _known_and_gone(corpus, target.names)
         new = target.encodings(options, turned, known)
         if options.prune:
-            corpus.remove(gone)
+            there = corpus.encodings.names
+            corpus.remove([there[place] for place in gone])
         corpus.add(new)
         if new or (options.prune and gone):
             corpus.save(options.into)
@@ -218,12 +219,11 @@ def _nearest(
         return duplicates.find_nearest(new, corpus, **limits)
 
 
-def _known_and_gone(corpus: Index, names: Sequence[str]) -> tuple[set[str], list[str]]:
-    """Which of the names are in an index, and what else is in it."""
+def _known_and_gone(corpus: Index, names: Sequence[str]) -> tuple[set[str], list[int]]:
+    """Which of the names are in an index, and the places of what else is in it."""
     places = corpus.places(names)
     known = {names[number] for number in np.flatnonzero(places >= 0).tolist()}
-    gone = np.delete(np.arange(len(corpus)), places[places >= 0])
-    return known, [corpus.encodings.names[place] for place in gone.tolist()]
+    return known, np.delete(np.arange(len(corpus)), places[places >= 0]).tolist()
 
 
 def _without_themselves(found: Found, with_scores: bool) -> Found:

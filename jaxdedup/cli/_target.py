@@ -42,7 +42,8 @@ class Target:
             )
             self.source = loading.Frames(source) if options.frames else source
         elif not or_image or path.lower().endswith((*encoding.SUFFIXES, INDEX)):
-            self.stored = Index.open(path) if path.endswith(INDEX) else encoding.load(path)
+            is_index = path.lower().endswith(INDEX)
+            self.stored = Index.open(path) if is_index else encoding.load(path)
             _refuse_other(options, path, self.stored.origin)
 
     @property
