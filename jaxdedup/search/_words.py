@@ -36,7 +36,10 @@ def count_bits(words: Words) -> Distances:
 
 def distances_between(a: Words, i: NDArray[Any], b: Words, j: NDArray[Any]) -> Distances:
     """How many bits differ between ``a[i]`` and ``b[j]``, whose indices broadcast."""
-    return _sum(np.bitwise_count(a[:, n].take(i) ^ b[:, n].take(j)) for n in range(a.shape[1]))
+    # Of the words of all rows: taking from a column would copy it.
+    width, flat_a, flat_b = a.shape[1], a.reshape(-1), b.reshape(-1)
+    i, j = i * width, j * width
+    return _sum(np.bitwise_count(flat_a.take(i + n) ^ flat_b.take(j + n)) for n in range(width))
 
 
 def _sum(counts: Iterable[Distances]) -> Distances:
