@@ -19,7 +19,7 @@ from ._checks import check_finite
 from ._devices import has_fast_matrix_products
 from ._rows import Features, dot_products, parts, units
 
-_PRODUCTS = 2**21  # at a time
+_PRODUCTS = 2**22  # at a time
 _FEWEST_ROWS, _MOST_ROWS = 2**12, 2**18  # of the corpus at a time
 _FEW_QUERIES = 4
 _SHARE = 2**16  # numbers that a core has in its cache
