@@ -43,7 +43,8 @@ class Matches:
 
     Attributes:
         names: the keys of what was searched for.
-        others: the keys of the corpus; those of ``names`` where there was none.
+        others: the keys of the corpus, or of what is near in it; those of ``names`` where there was
+            none.
         kinds: int64[N]: equal rows of ``names`` are of one kind.
         other_kinds: int64[M], likewise of ``others``.
         pairs: of kinds that are near each other.
