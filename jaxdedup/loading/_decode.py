@@ -227,7 +227,7 @@ def _decode_path(path: str, allocate: Allocate, way: _Way) -> Pixels:
         except Exception as error:
             if told := what_raw_needs(suffix):
                 raise DecodeError(told) from error
-            pixels = _imageio_pixels(path)
+            pixels = _imageio_pixels(file, suffix)
     return _fill(allocate, pixels)
 
 
@@ -238,7 +238,8 @@ def _decode_file(file: BinaryIO, allocate: Allocate, way: _Way) -> Pixels:
         raise DecodeError("is empty")
     file.seek(0)
     if simplejpeg is not None and head.startswith(_JPEG_MAGIC):
-        pixels = _decode_jpeg(file.read(), allocate, way)
+        content = file.read(getattr(file, "size", 0) or -1)  # of one whose size is known, at once
+        pixels = _decode_jpeg(content, allocate, way)
         if pixels is not None:
             return pixels
     try:
@@ -302,10 +303,11 @@ def _pillow_pixels(image: Image.Image, way: _Way) -> Pixels:
     return pixels
 
 
-def _imageio_pixels(path: str) -> Pixels:
+def _imageio_pixels(file: BinaryIO, suffix: str) -> Pixels:
     import imageio.v3 as imageio
 
-    image = imageio.imread(path, index=0)
+    file.seek(0)
+    image = imageio.imread(file, index=0, extension=f".{suffix}")
     return as_image(image[..., :3] if image.ndim == 3 else image)
 
 
