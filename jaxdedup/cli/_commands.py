@@ -32,7 +32,8 @@ _OF_FOLDERS = (
     "max_pixels_in_flight",
     "cache",
 )
-_DECIDING = ("method", "profile", "draft", "background", "range")  # what the bits are
+# What the bits are.
+_SETTINGS = ("profile", "draft", "background", "range", "exif_orientation", "trim")
 
 
 class _Target:
@@ -112,7 +113,11 @@ def find(options: Namespace) -> Work:
         encodings = target.encodings(options, recipe)
         matches = _matches(options, encodings, order=None if options.output else "score")
         if options.to_remove:
-            decode = None if recipe is None else encoding.decoder(replace(recipe, draft=False))
+            decode = (
+                None
+                if recipe is None
+                else encoding.decoder(replace(recipe, draft=False, trim=False))
+            )
             removed = matches.removable(keep, target.source, decode, seen)
             _give_removable(options, matches, removed)
         else:
@@ -156,6 +161,7 @@ def report(options: Namespace) -> Work:
             matches,
             target.source or target.path,
             formats=options.formats,
+            exif_orientation=options.exif_orientation,
             num_workers=options.num_workers,
             progress=None if options.quiet else "thumbnails",
         )
@@ -205,14 +211,8 @@ def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
         recipe = Recipe.from_origin(replace(origin, orientations="none"))
         return replace(recipe, formats=options.formats or recipe.formats)
     method = encoding.method_named(_method_name(options) or "phash")
-    return Recipe(
-        method,
-        options.profile or "pillow13",
-        options.draft,
-        options.formats,
-        options.background,
-        options.range or "clip",
-    )
+    asked = {name: value for name in _SETTINGS if (value := getattr(options, name))}
+    return Recipe(method, formats=options.formats, **asked)
 
 
 def _method_name(options: Namespace) -> str | None:
@@ -224,7 +224,7 @@ def _method_name(options: Namespace) -> str | None:
 
 def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
     """ValueError if the options ask for other encodings than a file has."""
-    asked = {name: getattr(options, name) for name in _DECIDING if name != "method"}
+    asked = {name: getattr(options, name) for name in _SETTINGS}
     if name := _method_name(options):
         asked["method"] = encoding.method_named(name).name
     wanted = replace(origin, **{name: value for name, value in asked.items() if value})

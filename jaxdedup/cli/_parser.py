@@ -169,6 +169,10 @@ def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
         help="scale 16-bit and float values to 8 bits, or clip them (default)",
     )
     command.add_argument(
+        "--exif-orientation", action="store_true", help="turn images as their EXIF data says"
+    )
+    command.add_argument("--trim", action="store_true", help="cut plain borders")
+    command.add_argument(
         "--max-pixels-in-flight",
         type=_positive,
         metavar="N",

@@ -108,6 +108,8 @@ def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
         draft_size=draft_size,
         background=background_colour(recipe.background),
         range=recipe.range,
+        exif_orientation=recipe.exif_orientation,
+        trim=recipe.trim,
         note=note,
     )
 

@@ -28,7 +28,8 @@ class Origin:
         count: the bits, or the features, of a row; None where only the network knows.
         profile: the Pillow whose pixels were reproduced.
         draft: whether the JPEG decoder scaled down.
-        exif_orientation: whether images were turned as their EXIF data says: never, as yet.
+        exif_orientation: whether images were turned as their EXIF data says.
+        trim: whether their plain borders were cut.
         background: ``"#rrggbb"``, what transparent images were laid on; "": alpha was dropped.
         range: whether 16-bit and float values were clipped (``"clip"``) or scaled (``"scale"``).
         formats: suffixes of what else might be read.
@@ -45,6 +46,7 @@ class Origin:
     profile: str
     draft: bool = False
     exif_orientation: bool = False
+    trim: bool = False
     background: str = ""
     range: str = "clip"
     formats: tuple[str, ...] = ()
@@ -102,7 +104,8 @@ class Origin:
         return f"expected {'; '.join(told)}" if told else ""
 
 
-_SETTINGS = ("profile", "draft", "formats", "background", "range")  # that a recipe shares
+# What a recipe shares.
+_SETTINGS = ("profile", "draft", "formats", "background", "range", "exif_orientation", "trim")
 
 
 @dataclass(frozen=True)
@@ -124,10 +127,13 @@ class Recipe:
             as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
         range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
             cut them, as imagededup does.
+        exif_orientation: whether to turn images as their EXIF data says; imagededup ignores it.
+        trim: whether to cut plain borders: rows and columns at the edges in which no channel varies
+            by more than 24 of 255, as far as anything is left (:func:`jaxdedup.loading.trimmed`).
 
     Raises:
         TypeError: ``method`` is no method, or ``formats`` is a string.
-        ValueError: an unknown profile or range, or no opaque colour.
+        ValueError: an unknown profile or range, no opaque colour, or ``trim`` with ``draft``.
 
     Example:
         >>> from jaxdedup.encoding import METHODS
@@ -141,6 +147,8 @@ class Recipe:
     formats: Collection[str] = ()
     background: str | tuple[int, int, int] | None = None
     range: Range = "clip"
+    exif_orientation: bool = False
+    trim: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, Method):
@@ -155,9 +163,12 @@ class Recipe:
             raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
         if self.draft and not self.method.size:
             raise ValueError(f"draft goes with a method that resizes, got {self.method.name}")
+        if self.draft and self.trim:
+            raise ValueError("trim goes without draft: what is left may need every pixel")
         object.__setattr__(self, "formats", tuple(self.formats))
         object.__setattr__(self, "background", background_colour(self.background) or None)
-        object.__setattr__(self, "draft", bool(self.draft))
+        for name in ("draft", "exif_orientation", "trim"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
 
     @property
     def origin(self) -> Origin:
@@ -169,6 +180,8 @@ class Recipe:
             method.row.count,
             self.profile,
             self.draft,
+            self.exif_orientation,
+            self.trim,
             background=cast(str, self.background or ""),
             range=self.range,
             formats=tuple(self.formats),
