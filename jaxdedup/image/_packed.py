@@ -56,6 +56,7 @@ class Capacity(NamedTuple):
 
     pixels: int  # bytes
     images: int
+    length: int  # of a side
     strips: int
     blocks: int
     tiles: int
@@ -64,9 +65,11 @@ class Capacity(NamedTuple):
 
 #: Tiles overhang an image by up to this many bytes.
 SLACK = 3 * _LANES
+#: A longer side is planned more slowly than Pillow resizes it.
+LONGEST = 1 << 17
 #: Nearly all images; and, one by one, whatever is larger. Memory that is not used is not touched.
-COMMON = Capacity(12 << 20, 128, 1 << 11, 1 << 12, 1 << 13, 1 << 16)
-LARGE = Capacity(2**31 - 1 - SLACK, 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
+COMMON = Capacity(12 << 20, 128, LONGEST, 1 << 11, 1 << 12, 1 << 13, 1 << 16)
+LARGE = Capacity(2**31 - 1 - SLACK, 1, 2**31 - 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
 
 
 class Tables(NamedTuple):
@@ -164,6 +167,8 @@ class Planner:
     def _add(self, offset: int, height: int, width: int, channels: int, turned: bool) -> bool:
         bytes_end = offset + height * width * channels
         if self._images == self.capacity.images or bytes_end > self.capacity.pixels:
+            return False
+        if max(height, width) > self.capacity.length:
             return False
         image = _Geometry.of(height, width, channels, self._size, self._profile, turned)
         if not self._fits(image):
