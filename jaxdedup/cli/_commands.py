@@ -181,7 +181,9 @@ def _prepare(
         for option in _OF_FOLDERS:
             if getattr(options, option, None):
                 raise ValueError(f"--{option.replace('_', '-')} goes with a folder")
-    duplicates.check_threshold(recipe.origin if recipe else origins[0], options.threshold)
+    for origin in (*origins, *([recipe.origin] if recipe else [])):
+        duplicates.check_threshold(origin, options.threshold)
+        duplicates.check_quality(origin, options.min_quality)
     if options.output:
         if not options.output.endswith(output_suffix):
             raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r:.100}")
@@ -211,6 +213,8 @@ def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
         recipe = Recipe.from_origin(replace(origin, orientations="none"))
         return replace(recipe, formats=options.formats or recipe.formats)
     method = encoding.method_named(_method_name(options) or "phash")
+    if getattr(options, "quality", False) or getattr(options, "min_quality", None):
+        method = encoding.rated(method)
     asked = {name: value for name in _SETTINGS if (value := getattr(options, name))}
     return Recipe(method, formats=options.formats, **asked)
 
@@ -233,9 +237,15 @@ def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
 
 
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:
-    limits = {"threshold": options.threshold, "max_pairs": options.max_pairs}
+    limits = {name: getattr(options, name) for name in ("threshold", "max_pairs", "min_quality")}
     with runtime.timed(None if options.quiet else "search"):
-        return duplicates.find_matches(*encodings, order=order, **limits)
+        matches = duplicates.find_matches(*encodings, order=order, **limits)
+    if matches.low_quality:
+        told = f"{len(matches.low_quality)} images have too low a quality, and are in no group"
+        _tell(options, f"{told}: --list-skipped names them")
+    if options.list_skipped:
+        _tell_each(options, (escaped(name) for name in matches.low_quality))
+    return matches
 
 
 def _code(*encodings: Encodings) -> int:
@@ -305,8 +315,12 @@ def _tell_skipped(options: Namespace, failures: Mapping[str, str]) -> None:
         reasons = encoding.commonest(failures)
         _tell(options, f"{len(failures)} skipped: {reasons}; --list-skipped names them")
     if options.list_skipped:
-        lines = (f"  {escaped(name)}: {escaped(why)}" for name, why in failures.items())
-        _tell(options, "\n".join(lines))
+        _tell_each(options, (f"{escaped(n)}: {escaped(why)}" for n, why in failures.items()))
+
+
+def _tell_each(options: Namespace, lines: Iterable[str]) -> None:
+    for line in lines:
+        _tell(options, f"  {line}")
 
 
 def _tell(options: Namespace, text: str) -> None:

@@ -62,6 +62,11 @@ def _add_encode(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to FILE, whole or not at all: .json, .csv, .npz or .parquet",
     )
+    command.add_argument(
+        "--quality",
+        action="store_true",
+        help="with --output, tell how much there is to see in each image, 0 to 100, as for pdq",
+    )
     _add_null_argument(command)
     _add_cache_argument(command)
 
@@ -216,6 +221,12 @@ def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
         choices=get_args(Orientations),
         default="none",
         help="find turned copies too: mirrored ones, or all of the eight ways; default: none",
+    )
+    command.add_argument(
+        "--min-quality",
+        type=_number,
+        metavar="Q",
+        help="leave out images with less to see in them than Q, 0 to 100 (default: pdq 50, else 0)",
     )
     command.add_argument(
         "--max-pairs",

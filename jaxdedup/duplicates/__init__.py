@@ -14,5 +14,6 @@ from ._metric import HAMMING as HAMMING
 from ._metric import Metric as Metric
 from ._metric import check_threshold as check_threshold
 from ._metric import default_threshold as default_threshold
+from ._quality import check_quality as check_quality
 from ._together import intersection as intersection
 from ._together import union as union

@@ -9,7 +9,8 @@ suffix    holds                                       methods
 .parquet  a row a file (needs pyarrow)                all
 ========  ==========================================  =========================
 
-A file is written whole or not at all. Names are looked through for equal ones when it is written;
+The quality of the images, where it was told, is a column more. A file is written whole or not at
+all. Names are looked through for equal ones when it is written;
 in the formats of arrays a checksum vouches for that, and for all else, when it is read.
 """
 
@@ -18,7 +19,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -133,10 +134,23 @@ def _origin(texts: Mapping[str, Any]) -> Origin:
     return Origin.from_dict(json.loads(texts["origin"]))
 
 
-def _from_hex(encodings: Mapping[str, Any], origin: Origin) -> Encodings:
+def _from_hex(
+    encodings: Mapping[str, Any], origin: Origin, quality: Sequence[Any] | None
+) -> Encodings:
     if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
-    return Encodings.from_map(encodings, origin)
+    made = Encodings.from_map(encodings, origin)
+    return (
+        made
+        if quality is None
+        else Encodings(
+            made.names,
+            made.rows,
+            made.origin,
+            quality=np.array(quality, np.uint8),
+            vouched_for=True,
+        )
+    )
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -146,6 +160,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _write_json(file: BinaryIO, encodings: Encodings) -> None:
     document = {"origin": encodings.origin.to_dict(), "encodings": encodings.to_dict()}
+    if encodings.quality is not None:
+        document["quality"] = dict(zip(encodings.names, encodings.quality.tolist(), strict=True))
     file.write(json.dumps(document, indent=2).encode() + b"\n")
 
 
@@ -153,18 +169,22 @@ def _read_json(file: BinaryIO) -> Encodings:
     document = json.load(file, object_pairs_hook=_each_once)
     if not isinstance(document, dict):
         raise ValueError("it holds no object")
+    quality = document.pop("quality", None)
     texts = {name: json.dumps(value) for name, value in document.items() if name != "encodings"}
-    origin = _origin(texts)
-    return _from_hex(document["encodings"], origin)
+    origin, encodings = _origin(texts), document["encodings"]
+    return _from_hex(encodings, origin, quality and [quality[name] for name in encodings])
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
     # File names that are not UTF-8 keep their bytes.
     text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
     rows = csv.writer(text)
-    rows.writerow(["name", "encoding", "origin"])
+    columns = {"name": encodings.names, "encoding": encodings.to_dict().values()}
+    if encodings.quality is not None:
+        columns["quality"] = encodings.quality.tolist()
+    rows.writerow([*columns, "origin"])
     origin = json.dumps(encodings.origin.to_dict())
-    rows.writerows([name, digits, origin] for name, digits in encodings.to_dict().items())
+    rows.writerows([*values, origin] for values in zip(*columns.values(), strict=True))
     text.detach()
 
 
@@ -176,34 +196,45 @@ def _read_csv(file: BinaryIO) -> Encodings:
     if len({row.get("origin") for row in rows}) != 1:
         raise ValueError("it has rows that were made in several ways")
     encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
-    return _from_hex(encodings, _origin(rows[0]))
+    quality = [row["quality"] for row in rows] if "quality" in rows[0] else None
+    return _from_hex(encodings, _origin(rows[0]), quality)
 
 
-def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
+def _checksum(names: PackedNames, origin: str, *columns: NDArray[Any] | None) -> str:
     digest = hashlib.sha256(origin.encode())
-    for part in (names.text.encode(*_UTF8), names.lengths.tobytes(), rows.tobytes()):
-        digest.update(part)
+    digest.update(names.text.encode(*_UTF8))
+    for column in (names.lengths, *columns):
+        if column is not None:
+            digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
 
 
 def _sealed(encodings: Encodings) -> dict[str, Any]:
-    """What the formats of arrays hold beside names and rows."""
+    """What the formats of arrays hold beside their columns."""
     origin = json.dumps(encodings.origin.to_dict())
     names = PackedNames.of(encodings.names)
-    return {"origin": origin, "checksum": _checksum(names, encodings.rows, origin)}
+    checksum = _checksum(names, origin, encodings.rows, encodings.quality)
+    return {"origin": origin, "checksum": checksum}
 
 
-def _unsealed(texts: Mapping[str, str], names: PackedNames, rows: NDArray[Any]) -> Encodings:
+def _unsealed(
+    texts: Mapping[str, str],
+    names: PackedNames,
+    rows: NDArray[Any],
+    quality: NDArray[Any] | None,
+) -> Encodings:
     origin, checksum = _origin(texts), texts.get("checksum")
-    if checksum is not None and checksum != _checksum(names, rows, texts["origin"]):
+    if checksum is not None and checksum != _checksum(names, texts["origin"], rows, quality):
         raise ValueError("it is damaged: its checksum is another one")
-    return Encodings(names, rows, origin, vouched_for=checksum is not None)
+    return Encodings(names, rows, origin, quality=quality, vouched_for=checksum is not None)
 
 
 def _write_npz(file: BinaryIO, encodings: Encodings) -> None:
     names = PackedNames.of(encodings.names)
     text = np.frombuffer(names.text.encode(*_UTF8), np.uint8)
     arrays = {"names": text, "lengths": names.lengths, **_sealed(encodings)}
+    if encodings.quality is not None:
+        arrays["quality"] = encodings.quality
     np.savez(file, encodings=encodings.rows, **arrays)
 
 
@@ -213,7 +244,8 @@ def _read_npz(file: BinaryIO) -> Encodings:
         early = {name: "" for name in ("method", "version") if name in arrays}
         _origin(texts | early)
         names = PackedNames(arrays["names"].tobytes().decode(*_UTF8), arrays["lengths"])
-        return _unsealed(texts, names, arrays["encodings"])
+        quality = arrays.get("quality")
+        return _unsealed(texts, names, arrays["encodings"], quality)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -234,6 +266,8 @@ def _write_parquet(file: BinaryIO, encodings: Encodings) -> None:
     except UnicodeEncodeError:  # names that are not text keep their bytes
         names = pyarrow.array([os.fsencode(name) for name in encodings.names], pyarrow.binary())
     table = pyarrow.table({"name": names, "encoding": rows})
+    if encodings.quality is not None:
+        table = table.append_column("quality", pyarrow.array(encodings.quality))
     parquet.write_table(table.replace_schema_metadata(_sealed(encodings)), file)
 
 
@@ -244,7 +278,8 @@ def _read_parquet(file: BinaryIO) -> Encodings:
     rows = column.flatten().to_numpy().reshape(-1, column.type.list_size)
     texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     names = [os.fsdecode(name) for name in table["name"].to_pylist()]
-    return _unsealed(texts, PackedNames.of(names), rows)
+    quality = table["quality"].to_numpy() if "quality" in table.column_names else None
+    return _unsealed(texts, PackedNames.of(names), rows, quality)
 
 
 _FORMATS = {

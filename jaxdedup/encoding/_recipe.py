@@ -14,7 +14,7 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import some
 
-from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method
+from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method, rated
 from ._turns import ROWS, oriented
 
 
@@ -34,6 +34,7 @@ class Origin:
         range: whether 16-bit and float values were clipped (``"clip"``) or scaled (``"scale"``).
         formats: suffixes of what else might be read.
         orientations: of which turned images there are rows too.
+        quality: whether the quality of images was told, which no row depends on.
         dtype: what a network's products were computed in.
         weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
             network whose parameters can't be seen.
@@ -51,6 +52,7 @@ class Origin:
     range: str = "clip"
     formats: tuple[str, ...] = ()
     orientations: str = "none"
+    quality: bool = False
     dtype: str = "uint8"
     weights: str | None = ""
     version: str = __version__
@@ -97,7 +99,7 @@ class Origin:
         changed = [
             (field.name, getattr(self, field.name), getattr(other, field.name))
             for field in fields(self)
-            if field.name not in ("version", "formats")
+            if field.name not in ("version", "formats", "quality")
             and not (field.name == "count" and None in (self.count, other.count))
         ]
         told = [f"{name} {a}, got {b}" for name, a, b in changed if a != b]
@@ -186,6 +188,7 @@ class Recipe:
             range=self.range,
             formats=tuple(self.formats),
             orientations=method.orientations,
+            quality=method.quality is not None,
             dtype=method.dtype,
             weights=parameters(method).digest,
         )
@@ -200,6 +203,7 @@ class Recipe:
         """
         is_network = origin.method in METHODS and METHODS[origin.method].load is not None
         method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
+        method = rated(method) if origin.quality else method
         method = oriented(method, origin.orientations)  # type: ignore[arg-type]
         settings = {name: getattr(origin, name) for name in _SETTINGS}
         recipe = cls(method, **settings)

@@ -38,6 +38,10 @@ from ._pdq_host import pdq_method as pdq_method
 from ._pdq_host import pdq_on_host as pdq_on_host
 from ._phash import phash as phash
 from ._phash import phash_method as phash_method
+from ._quality import Rated as Rated
+from ._quality import luma_quality as luma_quality
+from ._quality import split_quality as split_quality
+from ._quality import with_quality as with_quality
 from ._whash import block_sums as block_sums
 from ._whash import twice_median as twice_median
 from ._whash import whash as whash

@@ -31,10 +31,13 @@ class HashMethod:
         count: its bits.
         bits: its comparisons, from luma ``uint8[..., h, w]`` to ``bool[..., count]``, traced or on
             the host; where it takes images as they are, on the host, from one image
-            ``uint8[H, W, 3]`` or ``uint8[H, W]`` and the profile to ``bool[count]``.
+            ``uint8[H, W, 3]`` or ``uint8[H, W]`` and the profile to ``bool[count]``. Where it has
+            a quality, :func:`with_quality`.
         luma_first: whether images become grey before all else, or after they are resized.
         near: how many bits may differ between copies; None for 10 of 64, and the same share of
             others.
+        quality: which quality images need to be compared, unless somebody says otherwise; None for
+            a hash that comes without.
     """
 
     name: str
@@ -43,6 +46,7 @@ class HashMethod:
     bits: Callable[..., Array]
     luma_first: bool = False
     near: int | None = None
+    quality: int | None = None
 
 
 def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:

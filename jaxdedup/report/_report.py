@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jaxdedup.duplicates import Matches
 from jaxdedup.loading import Folder, ImageSource, open_source
-from jaxdedup.runtime import Path, positive, watched, write_whole
+from jaxdedup.runtime import Path, positive, some, watched, write_whole
 
 from ._members import DuplicateMap, Member, duplicate_groups, groups_of_matches
 from ._page import page
@@ -210,6 +210,9 @@ class _Report:
             groups, count = duplicate_groups(duplicate_map), len(duplicate_map)
         self.groups = groups[: bounds.max_groups]
         self.summary = _summary(groups, len(self.groups), count)
+        if isinstance(duplicate_map, Matches) and duplicate_map.low_quality:
+            low = duplicate_map.low_quality
+            self.summary += f"; {_count(len(low), 'image')} of low quality left out: {some(low)}"
         self.title = title or f"Duplicates in {self.source.name}"
         self.max_bytes = bounds.max_bytes
         sizes = [len(group) for group in self.groups]
