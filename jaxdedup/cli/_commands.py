@@ -31,6 +31,7 @@ _OF_FOLDERS = (
     "num_workers",
     "max_pixels_in_flight",
     "cache",
+    "or",
 )
 # What the bits are.
 _SETTINGS = ("profile", "draft", "background", "range", "exif_orientation", "trim")
@@ -103,10 +104,13 @@ def find(options: Namespace) -> Work:
         raise ValueError("--keep goes with --to-remove")
     if options.scores and options.to_remove:
         raise ValueError("--scores goes with groups of duplicates, not with --to-remove")
+    if vars(options)["or"] and options.to_remove:
+        raise ValueError("--or goes with groups of duplicates, not with --to-remove")
     target = _Target(options, options.target)
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
     recipe = _with_orientations(options, target, _prepare(options, [target]))
+    also = _also(options, recipe)
 
     def work() -> int:
         seen = duplicates.look(target.source) if options.to_remove else None
@@ -121,7 +125,7 @@ def find(options: Namespace) -> Work:
             removed = matches.removable(keep, target.source, decode, seen)
             _give_removable(options, matches, removed)
         else:
-            _give_groups(options, matches)
+            _give_groups(options, matches, *_others(options, target, also))
         return _code(encodings)
 
     return work
@@ -152,20 +156,23 @@ def report(options: Namespace) -> Work:
     """``jaxdedup report``."""
     target = _Target(options, options.directory, is_images=True)
     recipe = _with_orientations(options, target, _prepare(options, [target], output_suffix=".html"))
+    also = _also(options, recipe)
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
         matches = _matches(options, encodings)
+        searches = [matches, *_others(options, target, also)]
         save_report(
             options.output,
-            matches,
+            matches if also is None else _duplicates(*searches, scores=False),
             target.source or target.path,
             formats=options.formats,
             exif_orientation=options.exif_orientation,
             num_workers=options.num_workers,
             progress=None if options.quiet else "thumbnails",
         )
-        _tell(options, f"{len(matches.groups())} groups of duplicates are in {options.output}")
+        count = len(duplicates.union_groups(*searches))
+        _tell(options, f"{count} groups of duplicates are in {options.output}")
         return _code(encodings)
 
     return work
@@ -248,6 +255,28 @@ def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Ma
     return matches
 
 
+def _also(options: Namespace, recipe: Recipe | None) -> Recipe | None:
+    """The recipe of --or, if there is one."""
+    if not vars(options)["or"]:
+        return None
+    assert recipe is not None  # what goes with a folder
+    name, threshold = vars(options)["or"]
+    method = encoding.oriented(encoding.method_named(name), options.orientations)
+    other = replace(recipe, method=method)
+    duplicates.check_threshold(other.origin, threshold)
+    return other
+
+
+def _others(options: Namespace, target: _Target, recipe: Recipe | None) -> list[Matches]:
+    """What --or finds, if it is asked for."""
+    if recipe is None:
+        return []
+    name, threshold = vars(options)["or"]
+    cache = options.cache and f"{options.cache}-{name}"
+    own = Namespace(**vars(options) | {"cache": cache, "threshold": threshold, "min_quality": None})
+    return [_matches(own, target.encodings(own, recipe))]
+
+
 def _code(*encodings: Encodings) -> int:
     return 0 if all(encodings) else _NOTHING_ENCODED
 
@@ -260,22 +289,39 @@ def _give_removable(options: Namespace, matches: Matches, removed: Sequence[str]
     _tell(options, f"{len(removed)} of {len(matches.names)} images can go")
 
 
-def _give_groups(options: Namespace, matches: Matches) -> None:
-    groups = matches.groups()
+def _give_groups(options: Namespace, *searches: Matches) -> None:
+    groups = duplicates.union_groups(*searches)
     if options.output:
-        runtime.write_json(options.output, matches.to_dict(scores=options.scores))
+        runtime.write_json(options.output, _duplicates(*searches, scores=options.scores))
     else:
-        nearest = matches.nearest()
-        turns = matches.turns_of_nearest()
+        nearest = [_nearest(matches) for matches in searches]
         for number, group in enumerate(groups):
             if number:
                 give("\0" if options.null else "\n")
-            lines = (
-                (f"{_score(nearest[item])}  ", matches.names[item], TURNS[turns[item]])
-                for item in group
-            )
-            _give_lines(options, lines)
-    _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
+            _give_lines(options, (_line(name, nearest) for name in group))
+    count = len({name for matches in searches for name in matches.names})
+    _tell(options, f"{len(groups)} groups of duplicates among {count} images")
+
+
+def _duplicates(*searches: Matches, scores: bool) -> dict[Any, Any]:
+    """What one search found, or either of two."""
+    if len(searches) == 1:
+        return searches[0].to_dict(scores=scores)
+    found = duplicates.union(*searches)
+    return found if scores else {name: [match[0] for match in near] for name, near in found.items()}
+
+
+def _nearest(matches: Matches) -> dict[Any, tuple[str, str]]:
+    """By name, how far the nearest duplicate is, and how it is turned."""
+    score, turn = matches.nearest(), matches.turns_of_nearest()
+    items = (item for group in matches.groups() for item in group)
+    return {matches.names[item]: (_score(score[item]), TURNS[turn[item]]) for item in items}
+
+
+def _line(name: Any, nearest: Sequence[Mapping[Any, tuple[str, str]]]) -> tuple[str, str, str]:
+    """What stands before a name, a score for each search; the name; and how it is turned."""
+    scores, turns = zip(*(found.get(name, (" -", "none")) for found in nearest), strict=True)
+    return "".join(f"{score}  " for score in scores), name, max(turns, key="none".__ne__)
 
 
 def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> None:

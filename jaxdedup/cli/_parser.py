@@ -6,7 +6,7 @@ from typing import NoReturn, get_args
 
 from jaxdedup import __version__
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, Keep
-from jaxdedup.encoding import METHODS, Orientations
+from jaxdedup.encoding import METHODS, Orientations, method_named
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import positive
@@ -89,6 +89,7 @@ def _add_find(command: argparse.ArgumentParser) -> None:
         help="which of several duplicates stays, with --to-remove; default: first",
     )
     _add_null_argument(command)
+    _add_or_argument(command)
     _add_search_arguments(command)
     _add_cache_argument(command)
 
@@ -109,6 +110,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--output", metavar="FILE.html", required=True, help="write to FILE, whole or not at all"
     )
+    _add_or_argument(command)
     _add_threshold_arguments(command)
     _add_cache_argument(command)
 
@@ -208,6 +210,15 @@ def _add_search_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scores", action="store_true", help="with --output, tell distances")
 
 
+def _add_or_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--or",
+        type=_method_and_threshold,
+        metavar="METHOD:T",
+        help="find what another method finds too, cnn:0.85, say; its cache is FILE-METHOD",
+    )
+
+
 def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--threshold",
@@ -248,10 +259,16 @@ def _number(text: str) -> int | float:
         return float(text)
 
 
+def _method_and_threshold(text: str) -> tuple[str, int | float]:
+    name, _, threshold = text.rpartition(":")
+    return method_named(name).name, _number(threshold)
+
+
 def _colour(text: str) -> str:
     return background_colour(text)
 
 
+_method_and_threshold.__name__ = "method and threshold"
 _colour.__name__ = "opaque colour"
 _positive.__name__ = "positive integer"  # what argparse calls it
 _number.__name__ = "number"

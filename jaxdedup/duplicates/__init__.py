@@ -17,3 +17,4 @@ from ._metric import default_threshold as default_threshold
 from ._quality import check_quality as check_quality
 from ._together import intersection as intersection
 from ._together import union as union
+from ._together import union_groups as union_groups
