@@ -13,7 +13,7 @@ from jaxdedup import pdq
 from jaxdedup.encoding import METHODS, Encodings, Recipe, encode, oriented
 from jaxdedup.hashing import pdq_on_host
 from jaxdedup.loading import Folder
-from tests.hashing.make_pdq import COUNT, Pixels, degenerate
+from tests.hashing.make_pdq import COUNT, TURNED, Pixels, degenerate
 from tests.pictures import crops, crops_of_any_size
 
 STORED = dict(np.load(Path(__file__).with_name("pdq.npz")))
@@ -58,6 +58,19 @@ def test_array_function_where_nothing_is_tied() -> None:
         assert not found.tied
         np.testing.assert_array_equal(found.hash, STORED["natural"][place])
         assert int(found.quality) == STORED["natural_quality"][place]
+
+
+def test_the_eight_variants_of_the_frequencies() -> None:
+    images = crops(*TURNED)
+    found = pdq(images, dihedral=True)
+    sure = ~np.asarray(found.tied)
+    assert sure.mean() > 0.9
+    np.testing.assert_array_equal(np.asarray(found.hash)[sure], STORED["dihedral"][sure])
+    np.testing.assert_array_equal(found.quality, pdq(images).quality)
+    np.testing.assert_array_equal(found.hash[:, 0], pdq(images).hash)
+    assert pdq(np.zeros((4, 40), np.uint8), dihedral=True).hash.shape == (8, 32)
+    batch = pdq(np.zeros((2, 3, 64, 64), np.uint8), dihedral=True)
+    assert [part.shape for part in batch] == [(2, 3, 8, 32), (2, 3), (2, 3, 8)]
 
 
 def test_array_function_says_what_is_tied() -> None:
