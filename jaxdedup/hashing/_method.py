@@ -133,20 +133,34 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
     """
     refuse_fork()
     program = _program(method, profile)
-    sharding = _sharding(images)
-    if sharding is not None:
-        # Each device hashes what it holds. (A loop over a sharded axis would gather it first.)
-        return jax.shard_map(
-            program,
-            mesh=sharding.mesh,
-            in_specs=sharding.spec,
-            out_specs=sharding.spec,
-            check_vma=False,
-        )(images)
+    sharded = on_each_device(program, images)
+    if sharded is not program:
+        return sharded(images)
     parts = _parts_for_cores(images)
     if len(parts) == 1:
         return program(images)
     return map_on_cores(_wide_program(method, profile), parts)
+
+
+def on_each_device(program: Callable[..., Any], images: ArrayLike) -> Callable[..., Any]:
+    """The program, of what each device holds where a batch is laid over several.
+
+    (A loop over a sharded axis would gather it first.)
+
+    Example:
+        >>> on_each_device(abs, np.ones((2, 8, 8), np.uint8))
+        <built-in function abs>
+    """
+    sharding = _sharding(images)
+    if sharding is None:
+        return program
+    return jax.shard_map(
+        program,
+        mesh=sharding.mesh,
+        in_specs=sharding.spec,
+        out_specs=sharding.spec,
+        check_vma=False,
+    )
 
 
 def _sharding(images: ArrayLike) -> NamedSharding | None:

@@ -97,6 +97,14 @@ def test_every_way_gives_the_same() -> None:
     )
 
 
+@pytest.mark.parametrize("form", ["gpu", "tpu"])
+def test_the_forms_of_other_platforms(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = crops(2, 70, 90, 3)
+    expected = pdq(images)
+    monkeypatch.setenv("JAXDEDUP_FORM", form)
+    jax.tree.map(np.testing.assert_array_equal, pdq(images), expected)
+
+
 def test_turned_images() -> None:
     image = crops(2, 100, 170, 3)[1]
     recipe = Recipe(oriented(METHODS["pdq"]))
