@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
-from jaxdedup.image import Profile, resize, rgb_to_luma, weigh_channels
+from jaxdedup.image import Profile, resize, weigh_channels
 from jaxdedup.runtime import integer, refuse_fork
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
@@ -193,19 +193,9 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
     @jax.jit
     def run(images: ArrayLike) -> jax.Array:
         is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
-        if method.luma_first and is_rgb:
-            return pack_bits(method.bits(_resize_grey(rgb_to_luma(images, profile=profile))))
-        resized = resize(images, size, profile=profile)
-        luma = weigh_channels(resized, profile) if is_rgb else resized
-        return pack_bits(method.bits(luma))
-
-    def _resize_grey(luma: jax.Array) -> jax.Array:
-        if luma.shape[-1] != 3:
-            return resize(luma, size, profile=profile)
-        # One by one: a batch of grey images of width 3 would look like RGB.
-        grey = luma.reshape(-1, *luma.shape[-2:])
-        resized = jax.vmap(lambda image: resize(image, size, profile=profile))(grey)
-        return resized.reshape(*luma.shape[:-2], *size)
+        resized = resize(images, size, profile=profile, luma_first=method.luma_first)
+        to_weigh = is_rgb and not method.luma_first
+        return pack_bits(method.bits(weigh_channels(resized, profile) if to_weigh else resized))
 
     return run
 
