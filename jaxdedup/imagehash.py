@@ -16,8 +16,8 @@ Source: J. Buchner, ImageHash, https://github.com/JohannesBuchner/imagehash.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,7 @@ from .hashing import (
     compare_to_median,
     hash_images,
     low_frequencies,
+    over_batch,
     pack_bits,
     refuse_large_basis,
     row_frequencies,
@@ -363,15 +364,19 @@ def colorhash(images: ArrayLike, binbits: int = 3, *, profile: Profile = "pillow
     pixels = images.shape[-3] * images.shape[-2]
     if pixels << bits >= 2**31:
         raise ValueError(f"expected fewer than {2**31 >> bits} pixels an image, got {pixels}")
-    return _colorhash_program(images, bits, profile)
+    return cast(jax.Array, over_batch(_colorhash_program(bits, profile), images))
 
 
-@partial(jax.jit, static_argnames=("bits", "profile"))
-def _colorhash_program(images: jax.Array, bits: int, profile: Profile) -> jax.Array:
-    kinds = _kinds_of_colour(images, profile)
-    each = np.arange(_KINDS, dtype=np.uint8).reshape((1,) * (kinds.ndim - 2) + (-1, 1, 1))
-    counts = jnp.sum(kinds[..., None, :, :] == each, axis=(-2, -1), dtype=jnp.int32)
-    return pack_bits(_shares(counts, bits))
+@lru_cache(maxsize=32)
+def _colorhash_program(bits: int, profile: Profile) -> Callable[[jax.Array], jax.Array]:
+    @jax.jit
+    def run(images: jax.Array) -> jax.Array:
+        kinds = _kinds_of_colour(images, profile)
+        each = np.arange(_KINDS, dtype=np.uint8).reshape((1,) * (kinds.ndim - 2) + (-1, 1, 1))
+        counts = jnp.sum(kinds[..., None, :, :] == each, axis=(-2, -1), dtype=jnp.int32)
+        return pack_bits(_shares(counts, bits))
+
+    return run
 
 
 def _colorhash(binbits: int = 3) -> HashMethod:

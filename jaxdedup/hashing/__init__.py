@@ -26,6 +26,7 @@ from ._method import checked_images as checked_images
 from ._method import checked_power_of_two as checked_power_of_two
 from ._method import checked_size as checked_size
 from ._method import hash_images as hash_images
+from ._method import over_batch as over_batch
 from ._method import pack_bits as pack_bits
 from ._method import sized_name as sized_name
 from ._packed import from_hex as from_hex

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -132,35 +132,31 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
         (8,)
     """
     refuse_fork()
-    program = _program(method, profile)
-    sharded = on_each_device(program, images)
-    if sharded is not program:
-        return sharded(images)
-    parts = _parts_for_cores(images)
-    if len(parts) == 1:
-        return program(images)
-    return map_on_cores(_wide_program(method, profile), parts)
+    return cast(jax.Array, over_batch(_program(method, profile), images))
 
 
-def on_each_device(program: Callable[..., Any], images: ArrayLike) -> Callable[..., Any]:
-    """The program, of what each device holds where a batch is laid over several.
+def over_batch(program: Callable[..., Any], images: ArrayLike) -> Any:
+    """A jitted program's results, computed by each device of what it holds, or by all cores.
 
-    (A loop over a sharded axis would gather it first.)
+    Args:
+        program: of images, whose batch axes its results, a pytree of arrays, begin with.
+        images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
 
     Example:
-        >>> on_each_device(abs, np.ones((2, 8, 8), np.uint8))
-        <built-in function abs>
+        >>> over_batch(jax.jit(lambda images: images.max((-2, -1))), np.eye(8, dtype=np.uint8))
+        Array(1, dtype=uint8)
     """
     sharding = _sharding(images)
-    if sharding is None:
-        return program
-    return jax.shard_map(
-        program,
-        mesh=sharding.mesh,
-        in_specs=sharding.spec,
-        out_specs=sharding.spec,
-        check_vma=False,
-    )
+    if sharding is not None:  # a loop over a sharded axis would gather it first
+        return jax.shard_map(
+            program,
+            mesh=sharding.mesh,
+            in_specs=sharding.spec,
+            out_specs=sharding.spec,
+            check_vma=False,
+        )(images)
+    parts = _parts_for_cores(images)
+    return program(images) if len(parts) == 1 else map_on_cores(_wide(program), parts)
 
 
 def _sharding(images: ArrayLike) -> NamedSharding | None:
@@ -201,8 +197,8 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
 
 
 @lru_cache(maxsize=64)
-def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
-    return WideProgram(_program(method, profile))
+def _wide(program: Callable[..., Any]) -> WideProgram:
+    return WideProgram(program)
 
 
 def pack_bits(bits: Array) -> Array:

@@ -6,7 +6,7 @@ so is planned as weights of each axis, in fixed point; the sums are exact intege
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from jaxdedup.image import by_platform, form_on_cpu
 
-from ._method import checked_images, on_each_device, pack_bits
+from ._method import checked_images, over_batch, pack_bits
 
 SIDE = 64  # of the small image
 KEPT = 16  # frequencies an axis
@@ -87,8 +87,7 @@ def pdq(images: ArrayLike, *, dihedral: bool = False) -> PDQ:
     """
     images, is_rgb = checked_images(images)
     program = _program(images.ndim - (3 if is_rgb else 2), is_rgb, bool(dihedral), form_on_cpu())
-    found: PDQ = on_each_device(program, images)(images)
-    return found
+    return cast(PDQ, over_batch(program, images))
 
 
 @lru_cache(maxsize=16)
