@@ -358,13 +358,13 @@ def colorhash(images: ArrayLike, binbits: int = 3, *, profile: Profile = "pillow
         Array([  3, 128,   0,   0,   0,   0], dtype=uint8)
     """
     bits = checked_size(binbits, 8, "binbits", least=1)
-    images, is_rgb = checked_images(images)
+    array, is_rgb = checked_images(images)
     if not is_rgb:
-        images = jnp.broadcast_to(images[..., None], (*images.shape, 3))
-    pixels = images.shape[-3] * images.shape[-2]
+        array = jnp.broadcast_to(array[..., None], (*array.shape, 3))
+    pixels = array.shape[-3] * array.shape[-2]
     if pixels << bits >= 2**31:
         raise ValueError(f"expected fewer than {2**31 >> bits} pixels an image, got {pixels}")
-    return cast(jax.Array, over_batch(_colorhash_program(bits, profile), images))
+    return cast(jax.Array, over_batch(_colorhash_program(bits, profile), array))
 
 
 @lru_cache(maxsize=32)

@@ -90,10 +90,11 @@ def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
     return size
 
 
-def checked_images(images: ArrayLike) -> tuple[jax.Array, bool]:
+def checked_images(images: ArrayLike) -> tuple[Array, bool]:
     """Images as an array, and whether they are RGB; TypeError or ValueError if they are no images.
 
-    For hashes that see images as they are, before any resize that would check them.
+    For hashes that see images as they are, before any resize that would check them. NumPy's arrays
+    stay NumPy's: they need not be copied.
 
     Example:
         >>> checked_images(np.zeros((2, 4, 4), np.int32))
@@ -102,15 +103,15 @@ def checked_images(images: ArrayLike) -> tuple[jax.Array, bool]:
         TypeError: expected images of dtype uint8, got int32
     """
     refuse_fork()
-    images = jnp.asarray(images)
-    if images.dtype != jnp.uint8:
-        raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
-    if images.ndim < 2 or 0 in images.shape:
+    array: Array = images if isinstance(images, np.ndarray) else jnp.asarray(images)
+    if array.dtype != np.uint8:
+        raise TypeError(f"expected images of dtype uint8, got {array.dtype}")
+    if array.ndim < 2 or 0 in array.shape:
         raise ValueError(
             "expected images of shape [..., H, W, 3] or [..., H, W] without an empty axis, "
-            f"got {list(images.shape)}"
+            f"got {list(array.shape)}"
         )
-    return images, images.ndim >= 3 and images.shape[-1] == 3
+    return array, array.ndim >= 3 and array.shape[-1] == 3
 
 
 def namespace(x: Array) -> Any:

@@ -85,9 +85,9 @@ def pdq(images: ArrayLike, *, dihedral: bool = False) -> PDQ:
         >>> pdq(slope).hash.shape
         (32,)
     """
-    images, is_rgb = checked_images(images)
-    program = _program(images.ndim - (3 if is_rgb else 2), is_rgb, bool(dihedral), form_on_cpu())
-    return cast(PDQ, over_batch(program, images))
+    array, is_rgb = checked_images(images)
+    program = _program(array.ndim - (3 if is_rgb else 2), is_rgb, bool(dihedral), form_on_cpu())
+    return cast(PDQ, over_batch(program, array))
 
 
 @lru_cache(maxsize=16)
