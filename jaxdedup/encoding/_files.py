@@ -10,8 +10,8 @@ suffix    holds                                       methods
 ========  ==========================================  =========================
 
 The quality of the images, where it was told, is a column more. A file is written whole or not at
-all. Names are looked through for equal ones when it is written;
-in the formats of arrays a checksum vouches for that, and for all else, when it is read.
+all. Names are looked through for equal ones when it is written; a checksum vouches for that, and
+for all else, when it is read. Text of others may come without one.
 """
 
 import csv
@@ -135,22 +135,14 @@ def _origin(texts: Mapping[str, Any]) -> Origin:
 
 
 def _from_hex(
-    encodings: Mapping[str, Any], origin: Origin, quality: Sequence[Any] | None
+    encodings: Mapping[str, Any], texts: Mapping[str, str], quality: Sequence[Any] | None
 ) -> Encodings:
+    origin = _origin(texts)
     if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
-    made = Encodings.from_map(encodings, origin)
-    return (
-        made
-        if quality is None
-        else Encodings(
-            made.names,
-            made.rows,
-            made.origin,
-            quality=np.array(quality, np.uint8),
-            vouched_for=True,
-        )
-    )
+    found = Encodings.from_map(encodings, origin)
+    qualities = None if quality is None else np.array(quality, np.uint8)
+    return _unsealed(texts, PackedNames.of(found.names), found.rows, qualities)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -159,7 +151,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _write_json(file: BinaryIO, encodings: Encodings) -> None:
-    document = {"origin": encodings.origin.to_dict(), "encodings": encodings.to_dict()}
+    sealed = {**_sealed(encodings), "origin": encodings.origin.to_dict()}
+    document = {**sealed, "encodings": encodings.to_dict()}
     if encodings.quality is not None:
         document["quality"] = dict(zip(encodings.names, encodings.quality.tolist(), strict=True))
     file.write(json.dumps(document, indent=2).encode() + b"\n")
@@ -169,10 +162,11 @@ def _read_json(file: BinaryIO) -> Encodings:
     document = json.load(file, object_pairs_hook=_each_once)
     if not isinstance(document, dict):
         raise ValueError("it holds no object")
-    quality = document.pop("quality", None)
-    texts = {name: json.dumps(value) for name, value in document.items() if name != "encodings"}
-    origin, encodings = _origin(texts), document["encodings"]
-    return _from_hex(encodings, origin, quality and [quality[name] for name in encodings])
+    texts = {name: document[name] for name in ("version", "method", "checksum") if name in document}
+    if "origin" in document:
+        texts["origin"] = json.dumps(document["origin"])
+    encodings, quality = document.get("encodings", {}), document.get("quality")
+    return _from_hex(encodings, texts, quality and [quality[name] for name in encodings])
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
@@ -182,9 +176,9 @@ def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
     columns = {"name": encodings.names, "encoding": encodings.to_dict().values()}
     if encodings.quality is not None:
         columns["quality"] = encodings.quality.tolist()
-    rows.writerow([*columns, "origin"])
-    origin = json.dumps(encodings.origin.to_dict())
-    rows.writerows([*values, origin] for values in zip(*columns.values(), strict=True))
+    sealed = _sealed(encodings)
+    rows.writerow([*columns, *sealed])
+    rows.writerows([*row, *sealed.values()] for row in zip(*columns.values(), strict=True))
     text.detach()
 
 
@@ -197,7 +191,7 @@ def _read_csv(file: BinaryIO) -> Encodings:
         raise ValueError("it has rows that were made in several ways")
     encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
     quality = [row["quality"] for row in rows] if "quality" in rows[0] else None
-    return _from_hex(encodings, _origin(rows[0]), quality)
+    return _from_hex(encodings, rows[0], quality)
 
 
 def _checksum(names: PackedNames, origin: str, *columns: NDArray[Any] | None) -> str:
@@ -210,7 +204,7 @@ def _checksum(names: PackedNames, origin: str, *columns: NDArray[Any] | None) ->
 
 
 def _sealed(encodings: Encodings) -> dict[str, Any]:
-    """What the formats of arrays hold beside their columns."""
+    """What files hold beside their columns."""
     origin = json.dumps(encodings.origin.to_dict())
     names = PackedNames.of(encodings.names)
     checksum = _checksum(names, origin, encodings.rows, encodings.quality)
