@@ -32,7 +32,7 @@ _WAITING = 2  # workers that the device keeps waiting, while the others decode
 
 Rows = NDArray[Any]
 
-logger = logging.getLogger("jaxdedup")
+logger = logging.getLogger("jaxdedup.ties")  # which the command line shows
 
 
 def encode_batches(

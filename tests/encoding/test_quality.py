@@ -173,6 +173,7 @@ def test_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert out == " 0  a.png\n 0  b.png\n"
     assert "2 images have too low a quality, and are in no group" in err
+    assert "ties of pdq redone in the reference's order" in err
     assert err.index("  c.png\n") < err.index("  d.png\n")
     assert main(["find", str(folder), "--min-quality", "40", "--quiet"]) == 0
     assert capsys.readouterr().out == out
