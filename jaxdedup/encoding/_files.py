@@ -9,8 +9,9 @@ suffix    holds                                       methods
 .parquet  a row a file (needs pyarrow)                all
 ========  ==========================================  =========================
 
-A file is written whole or not at all. Names are looked through for equal ones when it is written; a
-checksum vouches for that, and for all else, when it is read. Text of others may come without one.
+The quality of the images, where it was told, is a column more. A file is written whole or not at
+all. Names are looked through for equal ones when it is written; a checksum vouches for that, and
+for all else, when it is read. Text of others may come without one.
 """
 
 import csv
@@ -18,7 +19,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -133,12 +134,15 @@ def _origin(texts: Mapping[str, Any]) -> Origin:
     return Origin.from_dict(json.loads(texts["origin"]))
 
 
-def _from_hex(encodings: Mapping[str, Any], texts: Mapping[str, str]) -> Encodings:
+def _from_hex(
+    encodings: Mapping[str, Any], texts: Mapping[str, str], quality: Sequence[Any] | None
+) -> Encodings:
     origin = _origin(texts)
     if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
     found = Encodings.from_map(encodings, origin)
-    return _unsealed(texts, PackedNames.of(found.names), found.rows)
+    qualities = None if quality is None else np.array(quality, np.uint8)
+    return _unsealed(texts, PackedNames.of(found.names), found.rows, qualities)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -149,6 +153,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _write_json(file: BinaryIO, encodings: Encodings) -> None:
     sealed = {**_sealed(encodings), "origin": encodings.origin.to_dict()}
     document = {**sealed, "encodings": encodings.to_dict()}
+    if encodings.quality is not None:
+        document["quality"] = dict(zip(encodings.names, encodings.quality.tolist(), strict=True))
     file.write(json.dumps(document, indent=2).encode() + b"\n")
 
 
@@ -159,16 +165,20 @@ def _read_json(file: BinaryIO) -> Encodings:
     texts = {name: document[name] for name in ("version", "method", "checksum") if name in document}
     if "origin" in document:
         texts["origin"] = json.dumps(document["origin"])
-    return _from_hex(document.get("encodings", {}), texts)
+    encodings, quality = document.get("encodings", {}), document.get("quality")
+    return _from_hex(encodings, texts, quality and [quality[name] for name in encodings])
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
     # File names that are not UTF-8 keep their bytes.
     text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
     rows = csv.writer(text)
+    columns = {"name": encodings.names, "encoding": encodings.to_dict().values()}
+    if encodings.quality is not None:
+        columns["quality"] = encodings.quality.tolist()
     sealed = _sealed(encodings)
-    rows.writerow(["name", "encoding", *sealed])
-    rows.writerows([*named, *sealed.values()] for named in encodings.to_dict().items())
+    rows.writerow([*columns, *sealed])
+    rows.writerows([*row, *sealed.values()] for row in zip(*columns.values(), strict=True))
     text.detach()
 
 
@@ -180,34 +190,45 @@ def _read_csv(file: BinaryIO) -> Encodings:
     if len({row.get("origin") for row in rows}) != 1:
         raise ValueError("it has rows that were made in several ways")
     encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
-    return _from_hex(encodings, rows[0])
+    quality = [row["quality"] for row in rows] if "quality" in rows[0] else None
+    return _from_hex(encodings, rows[0], quality)
 
 
-def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
+def _checksum(names: PackedNames, origin: str, *columns: NDArray[Any] | None) -> str:
     digest = hashlib.sha256(origin.encode())
-    for part in (names.text.encode(*_UTF8), names.lengths.tobytes(), rows.tobytes()):
-        digest.update(part)
+    digest.update(names.text.encode(*_UTF8))
+    for column in (names.lengths, *columns):
+        if column is not None:
+            digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
 
 
 def _sealed(encodings: Encodings) -> dict[str, Any]:
-    """What files hold beside names and rows."""
+    """What files hold beside their columns."""
     origin = json.dumps(encodings.origin.to_dict())
     names = PackedNames.of(encodings.names)
-    return {"origin": origin, "checksum": _checksum(names, encodings.rows, origin)}
+    checksum = _checksum(names, origin, encodings.rows, encodings.quality)
+    return {"origin": origin, "checksum": checksum}
 
 
-def _unsealed(texts: Mapping[str, str], names: PackedNames, rows: NDArray[Any]) -> Encodings:
+def _unsealed(
+    texts: Mapping[str, str],
+    names: PackedNames,
+    rows: NDArray[Any],
+    quality: NDArray[Any] | None,
+) -> Encodings:
     origin, checksum = _origin(texts), texts.get("checksum")
-    if checksum is not None and checksum != _checksum(names, rows, texts["origin"]):
+    if checksum is not None and checksum != _checksum(names, texts["origin"], rows, quality):
         raise ValueError("it is damaged: its checksum is another one")
-    return Encodings(names, rows, origin, vouched_for=checksum is not None)
+    return Encodings(names, rows, origin, quality=quality, vouched_for=checksum is not None)
 
 
 def _write_npz(file: BinaryIO, encodings: Encodings) -> None:
     names = PackedNames.of(encodings.names)
     text = np.frombuffer(names.text.encode(*_UTF8), np.uint8)
     arrays = {"names": text, "lengths": names.lengths, **_sealed(encodings)}
+    if encodings.quality is not None:
+        arrays["quality"] = encodings.quality
     np.savez(file, encodings=encodings.rows, **arrays)
 
 
@@ -217,7 +238,8 @@ def _read_npz(file: BinaryIO) -> Encodings:
         early = {name: "" for name in ("method", "version") if name in arrays}
         _origin(texts | early)
         names = PackedNames(arrays["names"].tobytes().decode(*_UTF8), arrays["lengths"])
-        return _unsealed(texts, names, arrays["encodings"])
+        quality = arrays.get("quality")
+        return _unsealed(texts, names, arrays["encodings"], quality)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -238,6 +260,8 @@ def _write_parquet(file: BinaryIO, encodings: Encodings) -> None:
     except UnicodeEncodeError:  # names that are not text keep their bytes
         names = pyarrow.array([os.fsencode(name) for name in encodings.names], pyarrow.binary())
     table = pyarrow.table({"name": names, "encoding": rows})
+    if encodings.quality is not None:
+        table = table.append_column("quality", pyarrow.array(encodings.quality))
     parquet.write_table(table.replace_schema_metadata(_sealed(encodings)), file)
 
 
@@ -248,7 +272,8 @@ def _read_parquet(file: BinaryIO) -> Encodings:
     rows = column.flatten().to_numpy().reshape(-1, column.type.list_size)
     texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     names = [os.fsdecode(name) for name in table["name"].to_pylist()]
-    return _unsealed(texts, PackedNames.of(names), rows)
+    quality = table["quality"].to_numpy() if "quality" in table.column_names else None
+    return _unsealed(texts, PackedNames.of(names), rows, quality)
 
 
 _FORMATS = {
