@@ -222,7 +222,7 @@ WRONG_SETTINGS = [
     ({"batch_size": 0}, ValueError, "batch_size to be at least 1, got 0"),
     ({"num_workers": -1}, ValueError, "num_workers to be at least 1, got -1"),
     ({"batch_size": 1.5}, TypeError, "batch_size to be an integer, got 1.5"),
-    ({"formats": "mp4"}, TypeError, "list of suffixes, got 'mp4'"),
+    ({"formats": "mp4"}, TypeError, "collection of suffixes, got 'mp4'"),
 ]
 
 

@@ -88,7 +88,7 @@ class CNN(Encoder):
         preprocess: Network | None = None,
         image_size: int | tuple[int, int] | None = None,
         profile: Profile = "pillow13",
-        batch_size: int | None = None,
+        batch_size: int | None = 64,
         num_workers: int | None = None,
         formats: Collection[str] = (),
         draft: bool = False,
@@ -131,6 +131,18 @@ class CNN(Encoder):
         else:
             own = {"model": self.model, "preprocess": self.preprocess, "image_size": method.size}
         return super()._settings() | own
+
+    def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> Any:
+        """Encode one image, as the hashes do, but that each path has to be a file's.
+
+        Raises:
+            ValueError: as of the hashes, or the path is no file's, whether or not there is an
+                array.
+        """
+        if isinstance(image_file, (str, os.PathLike)) and not os.path.isfile(image_file):
+            got = f"Got {os.fspath(image_file)!r:.300}, which is no file"
+            raise ValueError(f"Please provide either image file path or image array! {got}")
+        return super().encode_image(image_file, image_array)
 
     def find_duplicates(
         self,
