@@ -78,7 +78,9 @@ def encode(options: Namespace) -> Work:
     target = _Target(options, options.directory, is_images=True)
     recipe = _recipe(options)
     if options.output:
-        encoding.refuse_unsavable(options.output, recipe.origin)
+        encoding.refuse_unsavable(options.output, recipe.origin, float16=options.float16)
+    elif options.float16:
+        raise ValueError("--float16 goes with --output")
     elif isinstance(recipe.method.row, encoding.Features):
         raise ValueError("expected --output FILE.npz or FILE.parquet for the features of cnn")
     else:
@@ -87,7 +89,7 @@ def encode(options: Namespace) -> Work:
     def work() -> int:
         encodings = target.encodings(options, recipe)
         if options.output:
-            encoding.save(options.output, encodings)
+            encoding.save(options.output, encodings, float16=options.float16)
         else:
             shown = encodings.to_dict().items()
             _give_lines(options, ((f"{digits}  ", name, "none") for name, digits in shown))

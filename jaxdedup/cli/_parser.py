@@ -62,6 +62,11 @@ def _add_encode(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to FILE, whole or not at all: .json, .csv, .npz or .parquet",
     )
+    command.add_argument(
+        "--float16",
+        action="store_true",
+        help="with --output, features in half the room; similarities change by less than 0.001",
+    )
     _add_null_argument(command)
     _add_cache_argument(command)
 
