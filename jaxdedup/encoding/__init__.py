@@ -21,6 +21,8 @@ from ._method import hash_method as hash_method
 from ._method import method_named as method_named
 from ._method import mobilenet_method as mobilenet_method
 from ._names import PackedNames as PackedNames
+from ._network import CustomModel as CustomModel
+from ._network import custom_method as custom_method
 from ._network import network_method as network_method
 from ._recipe import Origin as Origin
 from ._recipe import Recipe as Recipe

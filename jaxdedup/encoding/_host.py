@@ -31,7 +31,7 @@ class HostFunction:
         size = _COMMON_BYTES if shape is None else max(_COMMON_BYTES, int(np.prod(shape)))
         if size > _MOST_BYTES:
             raise DecodeError(f"has {size} bytes, more than can be hashed")
-        return _Room(size)
+        return Room(size)
 
     def __call__(
         self, batch: Batch, *, pixels_to_come: float = 0, batch_size: int | None = None
@@ -42,7 +42,7 @@ class HostFunction:
         return np.asarray(pack_bits(np.stack(bits))).reshape(len(bits), -1)
 
 
-class _Room:
+class Room:
     """Room for so many bytes: nothing is to be planned."""
 
     def __init__(self, buffer_size: int) -> None:

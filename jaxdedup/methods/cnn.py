@@ -8,7 +8,14 @@ import jax
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
-from jaxdedup.encoding import Orientations, Recipe, mobilenet_method, network_method
+from jaxdedup.encoding import (
+    CustomModel,
+    Orientations,
+    Recipe,
+    custom_method,
+    mobilenet_method,
+    network_method,
+)
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
@@ -29,13 +36,15 @@ class CNN(Encoder):
 
     Args:
         verbose: whether to show progress.
+        model_config: a network in place of MobileNet, with its name and transform, as in imagededup
+            0.3: a :class:`jaxdedup.utils.CustomModel`.
         weights: a file with other weights for MobileNet V1: TensorFlow's frozen graph, Keras'
             ``.h5`` or ``.weights.h5``, or ``.safetensors``. None for the ImageNet weights.
         dtype: ``"float32"``, or ``"bfloat16"`` for products of lower precision in the last
             layers, which is faster on accelerators.
-        model: a network in place of MobileNet: a Flax module, or any function, from
+        model: a network in place of MobileNet: a Flax or PyTorch module, or any function, from
             ``preprocess``'s batch to feature rows ``[B, D]``. A function is called as it is, on
-            batches of 1, 2, 4, … images: give a jitted one. A module is jitted here.
+            batches of 1, 2, 4, … images: give a jitted one. A Flax module is jitted here.
         preprocess: with ``model``, from ``uint8[B, h, w, 3]`` to what the model takes; None for
             ``x/127.5 − 1`` in float32.
         image_size: with ``model``, the side or ``(h, w)`` that images are resized to.
@@ -81,9 +90,10 @@ class CNN(Encoder):
     def __init__(
         self,
         verbose: bool = True,
+        model_config: CustomModel | None = None,
+        *,
         weights: Path | None = None,
         dtype: DTypeLike = "float32",
-        *,
         model: "Network | nnx.Module | None" = None,
         preprocess: Network | None = None,
         image_size: int | tuple[int, int] | None = None,
@@ -98,19 +108,22 @@ class CNN(Encoder):
         follow_links: bool = False,
         frames: bool = False,
     ) -> None:
+        self.model_config = model_config
         self.weights = weights
         self.model = model
         self.preprocess = preprocess
-        if model is None:
-            if preprocess is not None or image_size is not None:
-                raise ValueError("preprocess and image_size go with a model of your own")
-            method = mobilenet_method(None if weights is None else os.fspath(weights), dtype)
+        own = [model is not None, model_config is not None]
+        if all(own) or (any(own) and (weights is not None or dtype != "float32")):
+            raise ValueError("expected one of model_config, model, or weights and dtype")
+        if model is None and (preprocess is not None or image_size is not None):
+            raise ValueError("preprocess and image_size go with a model of your own")
+        if model_config is not None:
+            method = custom_method(model_config)
+        elif model is not None:
+            size = 224 if image_size is None else image_size
+            method = network_method(model, preprocess=preprocess, image_size=size)
         else:
-            if weights is not None or dtype != "float32":
-                raise ValueError("weights and dtype go with MobileNet; a model brings its own")
-            method = network_method(
-                model, preprocess=preprocess, image_size=224 if image_size is None else image_size
-            )
+            method = mobilenet_method(None if weights is None else os.fspath(weights), dtype)
         recipe = Recipe(method, profile, draft, formats, background, range)
         _ = recipe.origin  # loads the weights: what is wrong with them is told now
         super().__init__(
@@ -126,7 +139,9 @@ class CNN(Encoder):
     def _settings(self) -> dict[str, Any]:
         method = self.recipe.method
         own: dict[str, Any]
-        if self.model is None:
+        if self.model_config is not None:
+            own = {"model_config": self.model_config}
+        elif self.model is None:
             own = {"weights": self.weights, "dtype": method.dtype}
         else:
             own = {"model": self.model, "preprocess": self.preprocess, "image_size": method.size}
