@@ -35,7 +35,9 @@ __all__ = [
     "whash",
 ]
 
-_ROOMS = "duplicates encoding hashing image imagehash loading methods mobilenet report search"
+_ROOMS = (
+    "duplicates encoding hashing image imagehash loading methods mobilenet networks report search"
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import jaxdedup
 
 ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "loading"]
-ROOMS += ["methods", "report", "runtime"]
+ROOMS += ["methods", "networks", "report", "runtime"]
 
 
 def public() -> Iterator[tuple[str, object]]:

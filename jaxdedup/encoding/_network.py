@@ -1,9 +1,9 @@
-"""Networks of the user's own as methods."""
+"""Networks as methods: of the user's own, and those whose weights the user brings."""
 
 import operator
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -107,13 +107,6 @@ def custom_method(config: CustomModel) -> Method:
     name, model, transform = config
     if model is None or transform is None:
         raise ValueError(f"expected model and transform in model_config, got {config!r:.200}")
-    if name == _UNNAMED:
-        warnings.warn(
-            "features of a model without a name are neither cached nor saved: set name in "
-            "model_config",
-            SyntaxWarning,
-            stacklevel=3,
-        )
     prepare = Preparation(_OfPillow(transform))
     own = _OwnNetwork(adapted(model, prepare), _as_it_is)
     return Method(
@@ -139,6 +132,58 @@ class _OfPillow:
 
 def _as_it_is(images: Any) -> Any:
     return images
+
+
+@lru_cache(maxsize=8)  # one value a file: what is compiled for it is shared
+def pretrained_method(name: str, weights: str) -> Method:
+    """A network of :data:`jaxdedup.networks.NETWORKS` as a method.
+
+    Args:
+        name: of the network.
+        weights: a safetensors file.
+
+    Raises:
+        ValueError: an unknown network.
+
+    Example:
+        >>> pretrained_method("sscd", "sscd_disc_mixup.safetensors").row.count
+        512
+    """
+    from jaxdedup.networks import NETWORKS  # brings in flax
+
+    if name not in NETWORKS:
+        raise ValueError(f"expected a network among {', '.join(NETWORKS)}, got {name!r:.80}")
+    pretrained, network = _Pretrained(name, weights), NETWORKS[name]
+    return Method(
+        name,
+        network.resized,
+        Features(network.features),
+        pretrained,
+        pretrained.load,
+        "float32",
+        prepare=Preparation(pretrained.prepare),
+    )
+
+
+@dataclass(frozen=True)
+class _Pretrained:
+    name: str
+    weights: str
+
+    @property
+    def network(self) -> Any:
+        from jaxdedup.networks import NETWORKS
+
+        return NETWORKS[self.name]
+
+    def load(self) -> Any:
+        return self.network.load(self.weights)
+
+    def prepare(self, pixels: Pixels, profile: Profile) -> Any:
+        return self.network.prepare(pixels, profile)
+
+    def __call__(self, parameters: Any, images: jax.Array) -> jax.Array:
+        return self.network.apply(parameters, images)
 
 
 def _size(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The encoder of CNN features: MobileNet V1 with ImageNet weights, or the user's own network."""
 
 import os
+import warnings
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
 from jaxdedup.encoding import (
     CustomModel,
+    Method,
     Orientations,
     Recipe,
     custom_method,
     mobilenet_method,
     network_method,
+    pretrained_method,
 )
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range
@@ -28,6 +31,12 @@ if TYPE_CHECKING:
 Network = Callable[[jax.Array], ArrayLike]
 
 
+_SHIPPED = "mobilenet_v1"
+_UNNAMED = (
+    "features of a model without a name are neither cached nor saved: set name in model_config"
+)
+
+
 class CNN(Encoder):
     """Encodes images as the features of a convolutional network.
 
@@ -38,8 +47,10 @@ class CNN(Encoder):
         verbose: whether to show progress.
         model_config: a network in place of MobileNet, with its name and transform, as in imagededup
             0.3: a :class:`jaxdedup.utils.CustomModel`.
-        weights: a file with other weights for MobileNet V1: TensorFlow's frozen graph, Keras'
-            ``.h5`` or ``.weights.h5``, or ``.safetensors``. None for the ImageNet weights.
+        network: ``"mobilenet_v1"``, or one of :data:`jaxdedup.networks.NETWORKS`, which needs
+            ``weights``: ``"mobilenet_v3_small"``, imagededup's of 0.3, or ``"sscd"``.
+        weights: a ``.safetensors`` file; of MobileNet V1 also TensorFlow's frozen graph, or Keras'
+            ``.h5`` or ``.weights.h5``, and None for the ImageNet weights.
         dtype: ``"float32"``, or ``"bfloat16"`` for products of lower precision in the last
             layers, which is faster on accelerators.
         model: a network in place of MobileNet: a Flax or PyTorch module, or any function, from
@@ -92,6 +103,7 @@ class CNN(Encoder):
         verbose: bool = True,
         model_config: CustomModel | None = None,
         *,
+        network: str = _SHIPPED,
         weights: Path | None = None,
         dtype: DTypeLike = "float32",
         model: "Network | nnx.Module | None" = None,
@@ -112,18 +124,10 @@ class CNN(Encoder):
         self.weights = weights
         self.model = model
         self.preprocess = preprocess
-        own = [model is not None, model_config is not None]
-        if all(own) or (any(own) and (weights is not None or dtype != "float32")):
-            raise ValueError("expected one of model_config, model, or weights and dtype")
-        if model is None and (preprocess is not None or image_size is not None):
-            raise ValueError("preprocess and image_size go with a model of your own")
-        if model_config is not None:
-            method = custom_method(model_config)
-        elif model is not None:
-            size = 224 if image_size is None else image_size
-            method = network_method(model, preprocess=preprocess, image_size=size)
-        else:
-            method = mobilenet_method(None if weights is None else os.fspath(weights), dtype)
+        self.network = network
+        method = _method(model_config, model, preprocess, image_size, network, weights, dtype)
+        if model_config is not None and not method.is_known:
+            warnings.warn(_UNNAMED, SyntaxWarning, stacklevel=2)
         recipe = Recipe(method, profile, draft, formats, background, range)
         _ = recipe.origin  # loads the weights: what is wrong with them is told now
         super().__init__(
@@ -138,13 +142,13 @@ class CNN(Encoder):
 
     def _settings(self) -> dict[str, Any]:
         method = self.recipe.method
-        own: dict[str, Any]
+        own: dict[str, Any] = {"network": self.network, "weights": self.weights}
         if self.model_config is not None:
             own = {"model_config": self.model_config}
-        elif self.model is None:
-            own = {"weights": self.weights, "dtype": method.dtype}
-        else:
+        elif self.model is not None:
             own = {"model": self.model, "preprocess": self.preprocess, "image_size": method.size}
+        elif self.network == _SHIPPED:
+            own["dtype"] = method.dtype
         return super()._settings() | own
 
     def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> Any:
@@ -309,3 +313,33 @@ class CNN(Encoder):
         return self._search(
             queries, corpus, min_similarity_threshold, scores, max_pairs, orientations
         )
+
+
+def _method(
+    model_config: CustomModel | None,
+    model: Any,
+    preprocess: Network | None,
+    image_size: int | tuple[int, int] | None,
+    network: str,
+    weights: Path | None,
+    dtype: DTypeLike,
+) -> Method:
+    """The method that the arguments ask for, or ValueError where some contradict others."""
+    named = network != _SHIPPED or weights is not None or dtype != "float32"
+    if (model is not None) + (model_config is not None) + named > 1:
+        raise ValueError("expected one of model_config, model, or network, weights and dtype")
+    if model is None and (preprocess is not None or image_size is not None):
+        raise ValueError("preprocess and image_size go with a model of your own")
+    if model_config is not None:
+        return custom_method(model_config)
+    if model is not None:
+        size = 224 if image_size is None else image_size
+        return network_method(model, preprocess=preprocess, image_size=size)
+    file = None if weights is None else os.fspath(weights)
+    if network == _SHIPPED:
+        return mobilenet_method(file, dtype)
+    if dtype != "float32":
+        raise ValueError(f"expected dtype float32 for {network}, got {dtype!r:.80}")
+    if file is None:
+        raise ValueError(f"expected weights of {network}, a safetensors file, got none")
+    return pretrained_method(network, file)
