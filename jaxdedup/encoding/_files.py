@@ -9,8 +9,8 @@ suffix    holds                                       methods
 .parquet  a row a file (needs pyarrow)                all
 ========  ==========================================  =========================
 
-A file is written whole or not at all. Names are looked through for equal ones when it is written;
-in the formats of arrays a checksum vouches for that, and for all else, when it is read.
+A file is written whole or not at all. Names are looked through for equal ones when it is written; a
+checksum vouches for that, and for all else, when it is read. Text of others may come without one.
 """
 
 import csv
@@ -161,10 +161,12 @@ def _origin(texts: Mapping[str, Any]) -> Origin:
     return Origin.from_dict(json.loads(texts["origin"]))
 
 
-def _from_hex(encodings: Mapping[str, Any], origin: Origin) -> Encodings:
+def _from_hex(encodings: Mapping[str, Any], texts: Mapping[str, str]) -> Encodings:
+    origin = _origin(texts)
     if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
-    return Encodings.from_map(encodings, origin)
+    found = Encodings.from_map(encodings, origin)
+    return _unsealed(texts, PackedNames.of(found.names), found.rows)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -172,8 +174,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _write_json(file: BinaryIO, encodings: Encodings, _: NDArray[Any]) -> None:
-    document = {"origin": encodings.origin.to_dict(), "encodings": encodings.to_dict()}
+def _write_json(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
+    sealed = {**_sealed(encodings, rows), "origin": encodings.origin.to_dict()}
+    document = {**sealed, "encodings": encodings.to_dict()}
     file.write(json.dumps(document, indent=2).encode() + b"\n")
 
 
@@ -181,18 +184,19 @@ def _read_json(file: BinaryIO) -> Encodings:
     document = json.load(file, object_pairs_hook=_each_once)
     if not isinstance(document, dict):
         raise ValueError("it holds no object")
-    texts = {name: json.dumps(value) for name, value in document.items() if name != "encodings"}
-    origin = _origin(texts)
-    return _from_hex(document["encodings"], origin)
+    texts = {name: document[name] for name in ("version", "method", "checksum") if name in document}
+    if "origin" in document:
+        texts["origin"] = json.dumps(document["origin"])
+    return _from_hex(document.get("encodings", {}), texts)
 
 
-def _write_csv(file: BinaryIO, encodings: Encodings, _: NDArray[Any]) -> None:
+def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
     # File names that are not UTF-8 keep their bytes.
     text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
-    rows = csv.writer(text)
-    rows.writerow(["name", "encoding", "origin"])
-    origin = json.dumps(encodings.origin.to_dict())
-    rows.writerows([name, digits, origin] for name, digits in encodings.to_dict().items())
+    lines = csv.writer(text)
+    sealed = _sealed(encodings, rows)
+    lines.writerow(["name", "encoding", *sealed])
+    lines.writerows([*named, *sealed.values()] for named in encodings.to_dict().items())
     text.detach()
 
 
@@ -204,7 +208,7 @@ def _read_csv(file: BinaryIO) -> Encodings:
     if len({row.get("origin") for row in rows}) != 1:
         raise ValueError("it has rows that were made in several ways")
     encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
-    return _from_hex(encodings, _origin(rows[0]))
+    return _from_hex(encodings, rows[0])
 
 
 def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
@@ -215,7 +219,7 @@ def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
 
 
 def _sealed(encodings: Encodings, rows: NDArray[Any]) -> dict[str, Any]:
-    """What the formats of arrays hold beside names and rows."""
+    """What files hold beside names and rows."""
     origin = json.dumps(encodings.origin.to_dict())
     names = PackedNames.of(encodings.names)
     return {"origin": origin, "checksum": _checksum(names, rows, origin)}

@@ -5,6 +5,7 @@ on the host, where the pixels are the same, and the program is compiled meanwhil
 there is enough to do for it. An accelerator's program serves from the first image.
 """
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from jaxdedup.hashing import pack_bits
 from jaxdedup.image import (
+    LONGEST,
     Profile,
     packed_form,
     pillow_resizes_as_planned,
@@ -31,7 +33,7 @@ from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
 
 from ._features import NetworkCalls
-from ._host import HostFunction
+from ._host import HostFunction, Room
 from ._method import Method
 from ._prepared import PreparedFunction
 from ._turns import mirrored
@@ -61,11 +63,9 @@ class DeviceFunction:
         devices = jax.local_devices()
         self._form = packed_form(devices[0].platform, method.size, devices[0])
         self._asked = os.environ.get("JAXDEDUP_FORM", "")
-        self._on_host = (
-            devices[0].platform == "cpu"
-            and self._asked in ("", "host")
-            and pillow_resizes_as_planned()
-        )
+        # Whether images may be resized on the host; and whether that is the way to begin.
+        self._pillow = self._asked in ("", "host") and pillow_resizes_as_planned()
+        self._on_host = self._pillow and devices[0].platform == "cpu"
         # Each image is followed by its transpose where that is encoded too.
         self._each = 2 if method.orientations == "all" else 1
         self._network = NetworkCalls(method) if method.load is not None else None
@@ -81,6 +81,8 @@ class DeviceFunction:
         form = self._form
         if shape is None:
             return self._planner(form.capacities[form.common])
+        if self._pillow and max(shape[:2]) > LONGEST:
+            return Room(math.prod(shape))
         for capacity in form.capacities:
             planner = self._planner(capacity)
             if planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
@@ -101,11 +103,7 @@ class DeviceFunction:
         count = len(batch.positions)
         device = self._turns.get()
         try:
-            program = self._program(batch.plan.capacity, device).get(
-                batch.pixel_count if self._asked != "host" else 0,
-                pixels_to_come if self._asked != "host" else 0,
-                wait=not self._on_host,
-            )
+            program = self._ready(batch, pixels_to_come, device)
             if program is None:
                 results = self._finish(self._resize_on_host(batch))
             else:
@@ -118,6 +116,18 @@ class DeviceFunction:
             return rows.reshape(count, -1)
         finally:
             self._turns.put(device)
+
+    def _ready(
+        self, batch: Batch, pixels_to_come: float, device: jax.Device
+    ) -> Callable[..., jax.Array] | None:
+        """The program for a batch; None where the host serves."""
+        if isinstance(batch.plan, Room):
+            return None
+        pixels = batch.pixel_count
+        if self._asked == "host":
+            pixels = pixels_to_come = 0
+        program = self._program(batch.plan.capacity, device)
+        return program.get(pixels, pixels_to_come, wait=not self._on_host)
 
     def _program(self, capacity: Any, device: jax.Device) -> "_Program":
         with self._lock:

@@ -8,11 +8,12 @@ from ._lanczos import (
     windows,
 )
 from ._luma import rgb_to_luma, weigh_channels
-from ._packed import untouched
+from ._packed import LONGEST, untouched
 from ._profiles import Profile
 from ._resize import resize
 
 __all__ = [
+    "LONGEST",
     "PackedForm",
     "Profile",
     "Windows",

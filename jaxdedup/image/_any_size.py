@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import _packed, _steps
 from ._luma import weigh_channels
+from ._packed import LONGEST
 from ._profiles import Profile
 
 Size = tuple[int, int]
@@ -60,6 +61,8 @@ class _Planner:
         self.call = self._new()
 
     def add(self, offset: int, height: int, width: int, channels: int) -> bool:
+        if max(height, width) > LONGEST and self.capacity != _ACCELERATOR_CAPACITIES[-1]:
+            return False
         return bool(self.call.add(offset, height, width, channels))
 
 

@@ -42,6 +42,7 @@ _UNROLLED = 4  # steps in a round of their loop
 _ROWS_AT_ONCE = 32  # that are read from the buffer
 _UNFORKED = 12_288  # elements of an operation that XLA leaves on one core
 _TOGETHER = 8  # resized images that are handed on at once
+_MOST_PLANNED = 1024  # sizes of images whose plans are kept
 
 # Columns of the tables.
 _BLOCKS, _BLOCKS_END, _SECOND, _SECOND_END, _IS_FIRST, _IS_LAST = range(6)
@@ -56,6 +57,7 @@ class Capacity(NamedTuple):
 
     pixels: int  # bytes
     images: int
+    length: int  # of a side
     strips: int
     blocks: int
     tiles: int
@@ -64,9 +66,11 @@ class Capacity(NamedTuple):
 
 #: Tiles overhang an image by up to this many bytes.
 SLACK = 3 * _LANES
+#: A longer side is planned more slowly than Pillow resizes it.
+LONGEST = 1 << 17
 #: Nearly all images; and, one by one, whatever is larger. Memory that is not used is not touched.
-COMMON = Capacity(12 << 20, 128, 1 << 11, 1 << 12, 1 << 13, 1 << 16)
-LARGE = Capacity(2**31 - 1 - SLACK, 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
+COMMON = Capacity(12 << 20, 128, LONGEST, 1 << 11, 1 << 12, 1 << 13, 1 << 16)
+LARGE = Capacity(2**31 - 1 - SLACK, 1, 2**31 - 1, 1 << 18, 1 << 18, 1 << 20, 1 << 22)
 
 
 class Tables(NamedTuple):
@@ -121,6 +125,7 @@ class Planner:
             is_vertical=untouched((capacity.images,), np.bool_),
         )
         self._axes: dict[tuple[int, int, int, int], NDArray[np.int32]] = {}
+        self._planned: dict[tuple[int, int, int, bool], _ImagePlan] = {}
         self._steps = 0
         self.clear()
 
@@ -133,11 +138,12 @@ class Planner:
         """Begin a new call."""
         self._images = self._strips = self._blocks = self._tiles = 0
         # The next images are often as large as these: their steps stay while there is room.
-        if self._steps > self.capacity.steps // 2:
-            self._forget_axes()
+        if self._steps > self.capacity.steps // 2 or len(self._planned) > _MOST_PLANNED:
+            self._forget()
 
-    def _forget_axes(self) -> None:
+    def _forget(self) -> None:
         self._axes.clear()
+        self._planned.clear()
         self._steps = 0
 
     def tables(self) -> Tables:
@@ -158,35 +164,58 @@ class Planner:
         self._images, self._strips, self._blocks, self._tiles = before
         if self._images or not known:
             return False
-        self._forget_axes()  # which may have taken the room
+        self._forget()  # what may have taken the room
         return self.add(offset, height, width, channels)
 
     def _add(self, offset: int, height: int, width: int, channels: int, turned: bool) -> bool:
         bytes_end = offset + height * width * channels
         if self._images == self.capacity.images or bytes_end > self.capacity.pixels:
             return False
-        image = _Geometry.of(height, width, channels, self._size, self._profile, turned)
-        if not self._fits(image):
+        if max(height, width) > self.capacity.length:
             return False
-        first = self._axis(image.length, image.outputs[0], _LANES * _TILES, image.per_position)
-        if first is None:
+        plan = self._plan(height, width, channels, turned)
+        return plan is not None and self._put(plan, offset)
+
+    def _put(self, plan: "_ImagePlan", offset: int) -> bool:
+        """Write an image's plan behind those of others; False where there is no room."""
+        numbers = (self._strips, self._blocks, self._tiles)
+        ends = [number + len(part) for number, part in zip(numbers, plan[:3], strict=True)]
+        room = (self.capacity.strips, self.capacity.blocks, self.capacity.tiles)
+        if any(end > most for end, most in zip(ends, room, strict=True)):
             return False
-        second = self._axis(image.lines, image.outputs[1], _LANES, image.per_line)
-        if second is None:
-            return False
-        self._add_strips(image, first, second)
-        self._add_tiles(image, offset)
-        self._tables.is_vertical[self._images] = image.is_vertical != turned
+        strips = self._tables.strips[self._strips : ends[0]]
+        strips[:] = plan.strips
+        strips[:, : _BLOCKS_END + 1] += self._blocks
+        strips[:, _IMAGE] = self._images
+        blocks = self._tables.blocks[self._blocks : ends[1]]
+        blocks[:] = plan.blocks
+        blocks[:, : _TILE_END + 1] += self._tiles
+        tiles = self._tables.tiles[self._tiles : ends[2]]
+        tiles[:] = plan.tiles
+        tiles[:, _OFFSET] += offset
+        self._tables.is_vertical[self._images] = plan.is_vertical
+        self._strips, self._blocks, self._tiles = ends
         self._images += 1
         return True
 
-    def _fits(self, image: "_Geometry") -> bool:
-        strips, blocks, tiles = image.strips, image.blocks, image.tiles
-        return (
-            self._strips + strips <= self.capacity.strips
-            and self._blocks + strips * blocks <= self.capacity.blocks
-            and self._tiles + strips * tiles <= self.capacity.tiles
-        )
+    def _plan(self, height: int, width: int, channels: int, turned: bool) -> "_ImagePlan | None":
+        """The plan of an image as if it were the first; that of equal sizes is made once."""
+        key = (height, width, channels, turned)
+        if key not in self._planned:
+            image = _Geometry.of(height, width, channels, self._size, self._profile, turned)
+            if image.strips * image.tiles > self.capacity.tiles:
+                return None
+            first = self._axis(image.length, image.outputs[0], _LANES * _TILES, image.per_position)
+            second = self._axis(image.lines, image.outputs[1], _LANES, image.per_line)
+            if first is None or second is None:
+                return None
+            self._planned[key] = _ImagePlan(
+                _strips_of(image, first, second),
+                _blocks_of(image, first),
+                _tiles_of(image),
+                image.is_vertical != turned,
+            )
+        return self._planned[key]
 
     def _axis(
         self, length: int, outputs: int, block: int, per_position: int
@@ -205,47 +234,52 @@ class Planner:
             self._steps = end
         return self._axes[key]
 
-    def _add_strips(
-        self, image: "_Geometry", first: NDArray[np.int32], second: NDArray[np.int32]
-    ) -> None:
-        strips = self._tables.strips[self._strips : self._strips + image.strips]
-        strip = np.arange(image.strips)
-        strips[:] = 0
-        strips[:, _BLOCKS] = self._blocks + strip * image.blocks
-        strips[:, _BLOCKS_END] = strips[:, _BLOCKS] + image.blocks
-        strips[:, _SECOND] = second[:-1]
-        strips[:, _SECOND_END] = second[1:]
-        strips[:, _IS_FIRST] = strip == 0
-        strips[:, _IS_LAST] = strip == image.strips - 1
-        strips[:, _IMAGE] = self._images
-        strips[:, _SUMS_FIRST] = image.per_position == 3
-        strips[-1, _SUMS_SECOND] = image.per_line == 3
-        strips[:, _IS_VERTICAL] = image.is_vertical
-        strips[:, _IS_HORIZONTAL] = not image.is_vertical
 
-        count = image.strips * image.blocks
-        blocks = self._tables.blocks[self._blocks : self._blocks + count]
-        blocks = blocks.reshape(image.strips, image.blocks, 4)
-        blocks[..., _STEP] = first[:-1]
-        blocks[..., _STEP_END] = first[1:]
-        tile = np.arange(image.blocks) * _TILES
-        blocks[..., _TILE] = self._tiles + np.add.outer(strip * image.tiles, tile)
-        blocks[..., _TILE_END] = np.minimum(
-            blocks[..., _TILE] + _TILES, (self._tiles + (strip + 1) * image.tiles)[:, None]
-        )
-        self._strips += image.strips
-        self._blocks += count
+class _ImagePlan(NamedTuple):
+    """An image's rows of the tables, as if it were the first of a call."""
 
-    def _add_tiles(self, image: "_Geometry", offset: int) -> None:
-        count = image.strips * image.tiles
-        tiles = self._tables.tiles[self._tiles : self._tiles + count]
-        tiles = tiles.reshape(image.strips, image.tiles, 3)
-        across, along = np.arange(image.strips)[:, None], np.arange(image.tiles)
-        row, column = (along, across) if image.is_vertical else (across, along)
-        tiles[..., _OFFSET] = offset + _LANES * (row * image.stride + column * 3)
-        tiles[..., _STRIDE] = image.stride
-        tiles[..., _LAST_LINE] = image.rows - 1 - row * _LANES
-        self._tiles += count
+    strips: NDArray[np.int32]
+    blocks: NDArray[np.int32]
+    tiles: NDArray[np.int32]
+    is_vertical: bool
+
+
+def _strips_of(
+    image: "_Geometry", first: NDArray[np.int32], second: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    strips = np.zeros((image.strips, 11), np.int32)
+    strip = np.arange(image.strips)
+    strips[:, _BLOCKS] = strip * image.blocks
+    strips[:, _BLOCKS_END] = (strip + 1) * image.blocks
+    strips[:, _SECOND] = second[:-1]
+    strips[:, _SECOND_END] = second[1:]
+    strips[:, _IS_FIRST] = strip == 0
+    strips[:, _IS_LAST] = strip == image.strips - 1
+    strips[:, _SUMS_FIRST] = image.per_position == 3
+    strips[-1, _SUMS_SECOND] = image.per_line == 3
+    strips[:, _IS_VERTICAL] = image.is_vertical
+    strips[:, _IS_HORIZONTAL] = not image.is_vertical
+    return strips
+
+
+def _blocks_of(image: "_Geometry", first: NDArray[np.int32]) -> NDArray[np.int32]:
+    blocks = np.zeros((image.strips, image.blocks, 4), np.int32)
+    blocks[..., _STEP] = first[:-1]
+    blocks[..., _STEP_END] = first[1:]
+    strip, tile = np.arange(image.strips)[:, None], np.arange(image.blocks) * _TILES
+    blocks[..., _TILE] = strip * image.tiles + tile
+    blocks[..., _TILE_END] = strip * image.tiles + np.minimum(tile + _TILES, image.tiles)
+    return blocks.reshape(-1, 4)
+
+
+def _tiles_of(image: "_Geometry") -> NDArray[np.int32]:
+    tiles = np.zeros((image.strips, image.tiles, 3), np.int32)
+    across, along = np.arange(image.strips)[:, None], np.arange(image.tiles)
+    row, column = (along, across) if image.is_vertical else (across, along)
+    tiles[..., _OFFSET] = _LANES * (row * image.stride + column * 3)
+    tiles[..., _STRIDE] = image.stride
+    tiles[..., _LAST_LINE] = image.rows - 1 - row * _LANES
+    return tiles.reshape(-1, 3)
 
 
 class _Geometry(NamedTuple):

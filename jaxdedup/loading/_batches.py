@@ -1,6 +1,7 @@
 """Decode in threads, ahead of the consumer, straight into batches of images of any sizes.
 
-Each worker has a batch of its own: a flat buffer, into which it decodes one image after another.
+One thread reads the items, which may be bound to a thread or share something, a little ahead. Each
+worker has a batch of its own: a flat buffer, into which it decodes one image after another.
 When the next one doesn't fit, the worker processes the batch, hands on the result, and fills the
 same memory again. An image that is larger than a batch gets memory for itself, and gives it back.
 What bounds the memory: a batch and a large image a worker, the pixels that are being decoded, and
@@ -25,6 +26,7 @@ from ._gate import PixelGate
 
 T = TypeVar("T")
 
+_AHEAD = 2  # items a worker, that are read
 _MAX_READY = 2
 _MAX_KEPT = 256 * 2**20  # bytes of a large image whose memory is used again
 _LOOK_UP = 0.1  # seconds after which a worker that waits looks whether it is still waited for
@@ -222,23 +224,30 @@ class _Loader:
     """The state that the workers share."""
 
     def __init__(
-        self, items: Iterable[Item], new_worker: Callable[..., _Worker], gate: PixelGate
+        self,
+        items: Iterable[Item],
+        new_worker: Callable[..., _Worker],
+        gate: PixelGate,
+        num_workers: int,
     ) -> None:
-        self._items = enumerate(items)
-        self._items_lock = threading.Lock()
+        self._items = items
         self._new_worker = new_worker
         self._gate = gate
+        self._num_workers = num_workers
+        self._read: queue.SimpleQueue[tuple[int, Item] | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(_AHEAD * num_workers)  # for items that are read
         self._output = _Output()
 
-    def run(self, num_workers: int) -> Generator[Any]:
+    def run(self) -> Generator[Any]:
         threads = [
             threading.Thread(target=self._work, name=f"jaxdedup-decode-{i}", daemon=True)
-            for i in range(num_workers)
+            for i in range(self._num_workers)
         ]
+        threads.append(threading.Thread(target=self._feed, name="jaxdedup-read", daemon=True))
         for thread in threads:
             thread.start()
         try:
-            running = num_workers
+            running = self._num_workers
             while running:
                 item = self._output.get()
                 if item is _WORKER_ENDED:
@@ -250,24 +259,41 @@ class _Loader:
         finally:
             self._output.is_closed = True
             self._gate.close()
+            self._room.release()
+            self._end_workers()
             give_up = time.monotonic() + _PATIENCE
             for thread in threads:  # that of an endless image ends by itself, with the image
                 thread.join(max(0, give_up - time.monotonic()))
 
+    def _feed(self) -> None:
+        """Read the items, as there is room for them."""
+        entries = enumerate(self._items)
+        try:
+            while self._room.acquire() and not self._output.is_closed:
+                entry = next(entries, None)
+                if entry is None:
+                    break
+                self._read.put(entry)
+        except BaseException as error:  # of the iterable of items: the consumer raises it
+            self._output.put(error)
+        finally:
+            self._end_workers()
+
+    def _end_workers(self) -> None:
+        for _ in range(self._num_workers):
+            self._read.put(None)
+
     def _work(self) -> None:
         try:
             worker = self._new_worker(output=self._output)
-            while not self._output.is_closed:
-                with self._items_lock:
-                    entry = next(self._items, None)
-                if entry is None:
-                    worker.finish()
-                    break
+            while (entry := self._read.get()) is not None and not self._output.is_closed:
+                self._room.release()
                 worker.load(*entry)
+            if not self._output.is_closed:
+                worker.finish()
         except _ProcessError as failed:
             self._output.put(failed.error)
-        except BaseException as error:
-            # Not a bad image: the iterable of items failed, or we did. The consumer raises it.
+        except BaseException as error:  # ours
             self._output.put(error)
         finally:
             self._output.put(_WORKER_ENDED)
@@ -287,7 +313,7 @@ def load_batches(
 
     Args:
         items: the images, as :func:`decode` takes them. A lazy iterable is consumed lazily, by
-            the workers, one at a time.
+            one thread.
         new_plan: the plan of a batch for most images, or, given its shape, for one that does not
             fit into such a batch. It may raise `DecodeError` for a shape that can't be processed.
         process: called with each batch in the thread that filled it, whose cache still holds some
@@ -325,4 +351,4 @@ def load_batches(
     def new_worker(output: _Output) -> _Worker:
         return _Worker(new_plan, decode_into, process, batch_size, output, gate)
 
-    return _Loader(items, new_worker, gate).run(num_workers or core_count())
+    return _Loader(items, new_worker, gate, num_workers or core_count()).run()

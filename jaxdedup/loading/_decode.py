@@ -227,7 +227,7 @@ def _decode_path(path: str, allocate: Allocate, way: _Way) -> Pixels:
         except Exception as error:
             if told := what_raw_needs(suffix):
                 raise DecodeError(told) from error
-            pixels = _imageio_pixels(path)
+            pixels = _imageio_pixels(file, suffix)
     return _fill(allocate, pixels)
 
 
@@ -302,10 +302,11 @@ def _pillow_pixels(image: Image.Image, way: _Way) -> Pixels:
     return pixels
 
 
-def _imageio_pixels(path: str) -> Pixels:
+def _imageio_pixels(file: BinaryIO, suffix: str) -> Pixels:
     import imageio.v3 as imageio
 
-    image = imageio.imread(path, index=0)
+    file.seek(0)
+    image = imageio.imread(file, index=0, extension=f".{suffix}")
     return as_image(image[..., :3] if image.ndim == 3 else image)
 
 

@@ -199,6 +199,18 @@ def test_features_need_arrays(suffix: str, tmp_path: Path) -> None:
         save(tmp_path / f"features{suffix}", FEATURES)
 
 
+@pytest.mark.parametrize("suffix", [".json", ".csv"])
+def test_a_checksum_vouches_for_text(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"hashes{suffix}"
+    save(path, HASHES)
+    content = path.read_text()
+    for old, new in (("sub/b.jpg", "sub/c.jpg"), (f"{1:016x}", f"{3:016x}")):
+        assert content.count(old) == 1
+        path.write_text(content.replace(old, new))
+        with pytest.raises(ValueError, match="damaged: its checksum is another one"):
+            load(path)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("damage", ["empty", "text", "half"])
 def test_damaged(suffix: str, damage: str, tmp_path: Path) -> None:

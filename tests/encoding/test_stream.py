@@ -3,10 +3,12 @@
 import io
 import itertools
 import pickle
+import sqlite3
 import threading
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +125,14 @@ def test_items_that_only_one_thread_may_touch() -> None:
             return file.read(self.size)
 
     assert by_key(encode(((n, Member(n)) for n in range(4)), RECIPE)) == alone
+
+    def rows() -> Iterator[tuple[int, bytes]]:  # of a connection that one thread may use
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("create table images (number integer, content blob)")
+            database.executemany("insert into images values (?, ?)", enumerate(jpegs))
+            yield from database.execute("select number, content from images")
+
+    assert by_key(encode(rows(), RECIPE)) == alone
     once = Image.open(io.BytesIO(jpegs[0]))
     assert set(by_key(encode(enumerate([once] * 40), RECIPE)).values()) == {alone[0]}
     closed = io.BytesIO(jpegs[0])
@@ -144,6 +154,15 @@ def test_threads_share_a_recipe_and_nothing_else() -> None:
                 assert owner == thread
                 bad = n % 8 == thread
                 assert got == ("is not an image of a known format" if bad else EXPECTED[n % 12])
+
+
+@pytest.mark.parametrize("shape", [(10**7, 1), (2, 200_000, 3)])
+def test_images_of_extreme_length(shape: tuple[int, ...]) -> None:
+    """They are resized on the host, without a plan, among images that are planned."""
+    strip = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    items = {"strip": strip, **dict(enumerate(PICTURES[:3]))}
+    found = by_key(encode(items.items(), RECIPE))
+    assert found == {key: HASHES["dhash"](pixels) for key, pixels in items.items()}
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 12, 100, None])

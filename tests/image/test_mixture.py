@@ -157,7 +157,9 @@ def test_a_full_call_refuses_and_is_emptied() -> None:
     call.clear()
     assert call.add(image)
     assert not call.planner.add(call.end, 1 << 12, 1 << 12, 3)  # too many bytes
-    assert not call.planner.add(call.end, 1, 10_000_000, 1)  # too many steps
+    assert not call.planner.add(call.end, 1, 10_000_000, 1)  # too long
+    assert call.planner.add(call.end, 1, 120_000, 3)
+    assert not call.planner.add(call.end, 1, 119_999, 3)  # too many steps
     assert call.add(image)
 
 

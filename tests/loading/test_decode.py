@@ -252,7 +252,7 @@ def test_buffer_is_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     jpeg = saved(Image.fromarray(crops(1, 200, 300, 3)[0]), "JPEG")
     path = write(tmp_path / "cut.jpg", jpeg[: len(jpeg) // 2])
     expected = crops(1, 33, 47)[0]
-    monkeypatch.setattr(_decode, "_imageio_pixels", lambda path: expected)
+    monkeypatch.setattr(_decode, "_imageio_pixels", lambda file, suffix: expected)
     shapes = []
 
     def allocate(shape: tuple[int, ...]) -> Pixels:

@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,14 +18,17 @@ def test_ctrl_c_in_a_callback_of_the_garbage_collector(capfd: pytest.CaptureFixt
             pressed.append(phase)
             signal.raise_signal(signal.SIGINT)
 
-    seen = []
-    with pytest.raises(KeyboardInterrupt):
+    def collect() -> Iterator[int]:
         for item in watched((item for item in range(3)), None):
-            seen.append(item)
             gc.callbacks.append(press)
             try:
                 gc.collect()
             finally:
                 gc.callbacks.remove(press)
-    assert seen == [0]
+            yield item
+
+    stream = collect()
+    assert next(stream) == 0
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
     assert capfd.readouterr().err == ""
