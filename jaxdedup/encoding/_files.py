@@ -67,7 +67,7 @@ def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
     """
     refuse_unsavable(path, encodings.origin, float16=float16)
     if encodings.origin.weights is None:
-        raise ValueError("expected no file for a model without a name: see CustomModel")
+        raise ValueError("expected no file for a model of your own without a name: see CustomModel")
     for name in encodings.names:
         if not isinstance(name, str):
             raise ValueError(f"expected file names as keys, got {name!r:.200}")

@@ -212,11 +212,11 @@ def test_a_model_without_a_name_is_neither_cached_nor_saved(tmp_path: Path) -> N
         encoder = CNN(False, CustomModel(model=Nnx(), transform=transform))
     assert caught[0].filename == __file__
     Image.fromarray(PICTURES[0]).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="expected no cache for a model without a name"):
+    with pytest.raises(ValueError, match="expected no cache for a model of your own without"):
         encoder.encode_images(tmp_path, cache=tmp_path / ".cache")
     stream = encoder.encode_images(tmp_path)
     encodings = Encodings.from_map(stream, encoder.recipe.origin)
-    with pytest.raises(ValueError, match="expected no file for a model without a name"):
+    with pytest.raises(ValueError, match="expected no file for a model of your own without"):
         save(tmp_path / "features.npz", encodings)
 
 
