@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from string import hexdigits
 from typing import Any, ClassVar
 
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
@@ -28,6 +29,14 @@ def _no_method(hash_size: int) -> HashMethod:
 
 def _no_bits(_: Any) -> Any:
     raise TypeError("expected PHash, AHash, DHash or WHash to encode, got Hashing")
+
+
+def _in_full(value: Any, digits: int) -> Any:
+    """A number in hex digits as so many of them; what is none is left, for others to refuse."""
+    if not isinstance(value, str):
+        return value
+    number = value.lower().removeprefix("0x")
+    return number.zfill(digits) if number and set(number) <= set(hexdigits) else value
 
 
 class Hashing(Encoder):
@@ -113,12 +122,9 @@ class Hashing(Encoder):
     def _as_read(self, encodings: EncodingMap) -> EncodingMap:
         digits = -(-(self.recipe.method.row.count or 0) // 4)
         hashes = [value for value in encodings.values() if isinstance(value, str)]
-        if all(len(value) == digits and value[1] not in "xX" for value in hashes):
+        if all(len(value) == digits and value[1:2] not in {"x", "X"} for value in hashes):
             return encodings
-        return {
-            key: value.lower().removeprefix("0x").zfill(digits) if isinstance(value, str) else value
-            for key, value in encodings.items()
-        }
+        return {key: _in_full(value, digits) for key, value in encodings.items()}
 
     def find_duplicates(
         self,
