@@ -3,10 +3,10 @@
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
@@ -15,10 +15,12 @@ from jaxdedup.loading import Pixels
 
 from ._method import Features, Method
 from ._models import Model, adapted
-from ._prepared import Preparation
+from ._prepared import Layout, Preparation
 
 if TYPE_CHECKING:
     from flax import nnx
+
+    from jaxdedup.networks import Network as Pretrained
 
 Network = Callable[[jax.Array], ArrayLike]
 
@@ -134,7 +136,6 @@ def _as_it_is(images: Any) -> Any:
     return images
 
 
-@lru_cache(maxsize=8)  # one value a file: what is compiled for it is shared
 def pretrained_method(name: str, weights: str) -> Method:
     """A network of :data:`jaxdedup.networks.NETWORKS` as a method.
 
@@ -153,37 +154,49 @@ def pretrained_method(name: str, weights: str) -> Method:
 
     if name not in NETWORKS:
         raise ValueError(f"expected a network among {', '.join(NETWORKS)}, got {name!r:.80}")
-    pretrained, network = _Pretrained(name, weights), NETWORKS[name]
+    network = NETWORKS[name]
+    layout = Layout((*network.seen, 3), np.dtype(np.uint8))
     return Method(
         name,
         network.resized,
         Features(network.features),
-        pretrained,
-        pretrained.load,
+        _Pretrained(name),
+        _Weights(name, weights),
         "float32",
-        prepare=Preparation(pretrained.prepare),
+        prepare=Preparation(_Seen(name), layouts=[layout]),
     )
 
 
+# Each a value, as methods are: equal where the names are, whoever made it.
 @dataclass(frozen=True)
 class _Pretrained:
     name: str
-    weights: str
-
-    @property
-    def network(self) -> Any:
-        from jaxdedup.networks import NETWORKS
-
-        return NETWORKS[self.name]
-
-    def load(self) -> Any:
-        return self.network.load(self.weights)
-
-    def prepare(self, pixels: Pixels, profile: Profile) -> Any:
-        return self.network.prepare(pixels, profile)
 
     def __call__(self, parameters: Any, images: jax.Array) -> jax.Array:
-        return self.network.apply(parameters, images)
+        return _network(self.name).apply(parameters, images)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    name: str
+    path: str
+
+    def __call__(self) -> Any:
+        return _network(self.name).load(self.path)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    name: str
+
+    def __call__(self, pixels: Pixels, profile: Profile) -> Any:
+        return _network(self.name).prepare(pixels, profile)
+
+
+def _network(name: str) -> "Pretrained":
+    from jaxdedup.networks import NETWORKS
+
+    return NETWORKS[name]
 
 
 def _size(size: int | tuple[int, int]) -> tuple[int, int]:

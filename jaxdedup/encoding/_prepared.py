@@ -4,9 +4,9 @@ What is made of an image goes into the batch in the image's place, as bytes; all
 layout, so that the batch is an array without a copy.
 """
 
-import copy
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Self
 
@@ -25,33 +25,35 @@ from ._turns import turned
 _IMAGES = 64  # that a batch has room for
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
+    """Of the array of an image."""
+
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    is_tensor: bool  # PyTorch's
+    is_tensor: bool = False  # PyTorch's
 
     def __str__(self) -> str:
         return f"{self.dtype}{list(self.shape)}"
 
 
+@dataclass(frozen=True)
 class Preparation:
     """What a transform makes of an image, as bytes.
 
-    Args:
+    Attributes:
         transform: from ``uint8[H, W, 3]`` or ``uint8[H, W]`` and the profile to an array, of one
             shape and dtype for all images: NumPy's, JAX's or PyTorch's.
+        turns: how many of an image's turns are prepared, side by side.
+        layouts: that of the arrays, once it is known: the first image's.
     """
 
-    def __init__(self, transform: Callable[[Pixels, Profile], Any]) -> None:
-        self._transform = transform
-        self._layouts: list[_Layout] = []  # of the first image's; shared with what has turns
-        self._turns = 1
+    transform: Callable[[Pixels, Profile], Any]
+    turns: int = 1
+    layouts: list[Layout] = field(default_factory=list, compare=False, repr=False)
 
     def oriented(self, turns: int) -> Self:
-        """One that prepares so many of an image's turns, side by side."""
-        other = copy.copy(self)
-        other._turns = turns
-        return other
+        """One that prepares so many turns."""
+        return replace(self, turns=turns)
 
     def __call__(self, pixels: Pixels, profile: Profile) -> Pixels:
         """The bytes, ``uint8[B, 1]``.
@@ -60,34 +62,34 @@ class Preparation:
             TypeError: the transform gave no array of numbers.
             ValueError: it gave an array of another layout than of the first image.
         """
-        made = [self._transform(image, profile) for image in turned(pixels, self._turns)]
+        made = [self.transform(image, profile) for image in turned(pixels, self.turns)]
         arrays = [_as_array(one) for one in made]
         for one, array in zip(made, arrays, strict=True):
-            self._check(_Layout(array.shape, array.dtype, _is_tensor(one)))
+            self._check(Layout(array.shape, array.dtype, _is_tensor(one)))
         return np.concatenate([array.reshape(-1) for array in arrays]).view(np.uint8)[:, None]
 
     @property
     def size(self) -> int:
         """The bytes of an image, once there was one."""
-        shape, dtype, _ = self._layouts[0]
-        return self._turns * math.prod(shape) * dtype.itemsize
+        shape, dtype, _ = self.layouts[0]
+        return self.turns * math.prod(shape) * dtype.itemsize
 
     @property
     def gives_tensors(self) -> bool:
         """Whether the arrays are PyTorch's."""
-        return self._layouts[0].is_tensor
+        return self.layouts[0].is_tensor
 
     def arrays(self, batch: Batch) -> NDArray[Any]:
         """What was made of a batch's images, ``[B · turns, …]``, as a view."""
-        shape, dtype, _ = self._layouts[0]
+        shape, dtype, _ = self.layouts[0]
         return batch.pixels[: batch.size].view(dtype).reshape(-1, *shape)
 
-    def _check(self, layout: _Layout) -> None:
-        if not self._layouts:
-            self._layouts.append(layout)  # of two threads, both are compared with the first
-        if layout != self._layouts[0]:
+    def _check(self, layout: Layout) -> None:
+        if not self.layouts:
+            self.layouts.append(layout)  # of two threads, both are compared with the first
+        if layout != self.layouts[0]:
             raise ValueError(
-                f"expected {self._layouts[0]} from transform, as of the first image, got {layout}"
+                f"expected {self.layouts[0]} from transform, as of the first image, got {layout}"
             )
 
 

@@ -1,6 +1,7 @@
 """Networks against torchvision's, with the same random parameters and the same pictures."""
 
 import hashlib
+import pickle
 from functools import partial
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def test_both_forms_of_a_depthwise_layer_agree(side: int, stride: int) -> None:
 
 
 def test_provenance(weights: Path, name: str, tmp_path: Path) -> None:
-    origin = CNN(False, network=name, weights=weights).recipe.origin
+    recipe = CNN(False, network=name, weights=weights).recipe
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+    origin = recipe.origin
     assert (origin.method, origin.count) == (name, NETWORKS[name].features)
     assert origin.size == NETWORKS[name].resized
     tensors = random_tensors(NETWORKS[name].shapes())
