@@ -15,10 +15,12 @@ def run() -> None:
     # An exception in the middle of what is imported here, in a second or two, may crash it.
     ordinary = signal.signal(signal.SIGINT, lambda *_: _leave("interrupted"))
     from .cli import main
+    from .runtime import noticing_interrupts
 
     signal.signal(signal.SIGINT, ordinary)
     try:
-        code = main()
+        with noticing_interrupts():
+            code = main()
     except KeyboardInterrupt:
         _leave("interrupted")
     if code == _INTERRUPTED:

@@ -38,15 +38,21 @@ _DECIDING = ("method", "profile", "draft", "background", "range")  # what the bi
 class _Target:
     """A folder or an archive that is to be encoded, or a file of encodings, which is read."""
 
-    def __init__(self, options: Namespace, path: str, *, is_images: bool | None = None) -> None:
-        if not is_images and not os.path.exists(path):
+    def __init__(self, options: Namespace, path: str, *, is_images: bool = False) -> None:
+        is_table = path.lower().endswith(".parquet")
+        is_images = is_images or (is_table and bool(options.column))
+        if not is_images and not loading.is_url(path) and not os.path.exists(path):
             raise ValueError(f"expected a folder or a file of encodings, got {path!r:.100}")
         self.path = path
         self.source: loading.ImageSource | None = None
         self.stored: Encodings | None = None
         if is_images or loading.is_source(path):
             source = loading.open_source(
-                path, recursive=options.recursive, follow_links=options.follow_links
+                path,
+                recursive=options.recursive,
+                follow_links=options.follow_links,
+                column=options.column if is_table else None,
+                key=options.key if is_table else None,
             )
             self.source = loading.Frames(source) if options.frames else source
         else:
@@ -76,6 +82,7 @@ class _Target:
 def encode(options: Namespace) -> Work:
     """``jaxdedup encode``."""
     target = _Target(options, options.directory, is_images=True)
+    _refuse_columns(options, [target])
     recipe = _recipe(options)
     if options.output:
         encoding.refuse_unsavable(options.output, recipe.origin, float16=options.float16)
@@ -173,6 +180,7 @@ def _prepare(
     """The recipe for what is to be encoded; None where nothing is."""
     origins = [target.stored.origin for target in targets if target.stored is not None]
     recipe = _recipe(options, *origins[:1]) if len(origins) < len(targets) else None
+    _refuse_columns(options, targets)
     if recipe is None:
         for option in _OF_FOLDERS:
             if getattr(options, option, None):
@@ -185,6 +193,13 @@ def _prepare(
     else:
         refuse_closed_output()
     return recipe
+
+
+def _refuse_columns(options: Namespace, targets: Sequence[_Target]) -> None:
+    if not any(isinstance(target.source, loading.Table) for target in targets):
+        for option in ("column", "key"):
+            if getattr(options, option):
+                raise ValueError(f"--{option} goes with a .parquet file of images")
 
 
 def _with_orientations(options: Namespace, target: _Target, recipe: Recipe | None) -> Recipe | None:

@@ -14,6 +14,7 @@ from jaxdedup.runtime import positive
 Prepare = Callable[[argparse.Namespace], Callable[[], int]]
 
 _LONGEST_MESSAGE = 500
+_IMAGES = "a folder, a zip, tar or Parquet file, or the URL of one"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,7 +57,7 @@ def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
 def _add_encode(command: argparse.ArgumentParser) -> None:
     """Encode the images of a folder. Without --output, prints a line for each image: the hash, two
     spaces, the file name, with controls and backslashes escaped as by ls -b."""
-    command.add_argument("directory", metavar="DIR|ZIP", help="the folder, or zip file")
+    command.add_argument("directory", metavar="IMAGES", help=_IMAGES)
     command.add_argument(
         "--output",
         metavar="FILE",
@@ -76,7 +77,7 @@ def _add_find(command: argparse.ArgumentParser) -> None:
     --output, prints the groups, the largest first, an empty line between them; before each name,
     how far its nearest duplicate is. Never deletes anything."""
     command.add_argument(
-        "target", metavar="DIR|ZIP|ENCODINGS", help="a folder, a zip file, or what encode wrote"
+        "target", metavar="IMAGES|ENCODINGS", help=f"{_IMAGES}; or what encode wrote"
     )
     command.add_argument(
         "--to-remove",
@@ -97,7 +98,7 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     """Search a corpus for duplicates of new images, each a folder or a file of encodings. A folder
     is encoded as the file was. Without --output, prints each new image that has duplicates, and
     below it how far they are and their names, the nearest first."""
-    command.add_argument("new", metavar="NEW", help="a folder, a zip file, or what encode wrote")
+    command.add_argument("new", metavar="NEW", help=f"{_IMAGES}; or what encode wrote")
     command.add_argument("corpus", metavar="CORPUS", help="likewise")
     _add_search_arguments(command)
 
@@ -105,7 +106,7 @@ def _add_query(command: argparse.ArgumentParser) -> None:
 def _add_report(command: argparse.ArgumentParser) -> None:
     """Write an HTML page that shows the groups of duplicates in a folder, the largest first. The
     page is one file, thumbnails included. Never deletes anything."""
-    command.add_argument("directory", metavar="DIR|ZIP", help="the folder, or zip file")
+    command.add_argument("directory", metavar="IMAGES", help=_IMAGES)
     command.add_argument(
         "--output", metavar="FILE.html", required=True, help="write to FILE, whole or not at all"
     )
@@ -141,6 +142,12 @@ def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--recursive", action="store_true", help="take sub-folders too")
     command.add_argument(
         "--follow-links", action="store_true", help="take linked sub-folders too, each once"
+    )
+    command.add_argument(
+        "--column", metavar="NAME", help="the column of images, of a Parquet file that has several"
+    )
+    command.add_argument(
+        "--key", metavar="NAME", help="its column of names; default: the numbers of the rows"
     )
     command.add_argument(
         "--frames",

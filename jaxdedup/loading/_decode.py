@@ -48,7 +48,13 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-Item = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any] | Unreadable
+class Content(NamedTuple):
+    """An item whose bytes are read where it is decoded, by any thread: ``read`` gives them."""
+
+    read: Callable[[], bytes]
+
+
+Item = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[Any] | Unreadable | Content
 
 
 def _new_buffer(shape: tuple[int, ...]) -> Pixels:
@@ -120,38 +126,6 @@ def decode(
         raise DecodeError(why_damaged(error)) from error
 
 
-def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
-    """An item that nobody else can change, or touch at the same time, while it is decoded.
-
-    Paths and bytes are so already. Files are read, what has pixels is copied: their owner may fill
-    a buffer again, close a file, or give one image twice.
-
-    Args:
-        item: as :func:`decode` takes it.
-        decode: that function, or one like it with options of its own.
-
-    Returns:
-        The item as a path, bytes or an array; :class:`Unreadable` where reading fails.
-
-    Example:
-        >>> buffer = np.zeros((2, 2), np.uint8)
-        >>> owned = own(buffer)
-        >>> buffer[...] = 9
-        >>> owned.max()
-        np.uint8(0)
-    """
-    if isinstance(item, (str, bytes, os.PathLike, Unreadable)):
-        return item
-    try:
-        if isinstance(item, (bytearray, memoryview)):
-            return bytes(item)
-        return item.read() if hasattr(item, "read") else decode(item)
-    except DecodeError as error:
-        return Unreadable(str(error))
-    except Exception as error:
-        return Unreadable(why_damaged(error, "can't be read"))
-
-
 def image_size(item: Item) -> tuple[int, int] | None:
     """The ``(width, height)`` that an image's header tells, without decoding it.
 
@@ -199,6 +173,8 @@ def _decode(item: Item, allocate: Allocate, way: _Way) -> Pixels:
         return _fill(allocate, _pillow_pixels(item, way))
     if isinstance(item, (str, os.PathLike)):
         return _decode_path(os.fspath(item), allocate, way)
+    if isinstance(item, Content):
+        return _decode_file(io.BytesIO(_read(item)), allocate, way)
     if isinstance(item, (bytes, bytearray, memoryview)) or hasattr(item, "read"):
         # A file is read: perhaps it is a pipe, and not every file can be rewound.
         return _decode_file(_opened(item), allocate, way)
@@ -211,6 +187,13 @@ def _decode(item: Item, allocate: Allocate, way: _Way) -> Pixels:
         "expected a path, bytes, a binary file, a Pillow image or an array, "
         f"got {type(item).__name__}"
     )
+
+
+def _read(item: Content) -> bytes:
+    try:
+        return item.read()
+    except Exception as error:  # of a network, or an archive
+        raise DecodeError(why_damaged(error, "can't be read")) from error
 
 
 def _decode_path(path: str, allocate: Allocate, way: _Way) -> Pixels:
@@ -238,7 +221,8 @@ def _decode_file(file: BinaryIO, allocate: Allocate, way: _Way) -> Pixels:
         raise DecodeError("is empty")
     file.seek(0)
     if simplejpeg is not None and head.startswith(_JPEG_MAGIC):
-        pixels = _decode_jpeg(file.read(), allocate, way)
+        content = file.read(getattr(file, "size", 0) or -1)  # of one whose size is known, at once
+        pixels = _decode_jpeg(content, allocate, way)
         if pixels is not None:
             return pixels
     try:

@@ -10,6 +10,7 @@ from ._arguments import positive as positive
 from ._arguments import refuse_unless_writable as refuse_unless_writable
 from ._cores import core_count as core_count
 from ._fork import refuse_fork as refuse_fork
+from ._interrupt import noticing_interrupts as noticing_interrupts
 from ._memory import granted_memory as granted_memory
 from ._names import ESCAPING as ESCAPING
 from ._names import escaped as escaped

@@ -1,17 +1,31 @@
 """Files that are opened without waiting for anybody."""
 
 import errno
+import io
 import os
 import stat
-from typing import BinaryIO
 
 from ._arguments import Path
 
 # Opening a pipe waits for its writer, a terminal for its line. Windows has neither flag nor wait.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
+_MOST_BUFFERED = 1 << 20  # bytes
 
-def open_regular(path: Path) -> BinaryIO:
+
+class RegularFile(io.BufferedReader):
+    """A file that is open for reading; a small one takes one read, however it is looked at.
+
+    Attributes:
+        size: in bytes, when it was opened.
+    """
+
+    def __init__(self, number: int, size: int) -> None:
+        self.size = size
+        super().__init__(io.FileIO(number), min(size + 1, _MOST_BUFFERED))
+
+
+def open_regular(path: Path) -> RegularFile:
     """Open a file for reading, and nothing else: never a pipe, a device or a folder.
 
     What a path is may change between two looks. This looks at what it has opened, and opens without
@@ -33,12 +47,12 @@ def open_regular(path: Path) -> BinaryIO:
             raise _not_regular(path) from None
         raise
     try:
-        mode = os.fstat(number).st_mode
-        if stat.S_ISDIR(mode):
+        found = os.fstat(number)
+        if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "is a folder", os.fspath(path))
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(found.st_mode):
             raise _not_regular(path)
-        return os.fdopen(number, "rb")
+        return RegularFile(number, found.st_size)
     except BaseException:
         os.close(number)
         raise

@@ -80,7 +80,7 @@ def test_nothing_encoded(name: str | None, tmp_path: Path, capfd: pytest.Capture
 
 WRONG = [
     ([], "the following arguments are required: COMMAND"),
-    (["encode"], "the following arguments are required: DIR"),
+    (["encode"], "the following arguments are required: IMAGES"),
     (["encode", "missing"], "expected an existing folder, got 'missing'"),
     (["encode", ".", "--method", "md5"], "a method among phash, ahash"),
     (["encode", ".", "--hash-size", "x"], "invalid positive integer value: 'x'"),
@@ -127,7 +127,7 @@ def test_help(arguments: list[str], capfd: pytest.CaptureFixture) -> None:
     if arguments == ["--version"]:
         assert output == f"jaxdedup {__version__}\n"
     elif "encode" in arguments:
-        for word in ("DIR", "--method", "--recursive", "--output", "--profile", "Exit codes"):
+        for word in ("IMAGES", "--method", "--recursive", "--output", "--profile", "Exit codes"):
             assert word in output
 
 
