@@ -44,7 +44,7 @@ def network_method(
         image_size: the side or ``(h, w)`` that images are resized to.
 
     Raises:
-        TypeError: the model is neither.
+        TypeError: the model is none of these.
         ValueError: the size is none.
 
     Example:
@@ -98,7 +98,7 @@ def custom_method(config: CustomModel) -> Method:
     """A network of the user's own, with a transform of its own, as a method.
 
     Raises:
-        TypeError: the model is none.
+        TypeError: the model is no module and no function.
         ValueError: the model or the transform is missing.
 
     Example:

@@ -148,9 +148,8 @@ class Hashing(Encoder):
 
         Args:
             image_dir: a folder, encoded as :meth:`encode_images` does.
-            encoding_map: hashes instead, by any keys: hex strings, which may lack leading zeros
-                or begin with ``0x``, bytes or numbers each; or what
-                :func:`jaxdedup.encoding.load` gave.
+            encoding_map: hashes instead, by any keys: hex digits (leading zeros may lack), bytes or
+                numbers each; or what :func:`jaxdedup.encoding.load` gave.
             max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
                 other sizes.
             scores: whether to tell the distances.
