@@ -141,6 +141,10 @@ def kernels_of(text: str) -> list[int]:
                 moved += count * run(called(attributes, "body"), count)
             elif operation in ("call", "conditional"):
                 raise NotImplementedError(found[0])
+            elif operation == "slice-start":
+                moved.append(0)
+            elif operation == "slice-done":  # which read its part, wherever it has put it
+                moved[-1] += size_of(kind.replace("S(1)", ""), trips) + size
             elif operation.endswith("-start"):
                 moved.append(read)
             elif operation.endswith("-done"):

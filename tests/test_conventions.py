@@ -8,8 +8,8 @@ import pytest
 
 import jaxdedup
 
-ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "loading"]
-ROOMS += ["methods", "networks", "report", "runtime"]
+ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "index"]
+ROOMS += ["loading", "methods", "networks", "report", "runtime"]
 
 
 def public() -> Iterator[tuple[str, object]]:

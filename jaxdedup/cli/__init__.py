@@ -1,4 +1,4 @@
-"""The command line: ``jaxdedup encode``, ``find``, ``query`` and ``report``.
+"""The command line: ``jaxdedup encode``, ``find``, ``index``, ``query`` and ``report``.
 
 Results go to standard output or to a file; progress and the summary go to standard error. Nothing
 is ever deleted.
@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from ._commands import encode, find, query, report
+from ._commands import encode, find, index, query, report
 from ._output import decoders_silenced, discard_output, prepare_output, tell
 from ._parser import make_parser, shortened
 
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 1 where nothing could be encoded or written, or 130 after Ctrl-C.
         Wrong usage exits with 2.
     """
-    parser = make_parser({"encode": encode, "find": find, "query": query, "report": report})
+    commands = (encode, find, index, query, report)
+    parser = make_parser({command.__name__: command for command in commands})
     options = parser.parse_args(arguments)
     prepare_output()
     _silence_decoders()

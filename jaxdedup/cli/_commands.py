@@ -1,24 +1,28 @@
 """The commands, each in two steps: whatever can be wrong is found out before the work begins."""
 
+import csv
+import io
 import os
-import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from jaxdedup import duplicates, encoding, loading, runtime
+from jaxdedup import duplicates, encoding, runtime
 from jaxdedup.duplicates import Matches
-from jaxdedup.encoding import TURNS, Encodings, Origin, Recipe
+from jaxdedup.encoding import TURNS, Encodings, Recipe
+from jaxdedup.index import Index
 from jaxdedup.report import save_report
 from jaxdedup.runtime import escaped
 
-from ._output import give, printable, refuse_closed_output, tell
+from ._output import give, printable, refuse_closed_output
+from ._target import INDEX, Target, recipe_for, refuse_columns, say
 
 Work = Callable[[], int]
+Found = Mapping[str, Sequence[Any]]  # by name, what is near
 
 _NOTHING_ENCODED = 1
 _LINES = 10_000  # that are written at a time
@@ -32,58 +36,13 @@ _OF_FOLDERS = (
     "max_pixels_in_flight",
     "cache",
 )
-_DECIDING = ("method", "profile", "draft", "background", "range")  # what the bits are
-
-
-class _Target:
-    """A folder or an archive that is to be encoded, or a file of encodings, which is read."""
-
-    def __init__(self, options: Namespace, path: str, *, is_images: bool = False) -> None:
-        is_table = path.lower().endswith(".parquet")
-        is_images = is_images or (is_table and bool(options.column))
-        if not is_images and not loading.is_url(path) and not os.path.exists(path):
-            raise ValueError(f"expected a folder or a file of encodings, got {path!r:.100}")
-        self.path = path
-        self.source: loading.ImageSource | None = None
-        self.stored: Encodings | None = None
-        if is_images or loading.is_source(path):
-            source = loading.open_source(
-                path,
-                recursive=options.recursive,
-                follow_links=options.follow_links,
-                column=options.column if is_table else None,
-                key=options.key if is_table else None,
-            )
-            self.source = loading.Frames(source) if options.frames else source
-        else:
-            self.stored = encoding.load(path)
-            _refuse_other(options, path, self.stored.origin)
-
-    def encodings(self, options: Namespace, recipe: Recipe | None) -> Encodings:
-        """What the file holds, or the images give."""
-        if self.source is None or recipe is None:
-            assert self.stored is not None
-            return self.stored
-        start = time.perf_counter()
-        encodings, reused = encoding.encode_source(
-            self.source,
-            recipe,
-            cache=getattr(options, "cache", None),
-            batch_size=options.batch_size,
-            num_workers=options.num_workers,
-            max_pixels_in_flight=options.max_pixels_in_flight,
-            progress=None if options.quiet else recipe.method.name,
-        )
-        _tell_encoded(options, len(encodings), reused, time.perf_counter() - start)
-        _tell_skipped(options, encodings.failures)
-        return encodings
 
 
 def encode(options: Namespace) -> Work:
     """``jaxdedup encode``."""
-    target = _Target(options, options.directory, is_images=True)
-    _refuse_columns(options, [target])
-    recipe = _recipe(options)
+    target = Target(options, options.directory, is_images=True)
+    refuse_columns(options, [target])
+    recipe = recipe_for(options)
     if options.output:
         encoding.refuse_unsavable(options.output, recipe.origin, float16=options.float16)
     elif options.float16:
@@ -111,14 +70,21 @@ def find(options: Namespace) -> Work:
         raise ValueError("--keep goes with --to-remove")
     if options.scores and options.to_remove:
         raise ValueError("--scores goes with groups of duplicates, not with --to-remove")
-    target = _Target(options, options.target)
+    is_list = bool(options.output) and options.output.endswith(".csv")
+    if is_list and (options.to_remove or options.orientations != "none"):
+        raise ValueError("--output FILE.csv goes without --to-remove and --orientations")
+    target = Target(options, options.target)
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
-    recipe = _with_orientations(options, target, _prepare(options, [target]))
+    recipe = _prepare(options, [target], output_suffixes=(".json", ".csv"))
+    recipe = _with_orientations(options, target, recipe)
 
     def work() -> int:
         seen = duplicates.look(target.source) if options.to_remove else None
         encodings = target.encodings(options, recipe)
+        if is_list:
+            _write_pairs(options, encodings)
+            return _code(encodings)
         matches = _matches(options, encodings, order=None if options.output else "score")
         if options.to_remove:
             decode = None if recipe is None else encoding.decoder(replace(recipe, draft=False))
@@ -133,29 +99,61 @@ def find(options: Namespace) -> Work:
 
 def query(options: Namespace) -> Work:
     """``jaxdedup query``."""
-    targets = [_Target(options, path) for path in (options.new, options.corpus)]
+    if options.nearest is not None and options.threshold is not None:
+        raise ValueError("--nearest goes without --threshold")
+    targets = [Target(options, options.new, or_image=True), Target(options, options.corpus)]
     recipe = _prepare(options, targets)
     recipes = (_with_orientations(options, targets[0], recipe), recipe)
 
     def work() -> int:
-        new, corpus = map(_Target.encodings, targets, [options] * 2, recipes)
-        matches = _matches(options, new, corpus, order="score")
-        found = matches.to_dict(scores=options.scores or not options.output)
-        if options.output:
-            runtime.write_json(options.output, found)
+        new, corpus = map(Target.encodings, targets, [options] * 2, recipes)
+        if options.nearest is not None or isinstance(targets[1].stored, Index):
+            matches = _nearest(options, new, corpus, options.nearest)
         else:
-            _give_queries(found)
-        matched = sum(map(bool, found.values()))
-        _tell(options, f"{matched} of {len(found)} new images have duplicates")
+            matches = _matches(options, new, corpus, order="score")
+        _give_found(options, matches.to_dict(scores=options.scores or not options.output))
         return _code(new, corpus)
+
+    return work
+
+
+def index(options: Namespace) -> Work:
+    """``jaxdedup index``."""
+    if not options.into.endswith(INDEX):
+        raise ValueError(f"expected --into FILE{INDEX}, got {options.into!r:.100}")
+    runtime.refuse_unless_writable(options.into)
+    target = Target(options, options.directory)
+    old = [Target(options, options.into)] if os.path.exists(options.into) else []
+    recipe = _prepare(options, [target, *old])
+    turned = _with_orientations(options, target, recipe)
+
+    def work() -> int:
+        corpus = old[0].stored if old else Index.build(target.no_encodings(recipe))
+        assert isinstance(corpus, Index)
+        known, gone = _known_and_gone(corpus, target.names)
+        new = target.encodings(options, turned, known)
+        if options.prune:
+            there = corpus.encodings.names
+            corpus.remove([there[place] for place in gone])
+        corpus.add(new)
+        if new or (options.prune and gone):
+            corpus.save(options.into)
+        left = "taken out" if options.prune else "in the index alone"
+        say(options, f"{len(new)} added, {len(known)} there already, {len(gone)} {left}")
+        if old:
+            near = _nearest(options, new, corpus.encodings).to_dict(scores=True)
+            _give_found(options, _without_themselves(near, options.scores or not options.output))
+        return _code(corpus.encodings)
 
     return work
 
 
 def report(options: Namespace) -> Work:
     """``jaxdedup report``."""
-    target = _Target(options, options.directory, is_images=True)
-    recipe = _with_orientations(options, target, _prepare(options, [target], output_suffix=".html"))
+    target = Target(options, options.directory, is_images=True)
+    recipe = _with_orientations(
+        options, target, _prepare(options, [target], output_suffixes=(".html",))
+    )
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
@@ -168,41 +166,35 @@ def report(options: Namespace) -> Work:
             num_workers=options.num_workers,
             progress=None if options.quiet else "thumbnails",
         )
-        _tell(options, f"{len(matches.groups())} groups of duplicates are in {options.output}")
+        say(options, f"{len(matches.groups())} groups of duplicates are in {options.output}")
         return _code(encodings)
 
     return work
 
 
 def _prepare(
-    options: Namespace, targets: Sequence[_Target], output_suffix: str = ".json"
+    options: Namespace, targets: Sequence[Target], output_suffixes: tuple[str, ...] = (".json",)
 ) -> Recipe | None:
     """The recipe for what is to be encoded; None where nothing is."""
     origins = [target.stored.origin for target in targets if target.stored is not None]
-    recipe = _recipe(options, *origins[:1]) if len(origins) < len(targets) else None
-    _refuse_columns(options, targets)
+    recipe = recipe_for(options, *origins[:1]) if len(origins) < len(targets) else None
+    refuse_columns(options, targets)
     if recipe is None:
         for option in _OF_FOLDERS:
             if getattr(options, option, None):
                 raise ValueError(f"--{option.replace('_', '-')} goes with a folder")
     duplicates.check_threshold(recipe.origin if recipe else origins[0], options.threshold)
     if options.output:
-        if not options.output.endswith(output_suffix):
-            raise ValueError(f"expected --output FILE{output_suffix}, got {options.output!r:.100}")
+        if not options.output.endswith(output_suffixes):
+            wanted = " or ".join(f"FILE{suffix}" for suffix in output_suffixes)
+            raise ValueError(f"expected --output {wanted}, got {options.output!r:.100}")
         runtime.refuse_unless_writable(options.output)
     else:
         refuse_closed_output()
     return recipe
 
 
-def _refuse_columns(options: Namespace, targets: Sequence[_Target]) -> None:
-    if not any(isinstance(target.source, loading.Table) for target in targets):
-        for option in ("column", "key"):
-            if getattr(options, option):
-                raise ValueError(f"--{option} goes with a .parquet file of images")
-
-
-def _with_orientations(options: Namespace, target: _Target, recipe: Recipe | None) -> Recipe | None:
+def _with_orientations(options: Namespace, target: Target, recipe: Recipe | None) -> Recipe | None:
     """The recipe for what is turned; a file has to have been made so."""
     if target.stored is not None:
         made = target.stored.origin.orientations
@@ -216,43 +208,35 @@ def _with_orientations(options: Namespace, target: _Target, recipe: Recipe | Non
     return replace(recipe, method=encoding.oriented(recipe.method, options.orientations))
 
 
-def _recipe(options: Namespace, origin: Origin | None = None) -> Recipe:
-    """The recipe that the options ask for, or the one that made a file."""
-    if origin is not None:  # whose rows may be of turned images: those of the others are not
-        recipe = Recipe.from_origin(replace(origin, orientations="none"))
-        return replace(recipe, formats=options.formats or recipe.formats)
-    method = encoding.method_named(_method_name(options) or "phash")
-    return Recipe(
-        method,
-        options.profile or "pillow13",
-        options.draft,
-        options.formats,
-        options.background,
-        options.range or "clip",
-    )
-
-
-def _method_name(options: Namespace) -> str | None:
-    """The name that the options say, if any."""
-    if options.hash_size is None:
-        return options.method
-    return f"{options.method or 'phash'}-{options.hash_size}"
-
-
-def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
-    """ValueError if the options ask for other encodings than a file has."""
-    asked = {name: getattr(options, name) for name in _DECIDING if name != "method"}
-    if name := _method_name(options):
-        asked["method"] = encoding.method_named(name).name
-    wanted = replace(origin, **{name: value for name, value in asked.items() if value})
-    if different := wanted.differences(origin):
-        raise ValueError(f"{path!r:.100} holds other encodings: {different}")
-
-
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:
     limits = {"threshold": options.threshold, "max_pairs": options.max_pairs}
     with runtime.timed(None if options.quiet else "search"):
         return duplicates.find_matches(*encodings, order=order, **limits)
+
+
+def _nearest(
+    options: Namespace, new: Encodings, corpus: Encodings, k: int | None = None
+) -> Matches:
+    threshold = None if k else duplicates.check_threshold(new.origin, options.threshold)
+    limits = {"k": k, "threshold": threshold, "max_pairs": options.max_pairs}
+    with runtime.timed(None if options.quiet else "search"):
+        return duplicates.find_nearest(new, corpus, **limits)
+
+
+def _known_and_gone(corpus: Index, names: Sequence[str]) -> tuple[set[str], list[int]]:
+    """Which of the names are in an index, and the places of what else is in it."""
+    places = corpus.places(names)
+    known = {names[number] for number in np.flatnonzero(places >= 0).tolist()}
+    return known, np.delete(np.arange(len(corpus)), places[places >= 0]).tolist()
+
+
+def _without_themselves(found: Found, with_scores: bool) -> Found:
+    """Matches with scores, but for those of images with themselves; the scores if they are asked
+    for."""
+    others = {name: [match for match in near if match[0] != name] for name, near in found.items()}
+    if with_scores:
+        return others
+    return {name: [match[0] for match in near] for name, near in others.items()}
 
 
 def _code(*encodings: Encodings) -> int:
@@ -264,7 +248,7 @@ def _give_removable(options: Namespace, matches: Matches, removed: Sequence[str]
         runtime.write_json(options.output, removed)
     else:
         _give_lines(options, (("", name, "none") for name in removed))
-    _tell(options, f"{len(removed)} of {len(matches.names)} images can go")
+    say(options, f"{len(removed)} of {len(matches.names)} images can go")
 
 
 def _give_groups(options: Namespace, matches: Matches) -> None:
@@ -282,7 +266,7 @@ def _give_groups(options: Namespace, matches: Matches) -> None:
                 for item in group
             )
             _give_lines(options, lines)
-    _tell(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
+    say(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
 
 
 def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> None:
@@ -296,7 +280,39 @@ def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> No
         give(part, "raw" if options.null else "")
 
 
-def _give_queries(found: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+def _write_pairs(options: Namespace, encodings: Encodings) -> None:
+    """The pairs as they are found, with scores, as lines of CSV."""
+    count = 0
+
+    def write(file: BinaryIO) -> None:
+        nonlocal count
+        text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
+        lines = csv.writer(text)
+        lines.writerow(["name", "duplicate", "score"])
+        with runtime.measured(None if options.quiet else "search") as show:
+            limits = {"threshold": options.threshold, "on_progress": show}
+            for pairs in duplicates.iter_pairs(encodings, **limits):
+                found = zip(*(column.tolist() for column in pairs), strict=True)
+                lines.writerows((names[i], names[j], score) for i, j, score in found)
+                count += len(pairs.i)
+        text.detach()
+
+    names = encodings.names
+    runtime.write_whole(options.output, write)
+    say(options, f"{count} pairs of {len(names)} images are in {options.output}")
+
+
+def _give_found(options: Namespace, found: Found) -> None:
+    """What is near each of the new images."""
+    if options.output:
+        runtime.write_json(options.output, found)
+    else:
+        _give_queries(found)
+    matched = sum(map(bool, found.values()))
+    say(options, f"{matched} of {len(found)} new images have duplicates")
+
+
+def _give_queries(found: Found) -> None:
     for name, near in found.items():
         if near:
             lines = (f"  {_score(s)}  {escaped(other)}{_turn(*turn)}\n" for other, s, *turn in near)
@@ -309,23 +325,3 @@ def _turn(turn: str = "none") -> str:
 
 def _score(score: Any) -> str:
     return f"{score:.4f}" if isinstance(score, (float, np.floating)) else f"{score:2d}"
-
-
-def _tell_encoded(options: Namespace, count: int, reused: int, seconds: float) -> None:
-    encoded = count - reused
-    rate = f"{encoded} images encoded in {seconds:.1f} s, {encoded / seconds:.0f} a second"
-    _tell(options, f"{rate}; {reused} reused from the cache" if reused else rate)
-
-
-def _tell_skipped(options: Namespace, failures: Mapping[str, str]) -> None:
-    if failures:
-        reasons = encoding.commonest(failures)
-        _tell(options, f"{len(failures)} skipped: {reasons}; --list-skipped names them")
-    if options.list_skipped:
-        lines = (f"  {escaped(name)}: {escaped(why)}" for name, why in failures.items())
-        _tell(options, "\n".join(lines))
-
-
-def _tell(options: Namespace, text: str) -> None:
-    if not options.quiet:
-        tell(text)

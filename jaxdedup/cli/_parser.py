@@ -75,9 +75,10 @@ def _add_encode(command: argparse.ArgumentParser) -> None:
 def _add_find(command: argparse.ArgumentParser) -> None:
     """Find the duplicates among the images of a folder, or among the encodings of a file. Without
     --output, prints the groups, the largest first, an empty line between them; before each name,
-    how far its nearest duplicate is. Never deletes anything."""
+    how far its nearest duplicate is. With --output FILE.csv, writes a line for each pair as it is
+    found, however many there are. Never deletes anything."""
     command.add_argument(
-        "target", metavar="IMAGES|ENCODINGS", help=f"{_IMAGES}; or what encode wrote"
+        "target", metavar="IMAGES|ENCODINGS", help=f"{_IMAGES}; or what encode or index wrote"
     )
     command.add_argument(
         "--to-remove",
@@ -94,12 +95,37 @@ def _add_find(command: argparse.ArgumentParser) -> None:
     _add_cache_argument(command)
 
 
+def _add_index(command: argparse.ArgumentParser) -> None:
+    """Put the encodings of a folder into an index, which is searched without being read. Run again,
+    it encodes and adds the images whose names are new, and prints their duplicates as query
+    does."""
+    command.add_argument(
+        "directory", metavar="IMAGES|ENCODINGS", help=f"{_IMAGES}; or what encode wrote"
+    )
+    command.add_argument(
+        "--into",
+        metavar="FILE.idx",
+        required=True,
+        help="the index: made where it doesn't exist, written whole or not at all",
+    )
+    command.add_argument(
+        "--prune", action="store_true", help="take out what is not in the folder any more"
+    )
+    _add_search_arguments(command)
+    _add_cache_argument(command)
+
+
 def _add_query(command: argparse.ArgumentParser) -> None:
-    """Search a corpus for duplicates of new images, each a folder or a file of encodings. A folder
-    is encoded as the file was. Without --output, prints each new image that has duplicates, and
-    below it how far they are and their names, the nearest first."""
-    command.add_argument("new", metavar="NEW", help=f"{_IMAGES}; or what encode wrote")
-    command.add_argument("corpus", metavar="CORPUS", help="likewise")
+    """Search a corpus for duplicates of new images. A folder is encoded as the file was. Without
+    --output, prints each new image that has duplicates, and below it how far they are and their
+    names, the nearest first."""
+    command.add_argument("new", metavar="NEW", help=f"an image; {_IMAGES}; or what encode wrote")
+    command.add_argument(
+        "corpus", metavar="CORPUS", help=f"{_IMAGES}; or what encode or index wrote"
+    )
+    command.add_argument(
+        "--nearest", type=_positive, metavar="K", help="find the K nearest, however far they are"
+    )
     _add_search_arguments(command)
 
 
@@ -117,12 +143,14 @@ def _add_report(command: argparse.ArgumentParser) -> None:
 _COMMANDS = {
     "encode": _add_encode,
     "find": _add_find,
+    "index": _add_index,
     "query": _add_query,
     "report": _add_report,
 }
 _HELP = {
     "encode": "encode the images of a folder",
     "find": "find the duplicates in a folder",
+    "index": "keep the encodings of a folder, to be searched and added to",
     "query": "search a folder for duplicates of new images",
     "report": "show the duplicates in a folder as a page",
 }

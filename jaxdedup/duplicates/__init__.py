@@ -8,11 +8,14 @@ from ._keep import look as look
 from ._matches import DEFAULT_MAX_PAIRS as DEFAULT_MAX_PAIRS
 from ._matches import Matches as Matches
 from ._matches import find_matches as find_matches
+from ._matches import iter_pairs as iter_pairs
 from ._matches import text_names as text_names
+from ._matches import upright as upright
 from ._metric import COSINE as COSINE
 from ._metric import HAMMING as HAMMING
 from ._metric import Metric as Metric
 from ._metric import check_threshold as check_threshold
 from ._metric import default_threshold as default_threshold
+from ._nearest import find_nearest as find_nearest
 from ._together import intersection as intersection
 from ._together import union as union

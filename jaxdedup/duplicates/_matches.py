@@ -6,7 +6,7 @@ where somebody asks for a list of them.
 """
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -26,12 +26,15 @@ from jaxdedup.search import (
 )
 
 from ._keep import Keep, Stamps, removable
-from ._metric import Metric, Order, Pairs, check_threshold, metric_of
-from ._turned import turned_pairs
+from ._metric import Metric, Order, Pairs, Progress, check_threshold, metric_of
+from ._turned import Turned, turned_pairs
 
 DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
 
 Indices = NDArray[np.int64]
+
+_NONE = np.zeros(0, np.int32)
+NOTHING: Turned = HammingPairs(_NONE, _NONE, _NONE.astype(np.uint8)), None
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +43,8 @@ class Matches:
 
     Attributes:
         names: the keys of what was searched for.
-        others: the keys of the corpus; those of ``names`` where there was none.
+        others: the keys of the corpus, or of what is near in it; those of ``names`` where there was
+            none.
         kinds: int64[N]: equal rows of ``names`` are of one kind.
         other_kinds: int64[M], likewise of ``others``.
         pairs: of kinds that are near each other.
@@ -183,7 +187,7 @@ class Matches:
         directed = self._directed()
         values = getattr(directed, column)
         best = np.zeros(int(self.kinds.max(initial=-1)) + 1, values.dtype)
-        farness = np.abs(directed.score.astype(np.float32) - self.metric.copy_score)
+        farness = self.metric.farness(directed.score)
         farthest_first = np.lexsort((-directed.turn, -farness))  # the nearest is written last
         best[directed.i[farthest_first]] = values[farthest_first]
         return best[self.kinds]
@@ -289,22 +293,15 @@ def find_matches(
     metric = metric_of(encodings.origin)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
-    row = encodings.origin.row
     if corpus is not None:
-        corpus = _upright(corpus)
-        upright = replace(encodings.origin, orientations="none")
-        if different := upright.differences(corpus.origin):
-            raise ValueError(f"the two sides were not made in one way: {different}")
+        corpus = comparable(encodings, corpus)
     distinct, kinds = _kinds(encodings.rows)
     others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
-    turns = None
     if not len(distinct) or (others is not None and not len(others)):
-        nothing = np.zeros(0, np.int32)
-        pairs: Pairs = HammingPairs(nothing, nothing, nothing.astype(np.uint8))
-    elif row.rows == 1:
-        pairs = metric.pairs(distinct, others, limit, max_pairs)
+        pairs, turns = NOTHING
     else:
-        pairs, turns = turned_pairs(distinct, others, row.rows, metric, limit, max_pairs)
+        turned = encodings.origin.row.rows
+        pairs, turns = turned_pairs(distinct, others, turned, metric, limit, max_pairs)
     return Matches(
         encodings.names,
         (encodings if corpus is None else corpus).names,
@@ -319,8 +316,60 @@ def find_matches(
     )
 
 
-def _upright(encodings: Encodings) -> Encodings:
-    """One row an image."""
+def iter_pairs(
+    encodings: Encodings,
+    *,
+    threshold: int | float | None = None,
+    on_progress: Progress | None = None,
+) -> Iterator[Pairs]:
+    """The pairs of encodings that are near each other, piece by piece, however many there are.
+
+    Args:
+        encodings: of one row an image.
+        threshold: as of :func:`find_matches`.
+        on_progress: called with the share of the work that is done, 0 to 1, now and then.
+
+    Returns:
+        An iterator of pieces, of a million pairs or less: ``i`` and ``j`` are places in
+        ``encodings.names``, each pair is in one of the pieces, once, and the pieces in no order.
+
+    Raises:
+        TypeError: the threshold is no number.
+        ValueError: the threshold is out of range, or there are rows of turned images.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> hashes = {"a.png": "00" * 8, "b.png": "ff" * 8, "c.png": "00" * 7 + "03"}
+        >>> encodings = Encodings.from_map(hashes, Recipe(METHODS["phash"]).origin)
+        >>> [(i, j, distance.tolist()) for i, j, distance in iter_pairs(encodings) if len(i)]
+        [(array([0], dtype=int32), array([2], dtype=int32), [2])]
+    """
+    if encodings.origin.row.rows > 1:
+        raise ValueError("expected one row an image, got those of turned images")
+    limit = check_threshold(encodings.origin, threshold)
+    if not len(encodings):
+        return iter(())
+    return metric_of(encodings.origin).iter_pairs(encodings.rows, limit, on_progress)
+
+
+def comparable(encodings: Encodings, corpus: Encodings) -> Encodings:
+    """The corpus, one row an image; ValueError unless the two were made in one way."""
+    corpus = upright(corpus)
+    made = replace(encodings.origin, orientations="none")
+    if different := made.differences(corpus.origin):
+        raise ValueError(f"the two sides were not made in one way: {different}")
+    return corpus
+
+
+def upright(encodings: Encodings) -> Encodings:
+    """Without the rows of turned images: one row an image.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe, oriented
+        >>> origin = Recipe(oriented(METHODS["phash"])).origin
+        >>> upright(Encodings(["a.png"], np.zeros((1, 64), np.uint8), origin)).rows.shape
+        (1, 8)
+    """
     rows = encodings.origin.row.rows
     if rows == 1:
         return encodings

@@ -10,6 +10,7 @@ from ._device import decoder as decoder
 from ._device import encode_pixels as encode_pixels
 from ._encodings import Encodings as Encodings
 from ._encodings import commonest as commonest
+from ._files import SUFFIXES as SUFFIXES
 from ._files import load as load
 from ._files import refuse_unsavable as refuse_unsavable
 from ._files import save as save

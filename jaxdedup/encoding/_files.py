@@ -287,3 +287,5 @@ _FORMATS = {
     ".npz": (_write_npz, _read_npz),
     ".parquet": (_write_parquet, _read_parquet),
 }
+
+SUFFIXES = tuple(_FORMATS)  # of the files that hold encodings

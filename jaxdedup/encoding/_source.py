@@ -1,7 +1,7 @@
 """All of a source at once: with a cache, with progress, as columns."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ def encode_source(
     recipe: Recipe,
     *,
     cache: Path | None = None,
+    without: Collection[str] = (),
     batch_size: int | None = None,
     num_workers: int | None = None,
     max_pixels_in_flight: int | None = None,
@@ -37,6 +38,7 @@ def encode_source(
             Only files that are new, or whose size or modification time has changed, are encoded.
             A run that is killed loses its last second. Where the cache can't be used, the log tells
             why, and everything is encoded.
+        without: keys of the source that are left out.
         batch_size: as of :func:`encode`.
         num_workers: as of :func:`encode`.
         max_pixels_in_flight: as of :func:`encode`.
@@ -59,9 +61,10 @@ def encode_source(
         (<Encodings: 0 of phash>, 0)
     """
     with _Store(cache, recipe) as store, ExitStack() as stack:
-        known = store.reuse(source)
-        count = len(source) - len(known)
-        new = _Counted(((key, item) for key, item in source if key not in known), count)
+        known = {key: row for key, row in store.reuse(source).items() if key not in without}
+        done = known.keys() | without
+        count = len(source) - len(done)
+        new = _Counted(((key, item) for key, item in source if key not in done), count)
         stream = encode(
             new,
             recipe,

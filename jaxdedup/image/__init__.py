@@ -8,7 +8,7 @@ from ._lanczos import (
     windows,
 )
 from ._luma import rgb_to_luma, weigh_channels
-from ._packed import LONGEST, untouched
+from ._plan import LONGEST, untouched
 from ._profiles import Profile
 from ._resize import resize
 

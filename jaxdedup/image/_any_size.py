@@ -8,9 +8,9 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _packed, _steps
+from . import _packed, _plan, _steps
 from ._luma import weigh_channels
-from ._packed import LONGEST
+from ._plan import LONGEST
 from ._profiles import Profile
 
 Size = tuple[int, int]
@@ -73,7 +73,7 @@ def _cpu() -> PackedForm:
         capacity: Any,
         luma: Profile | None,
         pixels: Any,
-        tables: _packed.Tables,
+        tables: _plan.Tables,
     ) -> jax.Array:
         def finish(images: jax.Array) -> Any:
             return function(images if luma is None else weigh_channels(images, luma))
@@ -81,9 +81,9 @@ def _cpu() -> PackedForm:
         return _packed.map_resized(finish, pixels, tables, size)
 
     return PackedForm(
-        (_packed.COMMON, _packed.LARGE),
+        (_plan.COMMON, _plan.LARGE),
         0,
-        _packed.Planner,
+        _plan.Planner,
         True,
         lambda pixels, planner: (pixels, planner.tables()),
         map_resized,
@@ -144,7 +144,7 @@ def _tpu(walk: Any) -> PackedForm:
 
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
         room = room_of(planner.capacity, (1, 1))
-        tiles = _packed.untouched((room.chunks * room.tiles, 32, 128, 3), np.uint8)
+        tiles = _plan.untouched((room.chunks * room.tiles, 32, 128, 3), np.uint8)
         walk.write_tiles(pixels, planner.call.placements(), tiles)
         return tiles, planner.call.tables()
 

@@ -16,6 +16,7 @@ from ._names import ESCAPING as ESCAPING
 from ._names import escaped as escaped
 from ._names import octal as octal
 from ._names import some as some
+from ._progress import measured as measured
 from ._progress import timed as timed
 from ._progress import watched as watched
 from ._regular import open_regular as open_regular

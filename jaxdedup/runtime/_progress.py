@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import TypeVar
 
@@ -68,3 +68,29 @@ def timed(label: str | None) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+@contextmanager
+def measured(label: str | None) -> Iterator[Callable[[float], object]]:
+    """Show how much of some work is done, and how long the rest will take.
+
+    Args:
+        label: what the work is called; None to show nothing.
+
+    Yields:
+        What takes the share that is done, 0 to 1; it raises KeyboardInterrupt after Ctrl-C.
+
+    Example:
+        >>> with measured(None) as show:
+        ...     show(0.5)
+    """
+    is_shown = label is not None and sys.stderr is not None
+    layout = "{l_bar}{bar}| {elapsed}, {remaining} to go"
+    bar = tqdm(total=1.0, desc=label, bar_format=layout, disable=not is_shown)
+    with noticing_interrupts() as raise_if_interrupted, bar:
+
+        def show(share: float) -> None:
+            raise_if_interrupted()
+            bar.update(share - bar.n)
+
+        yield show

@@ -15,9 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]  # [N, w]: the bits of N hashes, in words of 64
+from ._words import WORD, Words
 
-WORD = 64  # bits
 BLOCK = 64  # hashes that are compared with as many others at once
 
 _BRUTE_FORCE_BELOW = 2**28  # pairs; below, choosing takes longer than comparing
@@ -128,17 +127,17 @@ def choose_bands(
 ) -> tuple[Band, ...]:
     """The bands of ``width`` bits that leave the fewest blocks to compare, found by counting."""
     others = words if corpus is None else corpus
-    best, cost = BRUTE_FORCE, _cost(BRUTE_FORCE, words, corpus)
-    if cost * BLOCK**2 < _BRUTE_FORCE_BELOW:
+    best, least = BRUTE_FORCE, cost(BRUTE_FORCE, words, corpus)
+    if least * BLOCK**2 < _BRUTE_FORCE_BELOW:
         return best
     wide_enough = max(0, round(np.log2(len(others) / BLOCK)))  # buckets that fill about one block
     fewest, most = max_distance // (_MAX_RADIUS + 1) + 1, min(max_distance + 1, _MAX_BANDS, width)
     for number in range(fewest, most + 1):
         for bits in {min(wide_enough + extra, width // number) for extra in (0, 1)}:
             bands = _bands(number, bits, width, max_distance)
-            new_cost = _cost(bands, words, corpus)
-            if new_cost < cost:
-                best, cost = bands, new_cost
+            new = cost(bands, words, corpus)
+            if new < least:
+                best, least = bands, new
     return best
 
 
@@ -149,7 +148,8 @@ def _bands(number: int, bits: int, width: int, max_distance: int) -> tuple[Band,
     return tuple(Band(n * spacing, bits, r) for n, r in enumerate(radii) if r >= 0)
 
 
-def _cost(bands: tuple[Band, ...], words: Words, corpus: Words | None) -> int:
+def cost(bands: tuple[Band, ...], words: Words, corpus: Words | None) -> int:
+    """How many pairs of blocks are compared."""
     total = 0
     for band in bands:
         blocks = blocks_per_bucket(band, words)

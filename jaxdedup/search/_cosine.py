@@ -15,12 +15,11 @@ from math import isqrt
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from ._bound import bound, margin
 from ._checks import (
     check_features,
     check_finite,
@@ -29,16 +28,18 @@ from ._checks import (
 )
 from ._devices import devices_for, has_fast_matrix_products, stream
 from ._pairs import DEFAULT_MAX_PAIRS, CosinePairs, collect
+from ._products import tiles
+from ._rows import Features, divided, dot_products, parts, similarities, units
+from ._words import where
 
 DEFAULT_TILE_PAIRS = 2**22
 
-Features = NDArray[np.float32]
 Candidates = tuple[NDArray[np.int64], NDArray[np.int64]]  # i, j
 
+_FEW_QUERIES = 2**6
 _SAMPLE = 512  # rows that decide how long the sketches are
 _FEWEST_COLUMNS = 16
 _HOST_COST = 200  # what a pair costs the host, in products of whole rows on the device
-_SCORED = 2**18  # numbers per side that the host multiplies at a time
 _DENSE = 256  # a tile where one pair in so many may be near is worth a whole product
 
 
@@ -51,8 +52,7 @@ class _Rows(NamedTuple):
 
     def units(self, rows: slice) -> NDArray[np.float64]:
         """Rows divided by their lengths; rows of zeros stay zeros."""
-        lengths = np.sqrt(self.squares[rows, None])
-        return self.features[rows] / np.where(lengths > 0, lengths, 1)
+        return units(self.features[rows], self.squares[rows])
 
     def tiles(self) -> Iterator[slice]:
         """The rows of each tile; the last one may be short."""
@@ -117,6 +117,7 @@ def iter_cosine_pairs(
     min_similarity: float = 0.9,
     tile_pairs: int = DEFAULT_TILE_PAIRS,
     devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[float], object] | None = None,
 ) -> Iterator[CosinePairs]:
     """Yields what :func:`cosine_pairs` finds piece by piece, for results too large to hold.
 
@@ -126,6 +127,7 @@ def iter_cosine_pairs(
         min_similarity: −1.0 to 1.0, inclusive.
         tile_pairs: comparisons that a device makes at a time.
         devices: as in :func:`cosine_pairs`.
+        on_progress: called with the share of the work that is done, 0 to 1, now and then.
 
     Returns:
         An iterator of pieces of at most ``tile_pairs`` pairs. Every pair is in one of them, once;
@@ -141,7 +143,7 @@ def iter_cosine_pairs(
         >>> sum(len(piece.i) for piece in iter_cosine_pairs(np.ones((100, 8), np.float32)))
         4950
     """
-    candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices)
+    candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices, on_progress)
     return map(score, candidates)
 
 
@@ -151,41 +153,73 @@ def _prepare(
     min_similarity: float,
     tile_pairs: int,
     devices: Sequence[jax.Device] | None,
+    on_progress: Callable[[float], object] | None = None,
 ) -> tuple[Iterator[Candidates], Callable[[Candidates], CosinePairs]]:
     """Checks the arguments; the pairs that may reach the threshold, and what decides on them."""
     check_features(features, corpus)
     threshold = check_similarity(min_similarity)
     tile = max(1, isqrt(check_positive(tile_pairs, "tile_pairs")))
+    devices = devices or devices_for(features)
+    if corpus is not None and np.shape(features)[0] <= _FEW_QUERIES:
+        both = np.asarray(features), np.asarray(corpus)
+        candidates = _scan(*both, threshold, tile**2, devices[0])
+        return candidates, partial(_decide, *both, threshold)
     rows = _to_rows(features, "features", tile)
-    others = None
-    if corpus is not None:
-        others = _to_rows(corpus, "corpus", tile)
-    candidates = _search(rows, others, threshold, devices or devices_for(features))
+    others = None if corpus is None else _to_rows(corpus, "corpus", tile)
+    candidates = _search(rows, others, threshold, devices, on_progress)
     score = partial(_score, rows, rows if others is None else others, threshold)
     return candidates, score
+
+
+def _scan(
+    features: Features,
+    corpus: Features,
+    threshold: np.float32,
+    tile_pairs: int,
+    device: jax.Device,
+) -> Iterator[Candidates]:
+    """The candidates for a few rows, of all their products: that takes less time than sketches."""
+    reach = threshold - margin(features.shape[1], has_fast_matrix_products(device))
+    for tile in tiles(features, corpus, device):
+        i, j = where(tile.products >= reach)
+        for part in (slice(n, n + tile_pairs) for n in range(0, len(i), tile_pairs)):
+            yield i[part] + tile.query, j[part] + tile.row
+
+
+def _decide(
+    features: Features, corpus: Features, threshold: np.float32, candidates: Candidates
+) -> CosinePairs:
+    """Those of the candidates that reach the threshold."""
+    i, j = candidates
+    similarity = np.empty(len(i), np.float32)
+    for part in parts(len(i), features.shape[1]):
+        similarity[part] = similarities(features[i[part]], corpus[j[part]])
+    return _reached(i, j, similarity, threshold)
 
 
 def _to_rows(features: ArrayLike, name: str, tile: int) -> _Rows:
     host = np.ascontiguousarray(features)
     squares = np.empty(len(host))
-    step = max(1, _SCORED // host.shape[1])
-    for start in range(0, len(host), step):
-        part = host[start : start + step]
-        check_finite(part, name, start)
-        squares[start : start + step] = _products(part, part)
+    for part in parts(*host.shape):
+        check_finite(host[part], name, part.start)
+        squares[part] = dot_products(host[part], host[part])
     # A power of two, so that data of many sizes shares one compiled program.
     return _Rows(host, squares, min(tile, 1 << max(0, len(host) - 1).bit_length()))
 
 
 def _search(
-    rows: _Rows, corpus: _Rows | None, threshold: np.float32, devices: Sequence[jax.Device]
+    rows: _Rows,
+    corpus: _Rows | None,
+    threshold: np.float32,
+    devices: Sequence[jax.Device],
+    on_progress: Callable[[float], object] | None,
 ) -> Iterator[Candidates]:
     others = rows if corpus is None else corpus
     if len(rows.features) == 0 or len(others.features) == 0:
         return
     low_precision = any(has_fast_matrix_products(device) for device in devices)
     columns = _choose_columns(rows, others, float(threshold), low_precision)
-    reach = threshold - _margin(len(columns), low_precision)
+    reach = threshold - margin(len(columns), low_precision)
     dense = rows.tile * others.tile / _DENSE if len(columns) < rows.features.shape[1] else np.inf
 
     sketches_a = _on_devices(rows, columns, devices)
@@ -193,13 +227,15 @@ def _search(
 
     def launch(tile: tuple[int, int], device: jax.Device) -> tuple[jax.Array, jax.Array]:
         a, b = sketches_a[device][tile[0]], sketches_b[device][tile[1]]
-        return _bound(a, b, low_precision=low_precision)
+        return bound(a, b, low_precision=low_precision)
 
     tiles_a, tiles_b = list(rows.tiles()), list(others.tiles())
-    tiles = (
+    tiles = [
         (a, b) for a in range(len(tiles_a)) for b in range(a if corpus is None else 0, len(tiles_b))
-    )
-    for (a, b), (bounds, highest) in stream(tiles, launch, devices):
+    ]
+    for number, ((a, b), (bounds, highest)) in enumerate(stream(tiles, launch, devices), start=1):
+        if on_progress:
+            on_progress(number / len(tiles))
         if np.asarray(highest).max() < reach:
             continue
         i, j = _reaching(bounds, highest, reach)
@@ -226,8 +262,8 @@ def _reaching_in_full(
     """The same with all columns: the bounds are the similarities, up to their rounding."""
     every = np.arange(rows.features.shape[1])
     a, b = _sketch(rows, tile_a, every), _sketch(corpus, tile_b, every)
-    bounds, highest = _bound(a, b, low_precision=False)
-    return _reaching(bounds, highest, threshold - _margin(len(every), False))
+    bounds, highest = bound(a, b, low_precision=False)
+    return _reaching(bounds, highest, threshold - margin(len(every), False))
 
 
 def _choose_columns(
@@ -247,7 +283,7 @@ def _choose_columns(
         kept, rest = order[:count], order[count:]
         bounds = a[:, kept] @ b[:, kept].T
         bounds += np.outer(np.linalg.norm(a[:, rest], axis=1), np.linalg.norm(b[:, rest], axis=1))
-        undecided = np.mean(far & (bounds >= threshold - _margin(count, low_precision)))
+        undecided = np.mean(far & (bounds >= threshold - margin(count, low_precision)))
         new_cost = count + float(undecided) * width * _HOST_COST
         if new_cost < cost:
             best, cost = count, new_cost
@@ -275,51 +311,22 @@ def _sketch(rows: _Rows, tile: slice, columns: NDArray[np.int64]) -> Features:
     return sketch
 
 
-@partial(jax.jit, static_argnames="low_precision")
-def _bound(a: ArrayLike, b: ArrayLike, *, low_precision: bool) -> tuple[jax.Array, jax.Array]:
-    """Products of all rows of two sketches, and the highest one of each row."""
-    dtype = jnp.bfloat16 if low_precision else jnp.float32
-    products = lax.dot_general(
-        jnp.asarray(a, dtype),
-        jnp.asarray(b, dtype),
-        (((1,), (1,)), ((), ())),
-        precision=None if low_precision else lax.Precision.HIGHEST,
-        preferred_element_type=jnp.float32,
-    )
-    return products, products.max(axis=1)
-
-
-def _margin(columns: int, low_precision: bool) -> np.float32:
-    """How far a product of sketches can fall short of the similarity they bound.
-
-    The products of the elements add up to at most 1 in absolute value. Each carries the rounding
-    of two elements (2⁻²⁴, or 2⁻⁸ in bfloat16) and of a float32 sum of columns + 1 terms; four
-    times that, as matrix units may truncate where IEEE 754 rounds.
-    """
-    rounding = 4 * (columns + 16) * 2.0**-24
-    return np.float32(rounding + 2.0**-7 + 2.0**-15 if low_precision else rounding)
-
-
 def _score(
     rows: _Rows, corpus: _Rows, threshold: np.float32, candidates: Candidates
 ) -> CosinePairs:
     """Those of the candidates that reach the threshold."""
     i, j = candidates
     similarity = np.empty(len(i), np.float32)
-    step = max(1, _SCORED // rows.features.shape[1])
-    for start in range(0, len(i), step):
-        part = slice(start, start + step)
-        products = _products(rows.features[i[part]], corpus.features[j[part]])
-        # √(s·s) is s exactly: a row and its copy have the similarity 1.
-        lengths = np.sqrt(rows.squares[i[part]] * corpus.squares[j[part]])
-        similarity[part] = products / np.where(lengths > 0, lengths, 1)
-    np.clip(similarity, -1, 1, out=similarity)
+    for part in parts(len(i), rows.features.shape[1]):
+        products = dot_products(rows.features[i[part]], corpus.features[j[part]])
+        similarity[part] = divided(products, rows.squares[i[part]], corpus.squares[j[part]])
+    return _reached(i, j, similarity, threshold)
+
+
+def _reached(
+    i: NDArray[np.intp], j: NDArray[np.intp], similarity: NDArray[np.float32], threshold: np.float32
+) -> CosinePairs:
     reached = similarity >= threshold
     return CosinePairs(
         i[reached].astype(np.int32), j[reached].astype(np.int32), similarity[reached]
     )
-
-
-def _products(a: Features, b: Features) -> NDArray[np.float64]:
-    """The dot products of rows with rows, summed in one order whatever the number of rows."""
-    return np.einsum("nd,nd->n", a.astype(np.float64), b.astype(np.float64))

@@ -28,6 +28,11 @@ def devices_for(array: ArrayLike) -> Sequence[jax.Device]:
     return jax.local_devices()
 
 
+def power_of_two(number: int) -> int:
+    """The next one: in sizes of that kind, data of many sizes shares one compiled program."""
+    return 1 << max(0, number - 1).bit_length()
+
+
 def stream(
     tiles: Iterable[TileT],
     launch: Callable[[TileT, jax.Device], ResultT],

@@ -5,7 +5,7 @@ comparisons. The host lists the neighbours themselves, which are few. So no matr
 ever written, and memory is bounded by the tile, the hashes and the result.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
 from operator import add
 from typing import Any, NamedTuple
@@ -17,12 +17,16 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from ._bands import BLOCK, WORD, Band, Words, blocks_per_bucket, bucket_pairs, choose_bands
+from ._bands import BLOCK, Band, blocks_per_bucket, bucket_pairs, choose_bands, cost
 from ._checks import check_distance, check_hashes, check_positive
-from ._devices import devices_for, stream
-from ._pairs import DEFAULT_MAX_PAIRS, Distances, HammingPairs, Indices, collect
+from ._devices import devices_for, power_of_two, stream
+from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
+from ._scan import Packed, scan
+from ._words import Words, count_bits, distance_type, to_words, where
 
 DEFAULT_TILE_PAIRS = 2**24
+
+_FEW_QUERIES = 2**10
 
 _HOST_ROWS = 2**20 // BLOCK  # rows of blocks that the host lists at a time
 
@@ -78,7 +82,7 @@ def hamming_pairs(
         hashes, corpus, max_distance=max_distance, tile_pairs=tile_pairs, devices=devices
     )
     none = np.zeros(0, np.int32)
-    nothing = HammingPairs(none, none, none.astype(_distance_type(8 * np.shape(hashes)[1])))
+    nothing = HammingPairs(none, none, none.astype(distance_type(8 * np.shape(hashes)[1])))
     return collect(found, lambda piece: piece, nothing, max_pairs)
 
 
@@ -89,6 +93,7 @@ def iter_hamming_pairs(
     max_distance: int = 10,
     tile_pairs: int = DEFAULT_TILE_PAIRS,
     devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[float], object] | None = None,
 ) -> Iterator[HammingPairs]:
     """Yields what :func:`hamming_pairs` finds piece by piece, for results too large to hold.
 
@@ -98,6 +103,7 @@ def iter_hamming_pairs(
         max_distance: 0 to 8·b bits, inclusive.
         tile_pairs: comparisons that a device makes at a time.
         devices: as in :func:`hamming_pairs`.
+        on_progress: called with the share of the work that is done, 0 to 1, now and then.
 
     Returns:
         An iterator of pieces of at most 1,048,576 pairs. Every pair is in one of them, once; the
@@ -116,23 +122,22 @@ def iter_hamming_pairs(
     width = check_hashes(hashes, corpus)
     distance = check_distance(max_distance, width)
     batch = max(1, check_positive(tile_pairs, "tile_pairs") // BLOCK**2)
-    words = _to_words(hashes)
-    others = None if corpus is None else _to_words(corpus)
-    return _search(words, others, width, distance, batch, devices or devices_for(hashes))
+    devices = devices or devices_for(hashes)
+    if corpus is not None and np.shape(hashes)[0] <= _FEW_QUERIES:
+        return _scan(np.asarray(hashes), np.asarray(corpus), distance, devices[0])
+    words = to_words(hashes)
+    others = None if corpus is None else to_words(corpus)
+    return _search(words, others, width, distance, batch, devices, on_progress)
 
 
-def _to_words(hashes: ArrayLike) -> Words:
-    """uint64[N, w]: the bytes, and zeros after them that fill the last word."""
-    # Which bit of a word is which does not matter to a distance, so neither does the byte order.
-    packed = np.asarray(hashes)
-    filling = -packed.shape[1] % (WORD // 8)
-    packed = np.pad(packed, ((0, 0), (0, filling))) if filling else np.ascontiguousarray(packed)
-    return packed.view(np.uint64)
-
-
-def _distance_type(width: int) -> "np.dtype[np.unsignedinteger[Any]]":
-    """The smallest type that holds the distances between hashes of so many bits."""
-    return np.dtype(np.uint8 if width <= np.iinfo(np.uint8).max else np.uint16)
+def _scan(
+    hashes: Packed, corpus: Packed, max_distance: int, device: jax.Device
+) -> Iterator[HammingPairs]:
+    """Compares a few hashes with all of a corpus, which takes less time than sorting that."""
+    limits = np.full(len(hashes), max_distance + 1)
+    dtype = distance_type(8 * hashes.shape[1])
+    for query, row, distance in scan(hashes, corpus, limits, device):
+        yield HammingPairs(query.astype(np.int32), row.astype(np.int32), distance.astype(dtype))
 
 
 def _search(
@@ -142,18 +147,25 @@ def _search(
     max_distance: int,
     batch: int,
     devices: Sequence[jax.Device],
+    on_progress: Callable[[float], object] | None,
 ) -> Iterator[HammingPairs]:
     if len(words) == 0 or (corpus is not None and len(corpus) == 0):
         return
     bands = choose_bands(words, corpus, width, max_distance)
+    costs = [cost((band,), words, corpus) for band in bands] if on_progress else []
     for number, band in enumerate(bands):
-        for pairs, differences in _search_band(words, corpus, band, max_distance, batch, devices):
+        found = _search_band(words, corpus, band, max_distance, batch, devices)
+        for pairs, differences, share in found:
             # Pairs that are near in several bands turn up in each: the first one keeps them.
             new = np.ones(len(pairs.i), bool)
             for earlier in bands[:number]:
                 new &= ~earlier.near(differences)
-            distance = pairs.distance[new].astype(_distance_type(width), copy=False)
+            distance = pairs.distance[new].astype(distance_type(width), copy=False)
             yield HammingPairs(pairs.i[new], pairs.j[new], distance)
+            if on_progress:
+                on_progress((sum(costs[:number]) + share * costs[number]) / sum(costs))
+    if on_progress:
+        on_progress(1)
 
 
 def _search_band(
@@ -163,7 +175,8 @@ def _search_band(
     max_distance: int,
     batch: int,
     devices: Sequence[jax.Device],
-) -> Iterator[tuple[HammingPairs, Words]]:
+) -> Iterator[tuple[HammingPairs, Words, float]]:
+    """Pairs that are near in a band, their differences, and the share of the band that is done."""
     blocks_a = blocks_per_bucket(band, words)
     blocks_b = None if corpus is None else blocks_per_bucket(band, corpus)
     work = bucket_pairs(band, blocks_a, blocks_b)
@@ -172,7 +185,9 @@ def _search_band(
     on_device = {
         device: jax.device_put((_halves(side_a), _halves(side_b)), device) for device in devices
     }
-    batch = min(batch, _power_of_two(int(work.sizes().sum())))
+    total = int(work.sizes().sum())
+    batch = min(batch, power_of_two(total))
+    done = 0
 
     def launch(tile: tuple[NDArray[np.int32], ...], device: jax.Device) -> jax.Array:
         padded = [np.pad(side, (0, batch - len(side))) for side in tile]
@@ -183,12 +198,17 @@ def _search_band(
         )
 
     for (a, b), nearest in stream(work.batches(batch), launch, devices):
-        near = np.asarray(nearest)[: len(a)] <= max_distance
-        block, slot = np.nonzero(near & (side_a.rows[a] >= 0))
+        block, slot = where(np.asarray(nearest)[: len(a)] <= max_distance)
+        filling = side_a.rows[a[block], slot] < 0
+        block, slot = block[~filling], slot[~filling]
+        done += len(a)
         for start in range(0, len(block), _HOST_ROWS):
             part = slice(start, start + _HOST_ROWS)
             row = (a[block[part]], slot[part])
-            yield _list_pairs(side_a, side_b, row, b[block[part]], max_distance, corpus is None)
+            yield (
+                *_list_pairs(side_a, side_b, row, b[block[part]], max_distance, corpus is None),
+                done / total,
+            )
 
 
 def _pack(words: Words, band: Band, blocks: NDArray[np.int64]) -> _Blocks:
@@ -199,16 +219,12 @@ def _pack(words: Words, band: Band, blocks: NDArray[np.int64]) -> _Blocks:
     first_block = np.cumsum(blocks) - blocks
     place = first_block[keys] * BLOCK + np.arange(len(words)) - first_hash[keys]
     # A power of two, so that data of many sizes shares one compiled program.
-    shape = _power_of_two(int(blocks.sum())), BLOCK
+    shape = power_of_two(int(blocks.sum())), BLOCK
     rows = np.full(shape, -1, np.int32)
     rows.flat[place] = order
     # What fills up a block repeats its first hash: no row seems near for the filling alone.
     packed = words[np.where(rows < 0, rows[:, :1], rows)]
     return _Blocks(rows, packed)
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << max(0, number - 1).bit_length()
 
 
 def _halves(blocks: _Blocks) -> tuple[NDArray[np.uint32], ...]:
@@ -230,54 +246,58 @@ def _nearest(
 ) -> jax.Array:
     """For each hash of the blocks ``a`` the distance to the nearest one of the blocks ``b``.
 
-    uint8[K, BLOCK] for K pairs of blocks, or uint16 where a distance may need its highest bit; the
-    sides are halves of words. In a self-join no hash counts as its own neighbour.
+    uint8[K, BLOCK] for K pairs of blocks, or uint16 where bytes don't hold what is farther than
+    all; the sides are halves of words. In a self-join no hash counts as its own neighbour.
     """
-    distance = lax.platform_dependent(
+    return lax.platform_dependent(
         tuple(half[a] for half in side_a),
         tuple(half[b] for half in side_b),
-        cpu=_differing_bits,
-        default=_differing_signs,
+        (a == b) & self_join,
+        cpu=_nearest_by_counting,
+        default=_nearest_at_once,
     )
-    if self_join:
-        itself = jnp.eye(BLOCK, dtype=bool)[None] & (a == b)[:, None, None]
-        distance |= itself.astype(distance.dtype) << (8 * distance.itemsize - 1)
-    # The minimum of bytes, over an axis that is not the last: XLA's CPU code is ten times slower
-    # for uint32 and does not vectorise over the last one.
-    return distance.min(axis=1)
 
 
-def _differing_bits(halves_a: Halves, halves_b: Halves) -> jax.Array:
-    """[K, b, a], the distances within each pair of blocks. No type has to hold them but ours."""
+def _nearest_by_counting(halves_a: Halves, halves_b: Halves, same: jax.Array) -> jax.Array:
+    """Compares with one hash of each block ``b`` after the other, and leaves out itself."""
+    dtype = _type_with_room(halves_a)
+    place = jnp.arange(BLOCK)[None]
+    by_turns = [half.T[:, :, None] for half in halves_b]
+
+    def compare(turn: int, least: jax.Array) -> jax.Array:
+        counts = (
+            lax.population_count(half ^ others[turn])
+            for half, others in zip(halves_a, by_turns, strict=True)
+        )
+        distance = jnp.where(
+            same[:, None] & (place == turn), _far(dtype), reduce(add, counts).astype(dtype)
+        )
+        return jnp.minimum(least, distance)
+
+    return lax.fori_loop(0, BLOCK, compare, jnp.full_like(halves_a[0], _far(dtype), dtype))
+
+
+def _nearest_at_once(halves_a: Halves, halves_b: Halves, same: jax.Array) -> jax.Array:
+    """The same as one reduction, which accelerators fuse: no distance leaves their registers.
+
+    Products of ±1 in their matrix units would be written to memory, and that takes longer.
+    """
+    dtype = _type_with_room(halves_a)
     counts = (
-        lax.population_count(half_a[:, None, :] ^ half_b[:, :, None])
-        for half_a, half_b in zip(halves_a, halves_b, strict=True)
+        lax.population_count(half[:, None] ^ other[:, :, None])
+        for half, other in zip(halves_a, halves_b, strict=True)
     )
-    return reduce(add, counts).astype(_marked_type(halves_a))
+    itself = same[:, None, None] & jnp.eye(BLOCK, dtype=bool)[None]
+    return jnp.where(itself, _far(dtype), reduce(add, counts).astype(dtype)).min(axis=1)
 
 
-def _differing_signs(halves_a: Halves, halves_b: Halves) -> jax.Array:
-    """The same, where matrix products of int8 outrun the vector units."""
-    # Of products of ±1, those where the bits differ are −1: their sum is bits − 2·distance.
-    product = lax.dot_general(
-        _signs(halves_b),
-        _signs(halves_a),
-        (((2,), (2,)), ((0,), (0,))),
-        preferred_element_type=jnp.int32,
-    )
-    return ((32 * len(halves_a) - product) // 2).astype(_marked_type(halves_a))
+def _type_with_room(halves: Halves) -> Any:
+    """What holds the distances, and one more."""
+    return distance_type(32 * len(halves) + 1)
 
 
-def _marked_type(halves: Halves) -> type[jnp.uint8 | jnp.uint16]:
-    """What holds the distances and leaves the highest bit to mark a hash itself."""
-    return jnp.uint8 if 32 * len(halves) < 128 else jnp.uint16
-
-
-def _signs(halves: Halves) -> jax.Array:
-    """int8[K, BLOCK, bits], 1 for a bit that is set and −1 for others."""
-    shifts = jnp.arange(32, dtype=jnp.uint32)[None, None]
-    bits = jnp.concatenate([half[..., None] >> shifts for half in halves], axis=-1) & 1
-    return (2 * bits.astype(jnp.int8) - 1).astype(jnp.int8)
+def _far(dtype: Any) -> jax.Array:
+    return jnp.array(np.iinfo(dtype).max, dtype)
 
 
 def _list_pairs(
@@ -290,8 +310,8 @@ def _list_pairs(
 ) -> tuple[HammingPairs, Words]:
     """The pairs of single hashes in ``row`` with whole blocks, and the XOR of each pair."""
     difference = side_a.words[row][:, None] ^ side_b.words[block_b]
-    distance = _count_bits(difference)
-    hit, slot = np.nonzero(distance <= max_distance)
+    distance = count_bits(difference)
+    hit, slot = where(distance <= max_distance)
     i = side_a.rows[row][hit]
     j = side_b.rows[block_b[hit], slot]
     wanted = (i >= 0) & (j >= 0)
@@ -302,10 +322,3 @@ def _list_pairs(
     hit, slot = hit[wanted], slot[wanted]
     pairs = HammingPairs(i[wanted], j[wanted], distance[hit, slot])
     return pairs, difference[hit, slot]
-
-
-def _count_bits(words: Words) -> Distances:
-    """[..., w] to [...]. Word by word: NumPy is slow to sum over a short last axis."""
-    dtype = _distance_type(WORD * words.shape[-1])
-    counts = np.bitwise_count(np.moveaxis(words, -1, 0))
-    return reduce(add, (count.astype(dtype, copy=False) for count in counts))

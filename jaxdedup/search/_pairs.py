@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ._words import Distances
+
 Indices = NDArray[np.int32]
-Distances = NDArray[np.unsignedinteger[Any]]
 
 DEFAULT_MAX_PAIRS = 10_000_000  # about 100 MB of pairs
 _COUNT_ON = 10  # past the limit, pairs are still counted up to this many times the limit

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -14,6 +15,7 @@ from jaxdedup.search import (
     HammingPairs,
     _bands,
     _hamming,
+    _words,
     hamming_pairs,
     iter_hamming_pairs,
     neighbours,
@@ -71,6 +73,8 @@ WAYS = {
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict:
     options = dict(WAYS[request.param])
     bands, bits = options.pop("bands", None), options.pop("bits", 3)
+    if request.param != "default":  # which scans a corpus for a few queries
+        monkeypatch.setattr(_hamming, "_FEW_QUERIES", 0)
     if bands is not None:
         choose_these_bands(monkeypatch, bands, bits)
     return options
@@ -114,14 +118,27 @@ def test_any_width(width: int, bands: int, monkeypatch: pytest.MonkeyPatch) -> N
     assert found.distance.dtype == (np.uint8 if width < 256 else np.uint16)
 
 
-@pytest.mark.parametrize("width", [64, 256, 1024])
-def test_the_forms_for_each_device_count_the_same(width: int) -> None:
-    blocks = planted(2 * 64, width=width).reshape(1, 2, 64, -1)
-    distances = all_distances(blocks[0, 1], blocks[0, 0])
-    halves = np.moveaxis(blocks.view(np.uint32), -1, 0)
-    for form in (_hamming._differing_bits, _hamming._differing_signs):
-        found = form(tuple(halves[:, :, 0]), tuple(halves[:, :, 1]))
-        np.testing.assert_array_equal(found[0], distances)
+@pytest.mark.parametrize("width", [64, 192, 256, 1024])
+def test_the_forms_for_each_device_find_the_same(width: int) -> None:
+    blocks = planted(2 * 64, width=width).reshape(2, 1, 64, -1)
+    halves = jnp.moveaxis(jnp.asarray(blocks.view(np.uint32)), -1, 1)
+    for other, same in ((1, False), (0, True)):
+        distances = all_distances(blocks[other, 0], blocks[0, 0])
+        if same:  # no hash is its own neighbour
+            np.fill_diagonal(distances, width + 1)
+        for form in (_hamming._nearest_by_counting, _hamming._nearest_at_once):
+            nearest = form(tuple(halves[0]), tuple(halves[other]), jnp.array([same]))
+            np.testing.assert_array_equal(nearest[0], distances.min(axis=0))
+
+
+def test_progress() -> None:
+    shares: list[float] = []
+    hashes = planted(30_000, seed=2)
+    pieces = iter_hamming_pairs(hashes, max_distance=4, on_progress=shares.append)
+    assert sum(len(piece.i) for piece in pieces) == len(hamming_pairs(hashes, max_distance=4).i)
+    assert shares == sorted(shares)
+    assert shares[0] < 0.2
+    assert shares[-1] == 1
 
 
 @pytest.mark.parametrize("shapes", [(0, 0), (0, 5), (5, 0)])
@@ -152,9 +169,7 @@ def test_the_bands_it_chooses_itself_lose_nothing(threshold: int) -> None:
     hashes = planted(30_000, seed=2)
     # As with photographs of one kind: in a third of them half the bits hardly vary.
     hashes[::3, :4] = hashes[0, :4]
-    assert (
-        _bands.choose_bands(_hamming._to_words(hashes), None, 64, threshold) != _bands.BRUTE_FORCE
-    )
+    assert _bands.choose_bands(_words.to_words(hashes), None, 64, threshold) != _bands.BRUTE_FORCE
     found = hamming_pairs(hashes, max_distance=threshold)
     rows = np.arange(0, len(hashes), 150)
     bits = np.unpackbits(hashes, axis=1)
@@ -171,7 +186,7 @@ def test_a_band_may_begin_in_one_word_and_end_in_the_next(bits: int) -> None:
     hashes = planted(20, width=144)
     numbers = [int.from_bytes(row.tobytes(), "little") for row in hashes]
     for first in range(144 - bits):
-        keys = _bands.Band(first, bits, 0).keys(_hamming._to_words(hashes))
+        keys = _bands.Band(first, bits, 0).keys(_words.to_words(hashes))
         assert keys.tolist() == [number >> first & (1 << bits) - 1 for number in numbers]
 
 
@@ -182,7 +197,7 @@ def test_bands_hold_every_pair_within_the_distance(width: int) -> None:
         differences = np.zeros((50, width), np.uint8)
         for row in differences:
             row[rng.choice(width, rng.integers(threshold + 1), replace=False)] = 1
-        words = _hamming._to_words(np.packbits(differences, axis=1))
+        words = _words.to_words(np.packbits(differences, axis=1))
         for number in range(1, 17):
             bands = _bands._bands(number, min(width // number, 63), width, threshold)
             assert np.any([band.near(words) for band in bands], axis=0).all()

@@ -1,4 +1,4 @@
-"""top_k against scikit-learn's nearest neighbours and a stable sort of SciPy's distances."""
+"""top_k against stable sorts: of SciPy's distances, and of what cosine_pairs finds."""
 
 import jax
 import numpy as np
@@ -6,52 +6,161 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from jaxdedup.search import _top_k, cosine_top_k, hamming_top_k
+from jaxdedup.search import (
+    _nearest_hashes,
+    _nearest_rows,
+    _products,
+    _scan,
+    _traced_top_k,
+    cosine_pairs,
+    cosine_top_k,
+    hamming_top_k,
+)
 
 COUNTS = [(2, 2), (5, 300), (300, 5), (257, 400)]
 
+WAYS = [
+    "on the host",
+    "on the host, on each core",
+    "on the device",
+    "traced",
+    "traced, small tiles",
+]
 
-@pytest.fixture(params=["default", "small tiles"])
-def _tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "small tiles":
-        monkeypatch.setattr(_top_k, "_TILE", (31, 7))
+
+@pytest.fixture(params=WAYS)
+def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Takes one way of all; whether it is that of programs."""
+    if request.param == "on the host, on each core":
+        monkeypatch.setattr(_scan, "_PER_CORE", 50)
+        monkeypatch.setattr(_scan, "_HOST_WORDS", 37)
+    if request.param == "on the device":
+        monkeypatch.setattr(_scan, "_FEW_QUERIES", 0)
+        monkeypatch.setattr(_scan, "_FEW_PAIRS", 0)
+        monkeypatch.setattr(_scan, "_GROUPS", 2)
+        monkeypatch.setattr(_scan, "_BYTES", 2**12)
+        monkeypatch.setattr(_nearest_hashes, "_SAMPLE", 64)
+    if request.param == "traced, small tiles":
+        monkeypatch.setattr(_traced_top_k, "_TILE", (31, 7))
+    return request.param.startswith("traced")
 
 
-def bits_of(count: int, seed: int) -> np.ndarray:
+def bits_of(count: int, seed: int, width: int = 64) -> np.ndarray:
     # Few bits vary: many distances are equal.
-    bits = np.random.default_rng(seed).integers(0, 2, (count, 64), dtype=np.uint8)
+    bits = np.random.default_rng(seed).integers(0, 2, (count, width), dtype=np.uint8)
     bits[:, 12:] = 0
     return bits
 
 
-@pytest.mark.usefixtures("_tiles")
+def assert_nearest_hashes(
+    queries: np.ndarray, corpus: np.ndarray | None, k: int, traced: bool = False
+) -> None:
+    """The arrays hold bits."""
+    distances = cdist(queries, queries if corpus is None else corpus, "cityblock").astype(int)
+    if corpus is None:
+        np.fill_diagonal(distances, queries.shape[1] + 1)
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    packed = [None if bits is None else np.packbits(bits, axis=1) for bits in (queries, corpus)]
+    search = jax.jit(hamming_top_k, static_argnames="k") if traced else hamming_top_k
+    found = search(*packed, k=k)
+    np.testing.assert_array_equal(found.indices, order)
+    np.testing.assert_array_equal(found.distance, np.take_along_axis(distances, order, axis=1))
+    assert found.indices.dtype == found.distance.dtype == np.int32
+    assert isinstance(found.indices, jax.Array if traced else np.ndarray)
+
+
 @pytest.mark.parametrize("counts", COUNTS)
-def test_hamming(counts: tuple[int, int]) -> None:
+def test_hashes(counts: tuple[int, int], traced: bool) -> None:
     queries, corpus = bits_of(counts[0], 0), bits_of(counts[1], 1)
-    distances = cdist(queries, corpus, "cityblock").astype(int)
-    order = np.argsort(distances, axis=1, kind="stable")
     for k in {1, 2, counts[1]}:
-        found = hamming_top_k(np.packbits(queries, axis=1), np.packbits(corpus, axis=1), k=k)
+        assert_nearest_hashes(queries, corpus, k, traced)
+
+
+def test_no_hash_is_its_own_neighbour(traced: bool) -> None:
+    assert_nearest_hashes(bits_of(100, 2), None, 99, traced)
+
+
+@pytest.mark.parametrize("width", [8, 48, 144, 256, 1024])
+def test_hashes_of_any_width(width: int, traced: bool) -> None:
+    rng = np.random.default_rng(width)
+    corpus = rng.integers(0, 2, (500, width), dtype=np.uint8)
+    queries = corpus[:20] ^ (rng.random((20, width)) < 0.1)
+    queries[0] = 1 - corpus[0]  # 0 and 256 must not be the same
+    assert_nearest_hashes(queries, corpus, 20, traced)
+
+
+def test_hashes_that_come_nearer_and_equal_ones(traced: bool) -> None:
+    nearer = np.tril(np.ones((600, 64), np.uint8), -540)[::-1]
+    for corpus in (nearer, nearer[::-1], np.ones((600, 64), np.uint8)):
+        assert_nearest_hashes(np.zeros((40, 64), np.uint8), corpus, 10, traced)
+
+
+def all_similarities(queries: np.ndarray, corpus: np.ndarray) -> np.ndarray:
+    i, j, similarity = cosine_pairs(queries, corpus, min_similarity=-1)
+    similarities = np.empty((len(queries), len(corpus)), np.float32)
+    similarities[i, j] = similarity
+    return similarities
+
+
+def planted(count: int, width: int, seed: int) -> np.ndarray:
+    """float32[count, width]: copies of the first row, multiples of all sizes, zeros."""
+    rows = np.random.default_rng(seed).standard_normal((count, width)).astype(np.float32)
+    rows[::3] = rows[0]
+    rows[1::7] *= np.float32(1e-30)
+    rows[2::9] *= np.float32(1e30)
+    rows[5::11] = 0
+    return rows
+
+
+@pytest.fixture(params=["one tile", "small tiles", "bfloat16, small tiles", "each core"])
+def _every_product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "small tiles" in request.param:
+        monkeypatch.setattr(_products, "_PRODUCTS", 2**9)
+        monkeypatch.setattr(_products, "_FEWEST_ROWS", 2**5)
+        monkeypatch.setattr(_nearest_rows, "_GROUPS", 8)
+        monkeypatch.setattr(_nearest_rows, "_UNDECIDED", 50)
+    if "bfloat16" in request.param:
+        for module in (_products, _nearest_rows):
+            monkeypatch.setattr(module, "has_fast_matrix_products", lambda device: True)
+    if request.param == "each core":
+        monkeypatch.setattr(_products, "_FEW_QUERIES", 1000)
+        monkeypatch.setattr(_products, "_SHARE", 999)
+
+
+@pytest.mark.usefixtures("_every_product")
+@pytest.mark.parametrize("counts", COUNTS)
+def test_rows_are_decided_as_pairs_are(counts: tuple[int, int]) -> None:
+    queries, corpus = planted(counts[0], 40, 3), planted(counts[1], 40, 4)
+    queries[-1] = 2 * corpus[0]
+    similarities = all_similarities(queries, corpus)
+    order = np.argsort(-similarities, axis=1, kind="stable")
+    for k in {1, 2, counts[1]}:
+        found = cosine_top_k(queries, corpus, k=k)
         np.testing.assert_array_equal(found.indices, order[:, :k])
         np.testing.assert_array_equal(
-            found.distance, np.take_along_axis(distances, order[:, :k], axis=1)
+            found.similarity, np.take_along_axis(similarities, order[:, :k], axis=1)
         )
-        assert found.indices.dtype == found.distance.dtype == np.int32
+        assert [column.dtype for column in found] == [np.int32, np.float32]
 
 
-@pytest.mark.usefixtures("_tiles")
-def test_no_hash_is_its_own_neighbour() -> None:
-    bits = bits_of(100, 2)
-    distances = cdist(bits, bits, "cityblock").astype(int)
-    np.fill_diagonal(distances, 99)
-    order = np.argsort(distances, axis=1, kind="stable")
-    found = hamming_top_k(np.packbits(bits, axis=1), k=99)
-    np.testing.assert_array_equal(found.indices, order[:, :99])
+@pytest.mark.usefixtures("_every_product")
+def test_no_row_is_its_own_neighbour() -> None:
+    rows = planted(150, 30, 5)
+    similarities = all_similarities(rows, rows)
+    np.fill_diagonal(similarities, -2)
+    order = np.argsort(-similarities, axis=1, kind="stable")
+    np.testing.assert_array_equal(cosine_top_k(rows, k=149).indices, order[:, :149])
+    for k in (3, 32):  # 32 are the rows of a small tile
+        np.testing.assert_array_equal(cosine_top_k(rows, k=k).indices, order[:, :k])
 
 
-@pytest.mark.usefixtures("_tiles")
+@pytest.mark.parametrize("small_tiles", [False, True])
 @pytest.mark.parametrize("counts", COUNTS)
-def test_cosine(counts: tuple[int, int]) -> None:
+def test_traced_rows(
+    counts: tuple[int, int], small_tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if small_tiles:
+        monkeypatch.setattr(_traced_top_k, "_TILE", (31, 7))
     rng = np.random.default_rng(3)
     queries, corpus = (rng.standard_normal((count, 40)).astype(np.float32) for count in counts)
     queries[0] *= 1e30
@@ -59,33 +168,25 @@ def test_cosine(counts: tuple[int, int]) -> None:
     k = min(4, counts[1])
     nearest = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute")
     distances, order = nearest.fit(corpus.astype(np.float64)).kneighbors(queries.astype(np.float64))
-    found = cosine_top_k(queries, corpus, k=k)
+    found = jax.jit(cosine_top_k, static_argnames="k")(queries, corpus, k=k)
     np.testing.assert_array_equal(found.indices, order)
     np.testing.assert_allclose(found.similarity, 1 - distances, atol=1e-6, rtol=0)
 
 
-def test_copies_are_similar_to_one() -> None:
-    features = np.random.default_rng(4).random((50, 1024), np.float32)
-    found = cosine_top_k(np.concatenate([features, 3 * features]), k=1)
-    np.testing.assert_array_equal(found.indices[:, 0], np.roll(np.arange(100), 50))
-    np.testing.assert_allclose(found.similarity, 1, atol=1e-6)
-
-
-def test_may_be_jitted() -> None:
-    hashes = np.packbits(bits_of(60, 5), axis=1)
-    inside = jax.jit(lambda x: hamming_top_k(x, k=3))(hashes)
-    np.testing.assert_array_equal(inside.indices, hamming_top_k(hashes, k=3).indices)
-
-
 HASHES, FEATURES = np.zeros((3, 8), np.uint8), np.ones((3, 4), np.float32)
+NAN = np.array([[1, 2, 3, 4], [0, 0, np.nan, 0], [1, 1, 1, 1]], np.float32)
 MISTAKES = [
     (hamming_top_k, (HASHES,), 3, ValueError, "expected k of at most 2, .*got 3"),
     (hamming_top_k, (HASHES, HASHES), 4, ValueError, "expected k of at most 3, .*got 4"),
+    (hamming_top_k, (HASHES, HASHES[:0]), 1, ValueError, "expected k of at most 0, .*got 1"),
     (hamming_top_k, (HASHES,), 0, ValueError, "expected k of at least 1, got 0"),
     (hamming_top_k, (HASHES,), True, TypeError, "expected k to be an integer, got bool"),
     (hamming_top_k, (FEATURES,), 1, TypeError, "dtype uint8, got float32"),
+    (hamming_top_k, (HASHES, HASHES[:, :7]), 1, ValueError, r"got \(3, 8\) and \(3, 7\)"),
     (cosine_top_k, (HASHES,), 1, TypeError, "dtype float32, got uint8"),
     (cosine_top_k, (FEATURES, FEATURES[:, :2]), 1, ValueError, "rows of one length"),
+    (cosine_top_k, (NAN, FEATURES), 1, ValueError, "finite features, .* in row 1"),
+    (cosine_top_k, (FEATURES, NAN), 1, ValueError, "finite corpus, .* in row 1"),
 ]
 
 
@@ -93,3 +194,8 @@ MISTAKES = [
 def test_mistakes(function, arguments, k, error, message) -> None:
     with pytest.raises(error, match=message):
         function(*arguments, k=k)
+
+
+def test_no_queries() -> None:
+    assert hamming_top_k(HASHES[:0], HASHES, k=2).indices.shape == (0, 2)
+    assert cosine_top_k(FEATURES[:0], FEATURES, k=2).indices.shape == (0, 2)

@@ -1,0 +1,75 @@
+"""What is nearest to an image in a large corpus, of which no more is looked at than that takes."""
+
+import numpy as np
+
+from jaxdedup.encoding import Encodings
+from jaxdedup.runtime import positive
+
+from ._matches import DEFAULT_MAX_PAIRS, NOTHING, Matches, comparable
+from ._metric import check_threshold, metric_of
+from ._turned import nearest_turned, turned_pairs
+
+
+def find_nearest(
+    encodings: Encodings,
+    corpus: Encodings,
+    *,
+    k: int | None = None,
+    threshold: int | float | None = None,
+    max_pairs: int = DEFAULT_MAX_PAIRS,
+) -> Matches:
+    """The k encodings of a corpus that are nearest, or all that are near enough.
+
+    With a threshold, what :func:`find_matches` finds, which prepares the whole corpus to be
+    searched for many. Encodings of several orientations find images that are turned; a match counts
+    once, as it is turned when it is nearest.
+
+    Args:
+        encodings: what is searched for.
+        corpus: where it is searched; one row an image is enough.
+        k: how many to find for each; or
+        threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
+            similarity.
+        max_pairs: the most to find in all, with a threshold.
+
+    Returns:
+        The matches of each, the nearest first and equally near ones in the order of the corpus.
+        ``others`` are those of the corpus that are among them.
+
+    Raises:
+        TypeError: neither or both of ``k`` and ``threshold``, or no number.
+        ValueError: the two were not made in one way, ``k`` is greater than the corpus, the
+            threshold is out of range, or more than ``max_pairs`` are near.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> origin = Recipe(METHODS["phash"]).origin
+        >>> corpus = Encodings.from_map({"a.png": "00" * 8, "b.png": "ff" * 8}, origin)
+        >>> new = Encodings.from_map({"new.png": "00" * 7 + "03"}, origin)
+        >>> find_nearest(new, corpus, k=1).to_dict(scores=True)
+        {'new.png': [('a.png', 2)]}
+    """
+    if (k is None) == (threshold is None):
+        raise TypeError(f"expected either k or threshold, got {k!r} and {threshold!r}")
+    corpus = comparable(encodings, corpus)
+    metric, turns = metric_of(encodings.origin), encodings.origin.row.rows
+    limit = check_threshold(encodings.origin, threshold)
+    max_pairs = positive("max_pairs", max_pairs)
+    pairs, turn = NOTHING
+    if len(encodings) and k is not None:
+        pairs, turn = nearest_turned(encodings.rows, corpus.rows, turns, metric, k)
+    elif len(encodings) and len(corpus):
+        pairs, turn = turned_pairs(encodings.rows, corpus.rows, turns, metric, limit, max_pairs)
+    places, j = np.unique(pairs.j, return_inverse=True)
+    return Matches(
+        encodings.names,
+        [corpus.names[place] for place in places.tolist()],
+        np.arange(len(encodings)),
+        np.arange(len(places)),
+        pairs._replace(j=j.astype(np.int32)),
+        metric,
+        "score",
+        max_pairs,
+        is_self_join=False,
+        turns=turn,
+    )

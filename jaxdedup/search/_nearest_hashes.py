@@ -1,0 +1,68 @@
+"""The k nearest hashes in one pass over the corpus.
+
+A sample of the corpus limits how far away the k-th nearest hash of a query can be; what has been
+found limits it ever closer. Only rows within the limits are looked at. They come in order, so that
+of equals the first stays.
+"""
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from ._devices import power_of_two
+from ._nearest import Nearest
+from ._scan import GROUP, Limits, Packed, by_turns, is_for_host, nearest_in_groups, planes, scan
+from ._words import distances_between, to_words
+
+_SAMPLE = 2**12  # hashes; or 2^10 groups of 16
+_SAMPLED_AT_A_TIME = 2**16  # distances
+
+
+def nearest_hashes(
+    queries: Packed, corpus: Packed, k: int, device: jax.Device, *, among_themselves: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Indices and distances of the k nearest, int32[B, k] each.
+
+    Args:
+        queries: uint8[B, b].
+        corpus: uint8[N, b].
+        k: how many, at most as many as there are.
+        device: compares many queries at a time.
+        among_themselves: whether the queries are the corpus, and none is its own neighbour.
+    """
+    limits = _limits_of_a_sample(queries, corpus, k + among_themselves, device)
+    nearest = Nearest(len(queries), k, np.uint16(8 * queries.shape[1] + 1))
+    for found in scan(queries, corpus, limits, device):
+        nearest.add(found.among_others() if among_themselves else found)
+        np.minimum(limits, nearest.worst, out=limits)
+    return nearest.row, nearest.score.astype(np.int32)
+
+
+def _limits_of_a_sample(queries: Packed, corpus: Packed, k: int, device: jax.Device) -> Limits:
+    """int64[B]: one more than a distance within which k hashes of a sample are, or more.
+
+    If the nearest hashes of k groups are that near, so are k hashes at least.
+    """
+    groups = max(_SAMPLE // 4, power_of_two(4 * k))
+    size = groups * GROUP
+    limits = np.empty(len(queries), np.int64)
+    if is_for_host(queries, corpus) or len(corpus) < size:
+        sample = corpus[:: max(1, len(corpus) // max(_SAMPLE, 2 * k))]
+        words, others = to_words(queries), to_words(sample)
+        step = max(1, _SAMPLED_AT_A_TIME // len(sample))
+        for start in range(0, len(queries), step):
+            some = np.arange(start, min(start + step, len(queries)))
+            distance = distances_between(words, some[:, None], others, np.arange(len(sample)))
+            limits[some] = _kth(distance, k)
+    else:
+        sample = by_turns(corpus[:: len(corpus) // size][:size], groups)
+        for start, rows in planes(queries, device):
+            distance = np.asarray(nearest_in_groups(rows, sample)).T
+            limits[start : start + len(distance)] = _kth(distance[: len(limits) - start], k)
+    return limits + 1
+
+
+def _kth(distance: NDArray[np.unsignedinteger], k: int) -> NDArray[np.unsignedinteger]:
+    """[B]: the k-th smallest of each row of [B, N]."""
+    # A stable sort of bytes counts them, which is faster than any partition.
+    return np.sort(distance, axis=1, kind="stable")[:, k - 1]

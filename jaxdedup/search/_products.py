@@ -1,0 +1,98 @@
+"""The products of rows of unit length, tile by tile: how similar they are, within a margin.
+
+A few queries leave the cores waiting for memory, so each core takes rows of its own; for many a
+matrix product is faster, of the host or of a device.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxdedup.runtime import core_count
+
+from ._bound import bound
+from ._checks import check_finite
+from ._devices import has_fast_matrix_products
+from ._rows import Features, dot_products, parts, units
+
+_PRODUCTS = 2**22  # at a time
+_FEWEST_ROWS, _MOST_ROWS = 2**12, 2**18  # of the corpus at a time
+_FEW_QUERIES = 4
+_SHARE = 2**16  # numbers that a core has in its cache
+_SAFE_SQUARES = 2.0**-80, 2.0**120  # between these float32 has digits and range to spare
+
+
+class Tile(NamedTuple):
+    """Products float32[Q, T] of the queries from ``query`` on and the rows from ``row`` on."""
+
+    query: int
+    row: int
+    products: NDArray[np.float32]
+
+
+def tiles(features: Features, corpus: Features, device: jax.Device) -> Iterator[Tile]:
+    """The products of all rows of unit length, a tile at a time; raises unless all are finite."""
+    queries = _to_units(features, "features")
+    few = len(queries) <= _FEW_QUERIES and not has_fast_matrix_products(device)
+    rows = min(max(_PRODUCTS // max(1, len(queries)), _FEWEST_ROWS), _MOST_ROWS)
+    count = max(1, _PRODUCTS // rows)
+    with ThreadPoolExecutor(core_count()) as pool:
+        for start in range(0, len(corpus), rows):
+            some = corpus[start : start + rows]
+            products, squares = _multiply_on_each_core(queries if few else queries[:0], some, pool)
+            # The others are divided by their lengths before they are multiplied, in float64.
+            safe = (squares >= _SAFE_SQUARES[0]) & (squares <= _SAFE_SQUARES[1])
+            inverse = np.reciprocal(np.sqrt(squares, where=safe, out=np.ones_like(squares)))
+            unsafe = np.flatnonzero(~safe)
+            if len(unsafe):
+                check_finite(some, "corpus", start)
+            unit = _to_units(some[unsafe], "corpus")
+            for first in range(0, len(queries), count):
+                part = queries[first : first + count]
+                if not few:
+                    products = _multiply(part, some, device)
+                with np.errstate(invalid="ignore"):
+                    products *= inverse
+                products[:, unsafe] = part @ unit.T
+                yield Tile(first, start, products)
+
+
+def _to_units(features: Features, name: str) -> Features:
+    """Rows divided by their lengths; raises unless they are finite."""
+    unit = np.empty_like(features)
+    for part in parts(*features.shape):
+        check_finite(features[part], name, part.start)
+        unit[part] = units(features[part], dot_products(features[part], features[part]))
+    return unit
+
+
+def _multiply_on_each_core(
+    queries: Features, rows: Features, pool: Executor
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The products of rows with queries, [Q, T], and with themselves, [T]."""
+    products = np.empty((len(queries), len(rows)), np.float32)
+    squares = np.empty(len(rows), np.float32)
+
+    def multiply(start: int) -> None:
+        part = slice(start, start + step)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.vecdot(rows[part], rows[part], out=squares[part])
+            for query, product in zip(queries, products, strict=True):
+                np.vecdot(rows[part], query, out=product[part])
+
+    step = max(1, _SHARE // rows.shape[1])
+    list(pool.map(multiply, range(0, len(rows), step)))
+    return products, squares
+
+
+def _multiply(queries: Features, rows: Features, device: jax.Device) -> NDArray[np.float32]:
+    """[Q, T], where it takes the least time."""
+    if has_fast_matrix_products(device):
+        on_device = jax.device_put((queries, rows), device)
+        return np.array(bound(*on_device, low_precision=True)[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return queries @ rows.T

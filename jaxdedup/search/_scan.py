@@ -1,0 +1,237 @@
+"""Which rows of a corpus are within a limit of each query, in one pass: the device rules rows out.
+
+For each group of queries and each row, the device says whether the row is within the limit of any
+of the group, one byte for so many comparisons. The host looks at those rows, which are few. Rows
+come in order, and the limits may be lowered meanwhile: that is how the nearest are found.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, reduce
+from operator import add
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+from numpy.typing import NDArray
+
+from jaxdedup.runtime import core_count
+
+from ._devices import power_of_two, stream
+from ._nearest import Found
+from ._words import (
+    Distances,
+    Words,
+    count_bits,
+    distance_type,
+    distances_between,
+    to_words,
+    where,
+)
+
+Packed = NDArray[np.uint8]  # [N, b]
+Limits = NDArray[np.int64]  # [B], above the distances that count
+Turns = Any  # one of a group's hashes, or all
+
+GROUP = 16  # hashes that share a byte
+PIECE = 2**20  # rows to find at a time, at most
+
+_GROUPS = 32  # of queries that the device takes at a time
+_ASIDE = 64
+_BYTES = 2**19  # of the corpus that the device takes at a time
+_SUMMED = 31  # bytes, whose bits can be counted in a byte
+_FEW_QUERIES = 12  # the host has compared these with a row sooner than it is laid out for a device
+_FEW_PAIRS = 2**22  # the host has compared these before a program is compiled
+_HOST_WORDS = 2**16  # that the host compares at a time, in its cache
+_PER_CORE = 2**18  # words that are worth a thread
+
+
+def is_for_host(queries: Packed, corpus: Packed) -> bool:
+    """Whether the host has compared them all before a device has begun."""
+    return len(queries) <= _FEW_QUERIES or len(queries) * len(corpus) <= _FEW_PAIRS
+
+
+def scan(queries: Packed, corpus: Packed, limits: Limits, device: jax.Device) -> Iterator[Found]:
+    """The rows within the limits, at most ``PIECE`` at a time; for each query in order.
+
+    Args:
+        queries: uint8[B, b].
+        corpus: uint8[N, b].
+        limits: int64[B], above the distances that count. Lowering one keeps rows out that are yet
+            to be compared.
+        device: compares, if the host does not.
+
+    Returns:
+        Queries, rows and distances.
+    """
+    if is_for_host(queries, corpus):
+        return _scan_on_host(to_words(queries), to_words(corpus), limits)
+    return _scan_on_device(queries, corpus, limits, device)
+
+
+def _scan_on_host(words: Words, others: Words, limits: Limits) -> Iterator[Found]:
+    """Query by query, with a part of the corpus on each core."""
+    cores = core_count() if others.size > _PER_CORE else 1
+    share = max(1, -(-len(others) // cores))
+    parts = [slice(start, start + share) for start in range(0, len(others), share)]
+    with ThreadPoolExecutor(cores) as pool:
+        each_part = map if cores == 1 else pool.map
+        for number, word in enumerate(words):
+            near = partial(_near_one, word, int(limits[number]), others)
+            for row, distance in each_part(near, parts):
+                for piece in (slice(n, n + PIECE) for n in range(0, len(row), PIECE)):
+                    yield Found(np.full(len(row[piece]), number), row[piece], distance[piece])
+
+
+def _near_one(
+    word: NDArray[np.uint64], limit: int, others: Words, part: slice
+) -> tuple[NDArray[np.intp], Distances]:
+    """Rows of a part of the corpus, and their distances."""
+    step = max(1, _HOST_WORDS // len(word))
+    # Rows are so short that NumPy is faster at a long one.
+    repeated = np.tile(word, step)
+    near_rows, distances = [np.zeros(0, np.intp)], [count_bits(others[:0])]
+    for start in range(part.start, min(part.stop, len(others)), step):
+        some = others[start : min(start + step, part.stop)].reshape(-1)
+        distance = count_bits((some ^ repeated[: len(some)]).reshape(-1, len(word)))
+        near = np.flatnonzero(distance < limit)
+        near_rows.append(near + start)
+        distances.append(distance[near])
+    return np.concatenate(near_rows), np.concatenate(distances)
+
+
+def _scan_on_device(
+    queries: Packed, corpus: Packed, limits: Limits, device: jax.Device
+) -> Iterator[Found]:
+    """Tile of queries by tile, for some rows of the corpus after the other."""
+    groups = min(_GROUPS, power_of_two(-(-len(queries) // GROUP)))
+    size = groups * GROUP
+    tiles = [slice(start, start + size) for start in range(0, len(queries), size)]
+    on_device = [jax.device_put(by_turns(queries[tile], groups), device) for tile in tiles]
+    words, others = to_words(queries), to_words(corpus)
+
+    def launch(part: tuple[int, jax.Array, int], device: jax.Device) -> jax.Array:
+        _, rows, number = part
+        some = limits[tiles[number]]
+        some = some.astype(distance_type(some.max()))
+        return _near_groups(rows, on_device[number], by_turns(some, groups))
+
+    parts = (
+        (start, rows, number)
+        for start, rows in planes(corpus, device)
+        for number in range(len(tiles))
+    )
+    for (start, _, number), near in stream(parts, launch, [device]):
+        tile = tiles[number]
+        group, row = where(np.asarray(near)[:, : len(others) - start])
+        for first in range(0, len(row), PIECE // GROUP):
+            part = slice(first, first + PIECE // GROUP)
+            query = group[part, None] * GROUP + np.arange(GROUP)
+            distance = distances_between(
+                filled(words[tile], size), query, others[start:], row[part, None]
+            )
+            hit, turn = where(distance < filled(limits[tile], size).take(query))
+            yield Found(query[hit, turn] + tile.start, row[part][hit] + start, distance[hit, turn])
+
+
+def planes(rows: Packed, device: jax.Device) -> Iterator[tuple[int, jax.Array]]:
+    """Some rows after the other: the first of them, and their first bytes, their second bytes, …
+
+    uint8[b, rows], filled up with zeros.
+    """
+    # No multiple of 4,096: bytes that far apart share a place in a CPU's cache.
+    most = _BYTES // power_of_two(rows.shape[1])
+    size = min(max(most, 2 * _ASIDE), power_of_two(len(rows) + _ASIDE)) - _ASIDE
+    for start in range(0, len(rows), size):
+        yield start, jax.device_put(filled(rows[start : start + size], size).T, device)
+
+
+def filled(rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """So many rows, the last ones zero. With a limit of zero, nothing is within it."""
+    if len(rows) == count:
+        return rows
+    more = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    more[: len(rows)] = rows
+    return more
+
+
+def by_turns(rows: NDArray[Any], groups: int) -> NDArray[Any]:
+    """[GROUP, …, groups]: the first row of each group, then the second, and so on."""
+    grouped = filled(rows, groups * GROUP).reshape(groups, GROUP, *rows.shape[1:])
+    return np.ascontiguousarray(np.moveaxis(grouped, 0, -1))
+
+
+@jax.jit
+def _near_groups(rows: ArrayLike, groups: ArrayLike, limits: ArrayLike) -> jax.Array:
+    """Which rows are within the limit of any hash of a group.
+
+    Args:
+        rows: uint8[b, N].
+        groups: uint8[S, b, G]: S hashes in each of G groups.
+        limits: [S, G], above the distances that count.
+
+    Returns:
+        bool[G, N].
+    """
+    most = jnp.asarray(limits)
+
+    def is_near(distance: jax.Array, turns: Turns) -> jax.Array:
+        return distance < most[turns][..., None]
+
+    return _over_turns(rows, groups, is_near, most.dtype, lax.bitwise_or, np.False_)
+
+
+@jax.jit
+def nearest_in_groups(rows: ArrayLike, groups: ArrayLike) -> jax.Array:
+    """The distance of the nearest hash of each group to each row, [G, N]; else the same."""
+    dtype = distance_type(8 * jnp.shape(rows)[0])
+    far = dtype.type(np.iinfo(dtype).max)
+    return _over_turns(rows, groups, lambda distance, _: distance, dtype, lax.min, far)
+
+
+def _over_turns(
+    rows: ArrayLike,
+    groups: ArrayLike,
+    score: Callable[[jax.Array, Turns], jax.Array],
+    dtype: Any,
+    join: Callable[[jax.Array, jax.Array], jax.Array],
+    start: Any,
+) -> jax.Array:
+    """[G, N]: the scores of the distances to the hashes of each group, joined.
+
+    A CPU takes the first hash of all groups, then the second, …; accelerators fuse all into one
+    reduction, and no distance leaves their registers.
+    """
+
+    def one_by_one(rows: jax.Array, groups: jax.Array) -> jax.Array:
+        def compare(turn: Any, joined: jax.Array) -> jax.Array:
+            return join(joined, score(_distances(groups[turn], rows, dtype), turn))
+
+        nothing = jnp.full((groups.shape[2], rows.shape[1]), start)
+        return lax.fori_loop(0, len(groups), compare, nothing)
+
+    def at_once(rows: jax.Array, groups: jax.Array) -> jax.Array:
+        scores = score(_distances(groups, rows, dtype), slice(None))
+        return lax.reduce(scores, start, join, (0,))
+
+    arrays = jnp.asarray(rows), jnp.asarray(groups)
+    return lax.platform_dependent(*arrays, cpu=one_by_one, default=at_once)
+
+
+def _distances(a: jax.Array, b: jax.Array, dtype: Any) -> jax.Array:
+    """[…, G, N] of uint8[…, b, G] and uint8[b, N]. In bytes, what they can't hold becomes 255.
+
+    Bits are counted byte by byte, which a CPU does for 32 of them at once.
+    """
+    each = jnp.moveaxis(a, -2, 0)[..., None]
+    counts = [
+        lax.population_count(x ^ jnp.expand_dims(y, range(a.ndim - 1)))
+        for x, y in zip(each, b, strict=True)
+    ]
+    sums = [reduce(add, counts[n : n + _SUMMED]) for n in range(0, len(counts), _SUMMED)]
+    if dtype == jnp.uint8:
+        return reduce(lambda x, y: x + jnp.minimum(y, 255 - x), sums)
+    return reduce(add, (some.astype(dtype) for some in sums))
