@@ -7,8 +7,9 @@
 For each hash, of arrays of one size and of calls of images of any sizes: the bytes that the kernels
 of the compiled program move (what they read and write of the device's memory), its scratch memory,
 both as multiples of the images' bytes, its kernels, and the seconds that it takes to compile. For
-calls also the bytes sent to the device, tables and unused room included. Nothing is run: the bits
-are tested on a CPU, and no figure here is a time of a device.
+calls also the bytes sent to the device, tables and unused room included. For the network, of 64
+images, the bytes are multiples of what its layers read and write, each once. Nothing is run: the
+bits are tested on a CPU, and no figure here is a time of a device.
 
 Two limits of such counting: what is read again and again from a cache counts once, and what a
 kernel holds in fast memory, as a TPU's, doesn't count.
@@ -20,6 +21,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -43,6 +45,9 @@ from jaxdedup.hashing import (
     whash_method,
 )
 from jaxdedup.image import packed_form, untouched
+from jaxdedup.mobilenet import IMAGE_SIZE, features, load_params
+from jaxdedup.mobilenet.architecture import LAYERS
+from jaxdedup.mobilenet.modeling import ROUNDED
 
 METHODS = (ahash_method(), dhash_method(), phash_method(), whash_method())
 PLATFORMS = {"TPU v5e": "tpu", "H100": "gpu"}
@@ -191,6 +196,20 @@ def call_cost(target: str, method: HashMethod) -> dict:
     return cost(target, decoded, run, *form.arguments(pixels, planner))
 
 
+def network_cost(target: str, dtype: str) -> dict:
+    """Of MobileNet V1, as multiples of its layers' inputs, outputs and kernels."""
+    images = jax.ShapeDtypeStruct((64, IMAGE_SIZE, IMAGE_SIZE, 3), jnp.uint8)
+    side, layers = IMAGE_SIZE, 0
+    for layer in LAYERS:
+        small = side // layer.stride
+        ins, outs = side * side * layer.kernel[2], small * small * layer.channels
+        rounded = jnp.dtype(dtype if layer.name in ROUNDED else "float32").itemsize
+        layers += 64 * (rounded * ins + 4 * outs) + rounded * math.prod(layer.kernel)
+        side = small
+    params = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), load_params())
+    return cost(target, layers, partial(features, dtype=dtype), params, images)
+
+
 def decoded_bytes(planner: Any) -> float:
     """Of the images of a call, on average over the full calls of a stream."""
     rng = np.random.default_rng(0)
@@ -203,6 +222,10 @@ def decoded_bytes(planner: Any) -> float:
             planner.add(used, height, width, 3)
         used += 3 * height * width
     return float(np.mean(calls))
+
+
+def shown(row: dict[str, Any]) -> list[Any]:
+    return [f"{value:.2f}" if isinstance(value, float) else value for value in row.values()]
 
 
 def main() -> None:
@@ -223,7 +246,11 @@ def main() -> None:
                 if not rows:
                     print(*row, sep="\t")
                 rows.append(row)
-                print(*(f"{v:.2f}" if isinstance(v, float) else v for v in row.values()), sep="\t")
+                print(*shown(row), sep="\t")
+        for dtype in ("float32", "bfloat16"):
+            row = {"target": target, "images": "64 resized", "method": f"cnn, {dtype}"}
+            rows.append(row | network_cost(target, dtype))
+            print(*shown(rows[-1]), sep="\t")
     save(options.save, rows)
 
 

@@ -35,7 +35,10 @@ __all__ = [
     "whash",
 ]
 
-_ROOMS = "duplicates encoding hashing image imagehash index loading methods mobilenet report search"
+_ROOMS = (
+    "duplicates encoding hashing image imagehash index loading methods mobilenet networks report "
+    "search"
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 import jaxdedup
 
 ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "index"]
-ROOMS += ["loading", "methods", "report", "runtime"]
+ROOMS += ["loading", "methods", "networks", "report", "runtime"]
 
 
 def public() -> Iterator[tuple[str, object]]:

@@ -14,7 +14,7 @@ FLOORS = [
     {"runtime"},
     {"devices", "image", "loading"},
     {"hashing", "mobilenet", "search"},
-    {"imagehash"},
+    {"imagehash", "networks"},
     {"encoding"},
     {"duplicates"},
     {"index"},

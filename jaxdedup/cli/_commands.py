@@ -45,7 +45,9 @@ def encode(options: Namespace) -> Work:
     refuse_columns(options, [target])
     recipe = recipe_for(options)
     if options.output:
-        encoding.refuse_unsavable(options.output, recipe.origin)
+        encoding.refuse_unsavable(options.output, recipe.origin, float16=options.float16)
+    elif options.float16:
+        raise ValueError("--float16 goes with --output")
     elif isinstance(recipe.method.row, encoding.Features):
         raise ValueError("expected --output FILE.npz or FILE.parquet for the features of cnn")
     else:
@@ -54,7 +56,7 @@ def encode(options: Namespace) -> Work:
     def work() -> int:
         encodings = target.encodings(options, recipe)
         if options.output:
-            encoding.save(options.output, encodings)
+            encoding.save(options.output, encodings, float16=options.float16)
         else:
             shown = encodings.to_dict().items()
             _give_lines(options, ((f"{digits}  ", name, "none") for name, digits in shown))

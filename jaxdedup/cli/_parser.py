@@ -68,6 +68,11 @@ def _add_encode(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --output, tell how much there is to see in each image, 0 to 100, as for pdq",
     )
+    command.add_argument(
+        "--float16",
+        action="store_true",
+        help="with --output, features in half the room; similarities change by less than 0.001",
+    )
     _add_null_argument(command)
     _add_cache_argument(command)
 

@@ -41,8 +41,8 @@ def evaluate(
         pairs that are no duplicates, then of those that are. A ratio of nothing to nothing is 0.
 
     Raises:
-        ValueError: an unknown metric, maps with different keys or with fewer than two, or a map
-            that is not symmetric.
+        ValueError: an unknown metric, maps with different keys or with none, for
+            ``"classification"`` with fewer than two, or a map that is not symmetric.
 
     Source: Järvelin, Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002, for
         NDCG; Manning, Raghavan, Schütze, "Introduction to Information Retrieval", 2008, chapter 8,
@@ -96,8 +96,8 @@ def _check_keys(ground_truth: DuplicateMap, retrieved: DuplicateMap) -> None:
         raise ValueError(
             f"expected both maps to have the same keys, got {len(different)} in just one: {some}"
         )
-    if len(retrieved) < 2:
-        raise ValueError(f"expected maps of at least 2 items, got {len(retrieved)}")
+    if not retrieved:
+        raise ValueError("expected maps of at least one item, got none")
 
 
 def _score_item(score: _Score, truth: Sequence[Hashable], found: Sequence[Hashable]) -> float:
@@ -139,6 +139,10 @@ _PER_ITEM: dict[str, _Score] = {"map": _average_precision, "ndcg": _ndcg, "jacca
 def _classification(
     ground_truth: DuplicateMap, retrieved: DuplicateMap
 ) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+    if len(retrieved) < 2:
+        raise ValueError(
+            f"expected maps of at least 2 items, which make a pair, got {len(retrieved)}"
+        )
     true_pairs, found_pairs = _unordered_pairs(ground_truth), _unordered_pairs(retrieved)
     pairs = len(retrieved) * (len(retrieved) - 1) // 2
     right = len(true_pairs & found_pairs)

@@ -23,7 +23,10 @@ from ._method import method_named as method_named
 from ._method import mobilenet_method as mobilenet_method
 from ._method import rated as rated
 from ._names import PackedNames as PackedNames
+from ._network import CustomModel as CustomModel
+from ._network import custom_method as custom_method
 from ._network import network_method as network_method
+from ._network import pretrained_method as pretrained_method
 from ._recipe import Origin as Origin
 from ._recipe import Recipe as Recipe
 from ._source import encode_source as encode_source

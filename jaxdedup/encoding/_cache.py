@@ -52,7 +52,9 @@ class EncodingCache:
 
     def __init__(self, path: Path, origin: Origin, row_bytes: int | None = None) -> None:
         if origin.weights is None:
-            raise ValueError("expected no cache for a model of your own: its weights have no name")
+            raise ValueError(
+                "expected no cache for a model of your own without a name: see CustomModel"
+            )
         self._path = os.fspath(path)
         self._origin = origin
         self._row_bytes = row_bytes

@@ -136,6 +136,8 @@ def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
 
 def prepared(pixels: Pixels, recipe: Recipe) -> Pixels:
     """What of a decoded image is encoded."""
+    if recipe.method.prepare is not None:
+        return recipe.method.prepare(pixels, recipe.profile)
     if recipe.method.luma_first and pixels.ndim == 3:
         return luma_on_host(pixels, recipe.profile)
     return pixels
@@ -144,7 +146,7 @@ def prepared(pixels: Pixels, recipe: Recipe) -> Pixels:
 def _decoder_into(recipe: Recipe, note: Note) -> Callable[..., Pixels]:
     """As :func:`decoder`, of images as they are encoded."""
     decode_item = decoder(recipe, note)
-    if not recipe.method.luma_first:
+    if not recipe.method.luma_first and recipe.method.prepare is None:
         return decode_item
 
     def decode_into(item: Item, allocate: Allocate, **admission: Any) -> Pixels:

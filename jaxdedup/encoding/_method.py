@@ -93,6 +93,9 @@ class Method:
         dtype: what the network's products are computed in.
         traced: whether ``compute`` may be jitted; a user's function is called as it is.
         luma_first: whether images become grey before all else, or after they are resized.
+        prepare: what a network is given of each image, made on the host; None for the resized one.
+        is_known: whether name and parameters tell the network from any other: files and caches
+            hold features of such ones alone.
         orientations: of which turned images there are rows too: :func:`oriented`.
         quality: which quality images need to be compared, unless somebody says otherwise; None for
             a method that does not tell how much there is to see: :func:`rated`.
@@ -106,6 +109,8 @@ class Method:
     dtype: str = "uint8"
     traced: bool = True
     luma_first: bool = False
+    prepare: Any = None  # a Preparation
+    is_known: bool = True
     orientations: str = "none"
     quality: int | None = None
 

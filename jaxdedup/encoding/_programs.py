@@ -17,7 +17,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from numpy.typing import NDArray
 
 from jaxdedup.hashing import pack_bits
@@ -33,16 +32,16 @@ from jaxdedup.image import (
 from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
 
+from ._features import NetworkCalls
 from ._host import HostFunction, Room
 from ._method import Method
-from ._recipe import parameters
+from ._prepared import PreparedFunction
 from ._turns import mirrored
 
 Rows = NDArray[Any]
 
 # What the program saves on so many pixels, compiling it costs.
 _WORTH_COMPILING = 330_000_000
-_CPU_BATCH, _CPU_MICRO_BATCH = 16, 2  # images that a network takes at once
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
 
 
@@ -69,7 +68,7 @@ class DeviceFunction:
         self._on_host = self._pillow and devices[0].platform == "cpu"
         # Each image is followed by its transpose where that is encoded too.
         self._each = 2 if method.orientations == "all" else 1
-        self._network = _Network(method) if method.load is not None else None
+        self._network = NetworkCalls(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
         turns = core_count() // len(devices) if devices[0].platform == "cpu" else 0
@@ -226,80 +225,6 @@ def _transposes(batch: Batch) -> NDArray[np.uint8]:
     return pixels
 
 
-class _Network:
-    """The features of resized images, computed where they are or on a device."""
-
-    def __init__(self, method: Method) -> None:
-        self._method = method
-        self._lock = Lock()
-        self._parameters: dict[jax.Device, Any] = {}
-        self._run = jax.jit(self._some_at_once)
-
-    def __call__(
-        self, images: Any, count: int, device: jax.Device, most: int | None
-    ) -> NDArray[np.float32]:
-        """Rows of the first images, in calls of few sizes, so that it is compiled for few."""
-        if device.platform == "cpu":
-            images = np.asarray(images)[:count]
-        size = self._together(images, count, device)
-        size = size if most is None else min(size, most)
-        parts = []
-        for start in range(0, count, size):
-            some = images[start : start + size]
-            if len(some) < size:
-                free = np.zeros((size - len(some), *some.shape[1:]), np.uint8)
-                some = np.concatenate([some, free])
-            rows = self._rows(some, min(size, count - start), device)
-            if rows.ndim != 2 or len(rows) != size:
-                raise ValueError(
-                    f"expected feature rows of shape ({size}, D) from the model, got {rows.shape}"
-                )
-            parts.append(np.array(rows, np.float32)[: count - start])
-        return np.concatenate(parts)
-
-    def _together(self, images: Any, count: int, device: jax.Device) -> int:
-        """How many images a call takes: a user's function, powers of two of them."""
-        if not self._method.traced:
-            return min(1 << (count - 1).bit_length(), _CPU_BATCH)
-        if device.platform != "cpu":
-            return len(images) // self._method.row.rows  # a round for each turn
-        return 1 if count == 1 else _CPU_BATCH
-
-    def _rows(self, images: Any, count: int, device: jax.Device) -> jax.Array:
-        params = self._on(device)
-        if self._method.traced:
-            return self._run(params, images, np.int32(count))
-        return jnp.asarray(self._method.compute(params, images))  # a user's function, as it is
-
-    def _on(self, device: jax.Device) -> Any:
-        with self._lock:
-            if device not in self._parameters:
-                values = parameters(self._method).values
-                traced = self._method.traced
-                self._parameters[device] = jax.device_put(values, device) if traced else values
-            return self._parameters[device]
-
-    def _some_at_once(self, params: Any, images: jax.Array, count: jax.Array) -> jax.Array:
-        """On a CPU a few images at a time, whose activations stay in the cache, and no more rounds
-        than there are images for."""
-
-        def whole(images: jax.Array) -> jax.Array:
-            return self._method.compute(params, images)
-
-        def in_rounds(images: jax.Array) -> jax.Array:
-            def add(i: jax.Array, rows: jax.Array) -> jax.Array:
-                some = lax.dynamic_slice_in_dim(images, i * _CPU_MICRO_BATCH, _CPU_MICRO_BATCH)
-                return lax.dynamic_update_slice_in_dim(rows, whole(some), i * _CPU_MICRO_BATCH, 0)
-
-            out = jax.eval_shape(whole, images)
-            rounds = (count + _CPU_MICRO_BATCH - 1) // _CPU_MICRO_BATCH
-            return lax.fori_loop(jnp.int32(0), rounds, add, jnp.zeros(out.shape, out.dtype))
-
-        if len(images) % _CPU_MICRO_BATCH:
-            return whole(images)
-        return lax.platform_dependent(images, cpu=in_rounds, default=whole)
-
-
 class _Program:
     """A program that is compiled once it is worth it, in a thread of its own."""
 
@@ -332,6 +257,10 @@ class _Program:
 
 
 @lru_cache(maxsize=32)
-def device_function(method: Method, profile: Profile) -> DeviceFunction | HostFunction:
+def device_function(
+    method: Method, profile: Profile
+) -> DeviceFunction | HostFunction | PreparedFunction:
     """The one of a method and profile: what is compiled is shared by all who encode."""
+    if method.prepare is not None:
+        return PreparedFunction(method)
     return DeviceFunction(method, profile) if method.size else HostFunction(method, profile)

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ._method import Method
 
 Orientations = Literal["none", "mirrors", "all"]
@@ -59,6 +62,9 @@ def oriented(method: Method, orientations: Orientations = "all") -> Method:
         raise ValueError("colorhash has no orientations: it is the same however an image is turned")
     row = replace(method.row, rows=ROWS[orientations])
     compute: Callable[..., Any] = method.compute
+    if method.prepare is not None:
+        prepare = method.prepare.oriented(ROWS[orientations])
+        return replace(method, row=row, prepare=prepare, orientations=orientations)
     if method.load is None:
         turn = _OfMirrors if method.size else _OfTurned
         compute = turn(compute, ROWS[orientations])
@@ -91,11 +97,14 @@ class _OfTurned:
     rows: int
 
     def __call__(self, image: Any, profile: Any) -> Any:
-        space = image.__array_namespace__()
-        turned = [*_flips(image), *_flips(image.swapaxes(0, 1))][: self.rows]
-        bits = [self.compute(space.ascontiguousarray(x), profile) for x in turned]
-        return space.stack(bits)
+        return np.stack([self.compute(x, profile) for x in turned(image, self.rows)])
 
 
-def _flips(image: Any) -> list[Any]:
+def turned(image: NDArray[Any], turns: int) -> list[NDArray[Any]]:
+    """So many of `TURNS` of an image ``[H, W, …]``, each C-contiguous."""
+    ways = [*_flips(image), *_flips(image.swapaxes(0, 1))]
+    return [np.ascontiguousarray(way) for way in ways[:turns]]
+
+
+def _flips(image: NDArray[Any]) -> list[NDArray[Any]]:
     return [image, image[::-1], image[:, ::-1], image[::-1, ::-1]]

@@ -20,14 +20,18 @@ _TRIED = ((17, 40, 32), (301, 5, 8), (90, 33, 8), (3, 50, 20))  # length, other 
 
 
 def resize_on_host(
-    image: NDArray[np.uint8], size: tuple[int, int], profile: Profile = "pillow13"
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    profile: Profile = "pillow13",
+    resample: Image.Resampling = Image.Resampling.LANCZOS,
 ) -> NDArray[np.uint8]:
-    """LANCZOS resize of one image, with the same pixels as :func:`resize`.
+    """Resize of one image, by LANCZOS with the same pixels as :func:`resize`.
 
     Args:
         image: ``uint8[H, W, 3]`` or ``uint8[H, W]``, C-contiguous.
         size: the target ``(h, w)``.
         profile: the version of Pillow to equal.
+        resample: another of Pillow's filters.
 
     Returns:
         ``uint8[h, w, 3]`` or ``uint8[h, w]``.
@@ -44,7 +48,7 @@ def resize_on_host(
     else:
         between = (size[1], height)
     for axis_size in (between, (size[1], size[0])):
-        pillow = pillow.resize(axis_size, Image.Resampling.LANCZOS)
+        pillow = pillow.resize(axis_size, resample)
     return np.asarray(pillow)
 
 

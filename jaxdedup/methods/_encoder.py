@@ -101,6 +101,11 @@ class Encoder:
         self._last = _Last()
 
     @property
+    def target_size(self) -> tuple[int, ...]:
+        """``(w, h)``, what images are resized to; ``()`` where they are taken as they are."""
+        return self.recipe.method.size[::-1]
+
+    @property
     def skipped(self) -> dict[Any, str]:
         """What this thread's last call could not load: file name, or position → reason."""
         return self._last.skipped
@@ -353,9 +358,13 @@ class Encoder:
                 f"lacks: encode with oriented(method, {orientations!r}) of jaxdedup.encoding"
             )
         if not isinstance(encodings, Encodings):
-            return Encodings.from_map(encodings, origin)
+            return Encodings.from_map(self._as_read(encodings), origin)
         if different := origin.differences(encodings.origin):
             raise ValueError(f"{name} was made in another way than by {self!r}: {different}")
+        return encodings
+
+    def _as_read(self, encodings: EncodingMap) -> EncodingMap:
+        """A dict of encodings as imagededup reads it."""
         return encodings
 
     def _source(self, inputs: Inputs) -> ImageSource:

@@ -10,7 +10,9 @@ from .modeling import features as features
 from .modeling import preprocess as preprocess
 from .params import Weights as Weights
 from .params import load_params as load_params
+from .sources import complaints as complaints
 from .sources import load_tensors as load_tensors
+from .sources import read_safetensors as read_safetensors
 
 __all__ = [
     "FEATURES",

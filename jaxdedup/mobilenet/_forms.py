@@ -1,6 +1,6 @@
-"""The layers, each in the form that is fastest on an accelerator and the one that is on a CPU.
+"""The layers, each in the form that suits a kind of device.
 
-Both forms compute the same sums. x is `(B, H, W, C)`, kernels are TensorFlow's, the result is
+All forms compute the same sums. x is `(B, H, W, C)`, kernels are TensorFlow's, the result is
 float32 before the bias.
 """
 
@@ -20,12 +20,20 @@ class Form(Protocol):
 
 
 class Forms(NamedTuple):
-    """The three kinds of layer, and how many images to run at a time (None: all)."""
+    """The three kinds of layer, and how a batch comes to them.
+
+    Attributes:
+        full, depthwise, pointwise: the layers.
+        micro_batch: how many images to run at a time; None for all.
+        looks_up: whether pixels become numbers by a table, as NumPy rounds them. A TPU looks up
+            one number at a time: there they are computed, to the last bit but one.
+    """
 
     full: Form
     depthwise: Form
     pointwise: Form
-    micro_batch: int | None
+    micro_batch: int | None = None
+    looks_up: bool = True
 
     def of(self, layer: Layer) -> Form:
         """The form for a line of the table."""
@@ -64,27 +72,39 @@ def conv_shifted(x: Array, kernel: Array, *, stride: int, precision: Precision) 
     colour this shows in the features' fifth decimal, and Keras' come from such a product.
     """
     del precision  # there is no matrix product here
-    shifted = [pixels[..., c : c + 1] for pixels in _shifts(x, stride) for c in range(x.shape[-1])]
+    shifts = _shifts(_barred(_padded(x, stride)), stride)
+    shifted = [pixels[..., c : c + 1] for pixels in shifts for c in range(x.shape[-1])]
     return _sum_products(shifted, kernel.reshape(len(shifted), 1, 1, 1, -1))
 
 
 def depthwise_shifted(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
     """A filter a channel, as nine shifted multiply-adds, which XLA fuses and vectorises."""
     del precision
-    return _sum_products(_shifts(x, stride), kernel.reshape(9, 1, 1, 1, -1))
+    shifts = _shifts(_barred(_padded(x, stride)), stride)
+    return _sum_products(shifts, kernel.reshape(9, 1, 1, 1, -1))
+
+
+def depthwise_fused(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
+    """The same, fused with what comes before it and after: it reads once and writes once."""
+    del precision
+    return _sum_products(_shifts(_padded(x, stride), stride), kernel.reshape(9, 1, 1, 1, -1))
+
+
+def _padded(x: Array, stride: int) -> Array:
+    before = 1 if stride == 1 else 0
+    return jnp.pad(x, ((0, 0), (before, 1), (before, 1), (0, 0)))
+
+
+def _barred(x: Array) -> Array:
+    """Without it each of the nine products would ask of each pixel whether it is padding."""
+    return lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
 
 
 def _shifts(x: Array, stride: int) -> list[Array]:
-    """What each of the nine weights of a 3×3 filter sees."""
+    """What each of the nine weights of a 3×3 filter sees of padded images."""
     b, h, w, c = x.shape
-    before = 1 if stride == 1 else 0
-    x = jnp.pad(x, ((0, 0), (before, 1), (before, 1), (0, 0)))
-    # Without the barrier each of the nine products would ask of each pixel whether it is padding.
-    x = lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
     return [
-        lax.slice(
-            x, (0, i, j, 0), (b, i + h - stride + 1, j + w - stride + 1, c), (1, stride, stride, 1)
-        )
+        lax.slice(x, (0, i, j, 0), (b, h - 2 + i, w - 2 + j, c), (1, stride, stride, 1))
         for i in range(3)
         for j in range(3)
     ]
@@ -107,7 +127,10 @@ def pointwise_product(x: Array, kernel: Array, *, stride: int, precision: Precis
     return product.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-ACCELERATOR = Forms(conv, depthwise_conv, conv, micro_batch=None)
+TPU = Forms(conv, depthwise_conv, conv, looks_up=False)
+
+# cuDNN's convolutions can't be fused with what is around them: that would be twice the traffic.
+GPU = Forms(conv, depthwise_fused, pointwise_product)
 
 # XLA's grouped convolution is 8 times slower than the shifted products here, and its full one, of
 # three channels, 1.4 times. With one image at a time the large kernels at the end are read for too

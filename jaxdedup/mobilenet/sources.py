@@ -60,10 +60,10 @@ def load_tensors(path: str | os.PathLike[str]) -> Tensors:
     wanted = {(n, part): source.name(n, part) for n in range(len(LAYERS)) for part in PARTS}
     shapes = {name: source.shape(n, part) for (n, part), name in wanted.items()}
     found = {name: array for name, array in found.items() if not source.beside.match(name)}
-    if complaints := _complaints(shapes, found):
+    if wrong := complaints(shapes, found):
         raise ValueError(
             f"expected the weights of MobileNet V1 1.0 ({source.title}), "
-            f"got {path} with {'; '.join(complaints)}"
+            f"got {path} with {'; '.join(wrong)}"
         )
     return {
         GOOGLE.name(n, part): source.to_google(n, part, found[name])
@@ -71,7 +71,7 @@ def load_tensors(path: str | os.PathLike[str]) -> Tensors:
     }
 
 
-def _complaints(shapes: Mapping[str, tuple[int, ...]], found: Tensors) -> list[str]:
+def complaints(shapes: Mapping[str, tuple[int, ...]], found: Tensors) -> list[str]:
     """Says what sets the found tensors apart from float32 tensors of these names and shapes."""
     both = [name for name in shapes if name in found]
     lists = {
@@ -209,7 +209,7 @@ def _read(path: Path) -> tuple[Source, Tensors]:
     if head.startswith(_HDF5_MAGIC):
         return _read_hdf5(path)
     if head[8:9] == b"{":
-        tensors = _read_safetensors(path)
+        tensors = read_safetensors(path)
         ours = any(name.startswith("MobilenetV1/") for name in tensors)
         return (GOOGLE if ours else HUGGING_FACE), tensors
     if head.startswith(b"\n"):  # field 1 of a GraphDef, length-delimited
@@ -223,7 +223,8 @@ def _read(path: Path) -> tuple[Source, Tensors]:
     )
 
 
-def _read_safetensors(path: Path) -> Tensors:
+def read_safetensors(path: Path) -> Tensors:
+    """The tensors of a file, by name; ValueError where it is another."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

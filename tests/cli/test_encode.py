@@ -98,6 +98,8 @@ WRONG = [
     (["encode", ".", "--output", "missing/a.json"], "expected a folder that can be written to"),
     (["encode", ".", "--method", "cnn"], "expected --output FILE.npz or FILE.parquet"),
     (["encode", ".", "--method", "cnn", "--output", "a.csv"], "expected .npz or .parquet"),
+    (["encode", ".", "--float16"], "--float16 goes with --output"),
+    (["encode", ".", "--float16", "--output", "a.npz"], "expected features where float16 is"),
 ]
 
 
@@ -131,7 +133,10 @@ def test_help(arguments: list[str], capfd: pytest.CaptureFixture) -> None:
 
 def test_cnn(folder: Path, capfd: pytest.CaptureFixture) -> None:
     path = folder.parent / "features.npz"
-    assert cli.main(["encode", str(folder), "--method", "cnn", "--output", str(path)]) == 0
+    assert (
+        cli.main(["encode", str(folder), "--method", "cnn", "--output", str(path), "--float16"])
+        == 0
+    )
     encodings = load(path)
     assert encodings.origin == origin_of("cnn")
     assert {name: row.shape for name, row in encodings.items()} == dict.fromkeys(

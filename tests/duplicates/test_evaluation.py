@@ -45,8 +45,8 @@ MISTAKES = [
     (GOOD, {"a": ["d"], "b": [], "c": []}, "map", "retrieved_map to be a key, got 'd' for 'a'"),
     (GOOD, {"a": ["b"], "b": ["a"]}, "all", "the same keys, got 1 in just one: 'c'"),
     (GOOD, {"a": [("b", 3)], "b": [("a", 3)], "c": []}, "all", r"a key, got \('b', 3\)"),
-    ({}, {}, "all", "at least 2 items, got 0"),
-    ({"a": []}, {"a": []}, "map", "at least 2 items, got 1"),
+    ({}, {}, "all", "at least one item, got none"),
+    ({"a": []}, {"a": []}, "classification", "at least 2 items, which make a pair, got 1"),
 ]
 
 

@@ -50,6 +50,40 @@ def test_features(suffix: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(row, FEATURES[name])
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_float16(suffix: str, tmp_path: Path) -> None:
+    """Half the room, NumPy's float16 of each number, and every cosine within 0.001."""
+    rng = np.random.default_rng(1)
+    rows = np.maximum(rng.normal(size=(80, 1024)), 0).astype(np.float32)
+    rows[:40] *= np.geomspace(1e-2, 1e4, 40, dtype=np.float32)[:, None]
+    rows[40:60] = 1 + 2.0**-11  # half way between two of float16's
+    rows[60] = 0
+    features = features_of({f"{i}.jpg": row for i, row in enumerate(rows)})
+    for float16 in (False, True):
+        save(tmp_path / f"{float16}{suffix}", features, float16=float16)
+    whole, half = ((tmp_path / f"{f}{suffix}").stat().st_size for f in (False, True))
+    assert half < 0.6 * whole
+    loaded = load(tmp_path / f"True{suffix}").rows
+    assert loaded.dtype == np.float32
+    np.testing.assert_array_equal(loaded, rows.astype(np.float16))
+
+    def cosines(rows: np.ndarray) -> np.ndarray:
+        unit = rows / np.maximum(np.linalg.norm(rows.astype(np.float64), axis=1), 1e-9)[:, None]
+        return unit @ unit.T
+
+    assert np.abs(cosines(loaded) - cosines(rows)).max() < 0.001
+
+
+@pytest.mark.parametrize("value", [1e5, 1e-7], ids=["too large", "too small"])
+def test_float16_keeps_its_bound(value: float, tmp_path: Path) -> None:
+    features = features_of({"a.jpg": [1.0, 2.0], "b.jpg": [value, 0.7 * value]})
+    with pytest.raises(ValueError, match=r"features that float16 holds, got others for 'b\.jpg'"):
+        save(tmp_path / "features.npz", features, float16=True)
+    with pytest.raises(ValueError, match="expected features where float16 is asked for, got phash"):
+        save(tmp_path / "hashes.npz", HASHES, float16=True)
+    assert not os.listdir(tmp_path)
+
+
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".parquet"])
 def test_nothing(suffix: str, tmp_path: Path) -> None:
     nothing = hashes_of({})

@@ -142,7 +142,7 @@ def test_weights_of_a_module_are_arguments_of_its_program() -> None:
         if "name" in call.params
     }
     weights = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model)))
-    assert calls["_run_module"] == weights + images.size
+    assert calls["_run_nnx"] == weights + images.size
 
 
 # --- settings
@@ -150,9 +150,9 @@ def test_weights_of_a_module_are_arguments_of_its_program() -> None:
 TOO_FEW = "expected image_size of at least 1, got"
 NO_SIZE = r"expected image_size as a side or \(h, w\), got"
 WRONG = [
-    ({"model": means, "weights": "a.h5"}, ValueError, "weights and dtype go with MobileNet"),
-    ({"model": means, "dtype": "bfloat16"}, ValueError, "weights and dtype go with MobileNet"),
-    ({"model": 7}, TypeError, "expected a function or a Flax module, got int"),
+    ({"model": means, "weights": "a.h5"}, ValueError, "expected one of model_config, model, or"),
+    ({"model": means, "dtype": "bfloat16"}, ValueError, "expected one of model_config, model, or"),
+    ({"model": 7}, TypeError, "a Flax or PyTorch module or a function of a batch, got int"),
     ({"preprocess": means}, ValueError, "go with a model of your own"),
     ({"image_size": 64}, ValueError, "go with a model of your own"),
     ({"dtype": "float16"}, ValueError, "expected dtype float32 or bfloat16, got 'float16'"),

@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from PIL import Image
 
 from jaxdedup.mobilenet import MobileNet, features, load_params, preprocess
-from jaxdedup.mobilenet._forms import ACCELERATOR, CPU
+from jaxdedup.mobilenet._forms import CPU, GPU, TPU
 from jaxdedup.mobilenet.architecture import LAYERS
 from jaxdedup.mobilenet.modeling import _features, _forward
 
@@ -66,7 +66,7 @@ def test_float_images_are_what_keras_makes_of_pixels(params, pixels, ours):
     np.testing.assert_array_equal(features(params, images), ours)
 
 
-@pytest.mark.parametrize("form", [ACCELERATOR, CPU])
+@pytest.mark.parametrize("form", [TPU, GPU, CPU], ids=["TPU", "GPU", "CPU"])
 def test_each_platform_s_form_gives_keras_features(form, params, pixels, keras):
     run = jax.jit(
         partial(_forward, dtype="float32", precision=jax.lax.Precision.HIGHEST, forms=form)
@@ -76,16 +76,17 @@ def test_each_platform_s_form_gives_keras_features(form, params, pixels, keras):
 
 
 @pytest.mark.parametrize("layer", sorted(set(LAYERS[:13]) | set(LAYERS[-4:])), ids=lambda x: x.name)
-def test_both_forms_of_a_layer_agree(layer):
+def test_all_forms_of_a_layer_agree(layer):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 14, 14, layer.kernel[2])).astype(np.float32)
     kernel = rng.normal(size=layer.kernel).astype(np.float32)
     options = {"stride": layer.stride, "precision": jax.lax.Precision.HIGHEST}
-    one, other = (
-        forms.of(layer)(jnp.asarray(x), jnp.asarray(kernel), **options)
-        for forms in (ACCELERATOR, CPU)
+    one, *others = (
+        form(jnp.asarray(x), jnp.asarray(kernel), **options)
+        for form in dict.fromkeys(forms.of(layer) for forms in (TPU, GPU, CPU))
     )
-    np.testing.assert_allclose(one, other, rtol=0, atol=2e-4)
+    for other in others:
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])

@@ -1,6 +1,8 @@
 """The encoders of the four perceptual hashes, with imagededup's calls."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
+from string import hexdigits
 from typing import Any, ClassVar
 
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
@@ -9,7 +11,6 @@ from jaxdedup.hashing import (
     HashMethod,
     ahash_method,
     dhash_method,
-    hamming_distance,
     phash_method,
     whash_method,
 )
@@ -22,8 +23,24 @@ from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
 _SEARCH_METHODS = ("bktree", "brute_force", "brute_force_cython")
 
 
-class HashEncoder(Encoder):
-    """Encodes images as perceptual hashes, as lower-case hex digits.
+def _no_method(hash_size: int) -> HashMethod:
+    return replace(ahash_method(hash_size), name="hash", bits=_no_bits)
+
+
+def _no_bits(_: Any) -> Any:
+    raise TypeError("expected PHash, AHash, DHash or WHash to encode, got Hashing")
+
+
+def _in_full(value: Any, digits: int) -> Any:
+    """A number in hex digits as so many of them; what is none is left, for others to refuse."""
+    if not isinstance(value, str):
+        return value
+    number = value.lower().removeprefix("0x")
+    return number.zfill(digits) if number and set(number) <= set(hexdigits) else value
+
+
+class Hashing(Encoder):
+    """Encodes images as perceptual hashes, as lower-case hex digits; itself it only compares.
 
     Args:
         verbose: whether to show progress.
@@ -61,7 +78,7 @@ class HashEncoder(Encoder):
         ValueError: an unknown profile, or a size that is out of range.
     """
 
-    _sized: ClassVar[Callable[[int], HashMethod]]
+    _sized: ClassVar[Callable[[int], HashMethod]] = staticmethod(_no_method)
 
     def __init__(
         self,
@@ -99,8 +116,21 @@ class HashEncoder(Encoder):
 
     @staticmethod
     def hamming_distance(hash1: str, hash2: str) -> int:
-        """How many bits differ between two hashes; see :func:`jaxdedup.hamming_distance`."""
-        return int(hamming_distance(hash1, hash2))
+        """How many bits differ between two hashes: numbers in hex digits, however many.
+
+        Example:
+            >>> from jaxdedup.methods import PHash
+            >>> PHash.hamming_distance("1a", "0x00000000000001f")
+            2
+        """
+        return (int(hash1, 16) ^ int(hash2, 16)).bit_count()
+
+    def _as_read(self, encodings: EncodingMap) -> EncodingMap:
+        digits = -(-(self.recipe.method.row.count or 0) // 4)
+        hashes = [value for value in encodings.values() if isinstance(value, str)]
+        if all(len(value) == digits and value[1:2] not in {"x", "X"} for value in hashes):
+            return encodings
+        return {key: _in_full(value, digits) for key, value in encodings.items()}
 
     def find_duplicates(
         self,
@@ -124,8 +154,8 @@ class HashEncoder(Encoder):
 
         Args:
             image_dir: a folder, encoded as :meth:`encode_images` does.
-            encoding_map: hashes instead, by any keys: hex strings, bytes or numbers each; or
-                what :func:`jaxdedup.encoding.load` gave.
+            encoding_map: hashes instead, by any keys: hex digits (leading zeros may lack), bytes or
+                numbers each; or what :func:`jaxdedup.encoding.load` gave.
             max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
                 other sizes.
             scores: whether to tell the distances.
@@ -266,8 +296,8 @@ class HashEncoder(Encoder):
         )
 
 
-class AHash(HashEncoder):
-    """Average hash: imagededup's ``AHash``, bit for bit. Arguments as :class:`HashEncoder`.
+class AHash(Hashing):
+    """Average hash: imagededup's ``AHash``, bit for bit. Arguments as :class:`Hashing`.
 
     Example:
         >>> import numpy as np
@@ -278,8 +308,8 @@ class AHash(HashEncoder):
     _sized = staticmethod(ahash_method)
 
 
-class DHash(HashEncoder):
-    """Difference hash: imagededup's ``DHash``, bit for bit. Arguments as :class:`HashEncoder`.
+class DHash(Hashing):
+    """Difference hash: imagededup's ``DHash``, bit for bit. Arguments as :class:`Hashing`.
 
     Example:
         >>> import numpy as np
@@ -291,8 +321,8 @@ class DHash(HashEncoder):
     _sized = staticmethod(dhash_method)
 
 
-class PHash(HashEncoder):
-    """Perceptual hash: imagededup's ``PHash``, bit for bit. Arguments as :class:`HashEncoder`.
+class PHash(Hashing):
+    """Perceptual hash: imagededup's ``PHash``, bit for bit. Arguments as :class:`Hashing`.
 
     Example:
         >>> import numpy as np
@@ -305,8 +335,8 @@ class PHash(HashEncoder):
     _sized = staticmethod(phash_method)
 
 
-class WHash(HashEncoder):
-    """Wavelet hash: imagededup's ``WHash``, bit for bit. Arguments as :class:`HashEncoder`.
+class WHash(Hashing):
+    """Wavelet hash: imagededup's ``WHash``, bit for bit. Arguments as :class:`Hashing`.
 
     Example:
         >>> import numpy as np

@@ -1,11 +1,11 @@
-"""imagededup's ``utils``: ``plot_duplicates``. matplotlib is imported when it is called."""
+"""imagededup's ``utils.plotter``. matplotlib is imported when something is plotted."""
 
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from .loading import DecodeError, decode
+from jaxdedup.loading import DecodeError, decode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

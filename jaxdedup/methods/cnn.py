@@ -1,6 +1,7 @@
 """The encoder of CNN features: MobileNet V1 with ImageNet weights, or the user's own network."""
 
 import os
+import warnings
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,16 @@ import jax
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS
-from jaxdedup.encoding import Orientations, Recipe, mobilenet_method, network_method
+from jaxdedup.encoding import (
+    CustomModel,
+    Method,
+    Orientations,
+    Recipe,
+    custom_method,
+    mobilenet_method,
+    network_method,
+    pretrained_method,
+)
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
@@ -21,6 +31,12 @@ if TYPE_CHECKING:
 Network = Callable[[jax.Array], ArrayLike]
 
 
+_SHIPPED = "mobilenet_v1"
+_UNNAMED = (
+    "features of a model without a name are neither cached nor saved: set name in model_config"
+)
+
+
 class CNN(Encoder):
     """Encodes images as the features of a convolutional network.
 
@@ -29,13 +45,17 @@ class CNN(Encoder):
 
     Args:
         verbose: whether to show progress.
-        weights: a file with other weights for MobileNet V1: TensorFlow's frozen graph, Keras'
-            ``.h5`` or ``.weights.h5``, or ``.safetensors``. None for the ImageNet weights.
+        model_config: a network in place of MobileNet, with its name and transform, as in imagededup
+            0.3: a :class:`jaxdedup.utils.CustomModel`.
+        network: ``"mobilenet_v1"``, or one of :data:`jaxdedup.networks.NETWORKS`, which needs
+            ``weights``: ``"mobilenet_v3_small"``, imagededup's of 0.3, or ``"sscd"``.
+        weights: a ``.safetensors`` file; of MobileNet V1 also TensorFlow's frozen graph, or Keras'
+            ``.h5`` or ``.weights.h5``, and None for the ImageNet weights.
         dtype: ``"float32"``, or ``"bfloat16"`` for products of lower precision in the last
             layers, which is faster on accelerators.
-        model: a network in place of MobileNet: a Flax module, or any function, from
+        model: a network in place of MobileNet: a Flax or PyTorch module, or any function, from
             ``preprocess``'s batch to feature rows ``[B, D]``. A function is called as it is, on
-            batches of 1, 2, 4, … images: give a jitted one. A module is jitted here.
+            batches of 1, 2, 4, … images: give a jitted one. A Flax module is jitted here.
         preprocess: with ``model``, from ``uint8[B, h, w, 3]`` to what the model takes; None for
             ``x/127.5 − 1`` in float32.
         image_size: with ``model``, the side or ``(h, w)`` that images are resized to.
@@ -84,14 +104,16 @@ class CNN(Encoder):
     def __init__(
         self,
         verbose: bool = True,
+        model_config: CustomModel | None = None,
+        *,
+        network: str = _SHIPPED,
         weights: Path | None = None,
         dtype: DTypeLike = "float32",
-        *,
         model: "Network | nnx.Module | None" = None,
         preprocess: Network | None = None,
         image_size: int | tuple[int, int] | None = None,
         profile: Profile = "pillow13",
-        batch_size: int | None = None,
+        batch_size: int | None = 64,
         num_workers: int | None = None,
         formats: Collection[str] = (),
         draft: bool = False,
@@ -103,19 +125,14 @@ class CNN(Encoder):
         follow_links: bool = False,
         frames: bool = False,
     ) -> None:
+        self.model_config = model_config
         self.weights = weights
         self.model = model
         self.preprocess = preprocess
-        if model is None:
-            if preprocess is not None or image_size is not None:
-                raise ValueError("preprocess and image_size go with a model of your own")
-            method = mobilenet_method(None if weights is None else os.fspath(weights), dtype)
-        else:
-            if weights is not None or dtype != "float32":
-                raise ValueError("weights and dtype go with MobileNet; a model brings its own")
-            method = network_method(
-                model, preprocess=preprocess, image_size=224 if image_size is None else image_size
-            )
+        self.network = network
+        method = _method(model_config, model, preprocess, image_size, network, weights, dtype)
+        if model_config is not None and not method.is_known:
+            warnings.warn(_UNNAMED, SyntaxWarning, stacklevel=2)
         recipe = Recipe(method, profile, draft, formats, background, range, exif_orientation, trim)
         _ = recipe.origin  # loads the weights: what is wrong with them is told now
         super().__init__(
@@ -130,12 +147,26 @@ class CNN(Encoder):
 
     def _settings(self) -> dict[str, Any]:
         method = self.recipe.method
-        own: dict[str, Any]
-        if self.model is None:
-            own = {"weights": self.weights, "dtype": method.dtype}
-        else:
+        own: dict[str, Any] = {"network": self.network, "weights": self.weights}
+        if self.model_config is not None:
+            own = {"model_config": self.model_config}
+        elif self.model is not None:
             own = {"model": self.model, "preprocess": self.preprocess, "image_size": method.size}
+        elif self.network == _SHIPPED:
+            own["dtype"] = method.dtype
         return super()._settings() | own
+
+    def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> Any:
+        """Encode one image, as the hashes do, but that each path has to be a file's.
+
+        Raises:
+            ValueError: as of the hashes, or the path is no file's, whether or not there is an
+                array.
+        """
+        if isinstance(image_file, (str, os.PathLike)) and not os.path.isfile(image_file):
+            got = f"Got {os.fspath(image_file)!r:.300}, which is no file"
+            raise ValueError(f"Please provide either image file path or image array! {got}")
+        return super().encode_image(image_file, image_array)
 
     def find_duplicates(
         self,
@@ -287,3 +318,33 @@ class CNN(Encoder):
         return self._search(
             queries, corpus, min_similarity_threshold, scores, max_pairs, orientations
         )
+
+
+def _method(
+    model_config: CustomModel | None,
+    model: Any,
+    preprocess: Network | None,
+    image_size: int | tuple[int, int] | None,
+    network: str,
+    weights: Path | None,
+    dtype: DTypeLike,
+) -> Method:
+    """The method that the arguments ask for, or ValueError where some contradict others."""
+    named = network != _SHIPPED or weights is not None or dtype != "float32"
+    if (model is not None) + (model_config is not None) + named > 1:
+        raise ValueError("expected one of model_config, model, or network, weights and dtype")
+    if model is None and (preprocess is not None or image_size is not None):
+        raise ValueError("preprocess and image_size go with a model of your own")
+    if model_config is not None:
+        return custom_method(model_config)
+    if model is not None:
+        size = 224 if image_size is None else image_size
+        return network_method(model, preprocess=preprocess, image_size=size)
+    file = None if weights is None else os.fspath(weights)
+    if network == _SHIPPED:
+        return mobilenet_method(file, dtype)
+    if dtype != "float32":
+        raise ValueError(f"expected dtype float32 for {network}, got {dtype!r:.80}")
+    if file is None:
+        raise ValueError(f"expected weights of {network}, a safetensors file, got none")
+    return pretrained_method(network, file)

@@ -1,0 +1,3 @@
+"""imagededup's ``evaluation``."""
+
+from .evaluation import evaluate as evaluate
