@@ -16,8 +16,8 @@ Source: J. Buchner, ImageHash, https://github.com/JohannesBuchner/imagehash.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,7 @@ from .hashing import (
     compare_to_median,
     hash_images,
     low_frequencies,
+    over_batch,
     pack_bits,
     refuse_large_basis,
     row_frequencies,
@@ -357,20 +358,25 @@ def colorhash(images: ArrayLike, binbits: int = 3, *, profile: Profile = "pillow
         Array([  3, 128,   0,   0,   0,   0], dtype=uint8)
     """
     bits = checked_size(binbits, 8, "binbits", least=1)
-    images, is_rgb = checked_images(images)
+    array, is_rgb = checked_images(images)
     if not is_rgb:
-        images = jnp.broadcast_to(images[..., None], (*images.shape, 3))
-    pixels = images.shape[-3] * images.shape[-2]
+        array = jnp.broadcast_to(array[..., None], (*array.shape, 3))
+    pixels = array.shape[-3] * array.shape[-2]
     if pixels << bits >= 2**31:
         raise ValueError(f"expected fewer than {2**31 >> bits} pixels an image, got {pixels}")
-    return _colorhash_program(images, bits, profile)
+    return cast(jax.Array, over_batch(_colorhash_program(bits, profile), array))
 
 
-@partial(jax.jit, static_argnames=("bits", "profile"))
-def _colorhash_program(images: jax.Array, bits: int, profile: Profile) -> jax.Array:
-    kinds = _kinds_of_colour(images, jnp.asarray(_hue_bins()), profile)
-    counts = [jnp.sum(kinds == k, axis=(-2, -1), dtype=jnp.int32) for k in range(_KINDS)]
-    return pack_bits(_shares(jnp.stack(counts, axis=-1), bits))
+@lru_cache(maxsize=32)
+def _colorhash_program(bits: int, profile: Profile) -> Callable[[jax.Array], jax.Array]:
+    @jax.jit
+    def run(images: jax.Array) -> jax.Array:
+        kinds = _kinds_of_colour(images, profile)
+        each = np.arange(_KINDS, dtype=np.uint8).reshape((1,) * (kinds.ndim - 2) + (-1, 1, 1))
+        counts = jnp.sum(kinds[..., None, :, :] == each, axis=(-2, -1), dtype=jnp.int32)
+        return pack_bits(_shares(counts, bits))
+
+    return run
 
 
 def _colorhash(binbits: int = 3) -> HashMethod:
@@ -385,7 +391,7 @@ class _Colours:
 
     def __call__(self, image: NDArray[np.uint8], profile: Profile) -> NDArray[np.bool_]:
         rgb = image if image.ndim == 3 else np.stack([image] * 3, axis=-1)
-        kinds = _kinds_of_colour(rgb, _hue_bins(), profile)
+        kinds = _kinds_of_colour(rgb, profile)
         return _shares(np.bincount(kinds.reshape(-1), minlength=_KINDS), self.bits)
 
 
@@ -394,38 +400,27 @@ _BLACK, _GREY, _BETWEEN = 12, 13, 14  # neither faint nor bright, but a colour
 _KINDS = 15
 
 
-def _kinds_of_colour(images: Array, hue_bins: Array, profile: Profile) -> Array:
-    """``uint8[..., H, W, 3]`` to ``int32[..., H, W]``."""
+def _kinds_of_colour(images: Array, profile: Profile) -> Array:
+    """``uint8[..., H, W, 3]`` to ``uint8[..., H, W]``."""
     space = images.__array_namespace__()
     red, green, blue = (images[..., c].astype(np.int32) for c in range(3))
     greatest = space.maximum(space.maximum(red, green), blue)
     least = space.minimum(space.minimum(red, green), blue)
     middle = red + green + blue - greatest - least
-    # Pillow's HSV: where two channels are equally great, the first of them leads.
-    second = [(x < y).astype(np.int32) for x, y in ((green, blue), (blue, red), (red, green))]
-    of_green_or_blue = space.where(green == greatest, 2 + second[1], 4 + second[2])
-    sector = space.where(red == greatest, second[0], of_green_or_blue)
-    hue = hue_bins[sector, greatest - least, greatest - middle].astype(np.int32)
-    # S = 255·(max − min)/max, rounded down.
-    faintness = 255 * (greatest - least) // space.maximum(greatest, 1)
-    colour = space.where(faintness < 170, hue, space.where(faintness > 170, 6 + hue, _BETWEEN))
-    luma = weigh_channels(images, profile)
-    return space.where(luma < 32, _BLACK, space.where(faintness < 85, _GREY, colour))
-
-
-@cache
-def _hue_bins() -> NDArray[np.uint8]:
-    """Which sixth Pillow's hue is in: ``uint8[6, 256, 256]``, by sector, max − min, max − middle.
-
-    The sectors: red is greatest, then green or blue; green, then blue or red; blue, then red or
-    green. What is rounded to float32 is so in Pillow.
-    """
-    spread, gap = np.mgrid[:256, :256].astype(np.float32)
-    middle = (gap / np.maximum(spread, 1)).astype(np.float64)  # its distance to the greatest
-    sixths = [1 - middle, middle - 1, 3 - middle, 1 + middle, 5 - middle, 3 + middle]
-    turns = np.fmod(np.stack(sixths).astype(np.float32).astype(np.float64) / 6 + 1, 1)
-    hue = (turns.astype(np.float32).astype(np.float64) * 255).astype(np.int64)
-    return np.searchsorted([43, 85, 128, 170, 213], hue, side="right").astype(np.uint8)
+    # Of two channels that are equally great the first leads, as in Pillow's HSV. Even hues begin at
+    # the sixths of the circle, odd ones 1/85 of a sixth after them.
+    leads = space.where(red == greatest, 0, space.where(green == greatest, 2, 4))
+    is_before = space.where(leads == 4, red < green, blue < red)
+    is_before = space.where(leads == 0, green < blue, is_before)
+    is_late = 85 * (greatest - middle) >= greatest - least
+    hue = space.where(is_before, (leads + 4) % 6 + is_late.astype(np.int32), leads)
+    # S, from 0 to 255, is this divided by the greatest, rounded down.
+    strength = 255 * (greatest - least)
+    vivid = space.where(strength >= 171 * greatest, 6 + hue, _BETWEEN)
+    colour = space.where(strength < 170 * greatest, hue, vivid)
+    grey_or_colour = space.where(strength < 85 * greatest, _GREY, colour)
+    kinds = space.where(weigh_channels(images, profile) < 32, _BLACK, grey_or_colour)
+    return kinds.astype(np.uint8)
 
 
 def _shares(counts: Array, bits: int) -> Array:

@@ -8,9 +8,10 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from ._commands import encode, find, index, query, report
-from ._output import decoders_silenced, discard_output, prepare_output, tell
+from ._output import decoders_silenced, discard_output, prepare_output, tell, ties_told
 from ._parser import make_parser, shortened
 
 _NOTHING_WRITTEN = 1
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             work = options.prepare(options)
         except (TypeError, ValueError, OSError) as error:  # what the user has got wrong
             parser.error(str(error))
-        with decoders_silenced():
+        with decoders_silenced(), nullcontext() if options.quiet else ties_told():
             code = int(work())
         if sys.stdout is not None:
             sys.stdout.flush()

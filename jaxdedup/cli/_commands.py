@@ -19,7 +19,7 @@ from jaxdedup.report import save_report
 from jaxdedup.runtime import escaped
 
 from ._output import give, printable, refuse_closed_output
-from ._target import INDEX, Target, recipe_for, refuse_columns, say
+from ._target import INDEX, Target, recipe_for, refuse_columns, say, say_each
 
 Work = Callable[[], int]
 Found = Mapping[str, Sequence[Any]]  # by name, what is near
@@ -35,6 +35,7 @@ _OF_FOLDERS = (
     "num_workers",
     "max_pixels_in_flight",
     "cache",
+    "or",
 )
 
 
@@ -70,14 +71,18 @@ def find(options: Namespace) -> Work:
         raise ValueError("--keep goes with --to-remove")
     if options.scores and options.to_remove:
         raise ValueError("--scores goes with groups of duplicates, not with --to-remove")
+    either = vars(options)["or"]
+    if either and options.to_remove:
+        raise ValueError("--or goes with groups of duplicates, not with --to-remove")
     is_list = bool(options.output) and options.output.endswith(".csv")
-    if is_list and (options.to_remove or options.orientations != "none"):
-        raise ValueError("--output FILE.csv goes without --to-remove and --orientations")
+    if is_list and (options.to_remove or either or options.orientations != "none"):
+        raise ValueError("--output FILE.csv goes without --to-remove, --or and --orientations")
     target = Target(options, options.target)
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
     recipe = _prepare(options, [target], output_suffixes=(".json", ".csv"))
     recipe = _with_orientations(options, target, recipe)
+    also = _also(options, recipe)
 
     def work() -> int:
         seen = duplicates.look(target.source) if options.to_remove else None
@@ -87,11 +92,12 @@ def find(options: Namespace) -> Work:
             return _code(encodings)
         matches = _matches(options, encodings, order=None if options.output else "score")
         if options.to_remove:
-            decode = None if recipe is None else encoding.decoder(replace(recipe, draft=False))
+            whole = None if recipe is None else replace(recipe, draft=False, trim=False)
+            decode = None if whole is None else encoding.decoder(whole)
             removed = matches.removable(keep, target.source, decode, seen)
             _give_removable(options, matches, removed)
         else:
-            _give_groups(options, matches)
+            _give_groups(options, matches, *_others(options, target, also))
         return _code(encodings)
 
     return work
@@ -154,19 +160,23 @@ def report(options: Namespace) -> Work:
     recipe = _with_orientations(
         options, target, _prepare(options, [target], output_suffixes=(".html",))
     )
+    also = _also(options, recipe)
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
         matches = _matches(options, encodings)
+        searches = [matches, *_others(options, target, also)]
         save_report(
             options.output,
-            matches,
+            matches if also is None else _duplicates(*searches, scores=False),
             target.source or target.path,
             formats=options.formats,
+            exif_orientation=options.exif_orientation,
             num_workers=options.num_workers,
             progress=None if options.quiet else "thumbnails",
         )
-        say(options, f"{len(matches.groups())} groups of duplicates are in {options.output}")
+        count = len(duplicates.union_groups(*searches))
+        say(options, f"{count} groups of duplicates are in {options.output}")
         return _code(encodings)
 
     return work
@@ -183,7 +193,9 @@ def _prepare(
         for option in _OF_FOLDERS:
             if getattr(options, option, None):
                 raise ValueError(f"--{option.replace('_', '-')} goes with a folder")
-    duplicates.check_threshold(recipe.origin if recipe else origins[0], options.threshold)
+    for origin in (*origins, *([recipe.origin] if recipe else [])):
+        duplicates.check_threshold(origin, options.threshold)
+        duplicates.check_quality(origin, options.min_quality)
     if options.output:
         if not options.output.endswith(output_suffixes):
             wanted = " or ".join(f"FILE{suffix}" for suffix in output_suffixes)
@@ -209,18 +221,52 @@ def _with_orientations(options: Namespace, target: Target, recipe: Recipe | None
 
 
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:
-    limits = {"threshold": options.threshold, "max_pairs": options.max_pairs}
+    limits = {name: getattr(options, name) for name in ("threshold", "max_pairs", "min_quality")}
     with runtime.timed(None if options.quiet else "search"):
-        return duplicates.find_matches(*encodings, order=order, **limits)
+        matches = duplicates.find_matches(*encodings, order=order, **limits)
+    _tell_low(options, matches.low_quality)
+    return matches
+
+
+def _tell_low(options: Namespace, names: Sequence[str]) -> None:
+    if names:
+        told = f"{len(names)} images have too low a quality, and are in no group"
+        say(options, f"{told}: --list-skipped names them")
+    if options.list_skipped:
+        say_each(options, map(escaped, names))
 
 
 def _nearest(
     options: Namespace, new: Encodings, corpus: Encodings, k: int | None = None
 ) -> Matches:
     threshold = None if k else duplicates.check_threshold(new.origin, options.threshold)
-    limits = {"k": k, "threshold": threshold, "max_pairs": options.max_pairs}
+    limits = {name: getattr(options, name) for name in ("max_pairs", "min_quality")}
     with runtime.timed(None if options.quiet else "search"):
-        return duplicates.find_nearest(new, corpus, **limits)
+        matches = duplicates.find_nearest(new, corpus, k=k, threshold=threshold, **limits)
+    _tell_low(options, matches.low_quality)
+    return matches
+
+
+def _also(options: Namespace, recipe: Recipe | None) -> Recipe | None:
+    """The recipe of --or, if there is one."""
+    if not vars(options)["or"]:
+        return None
+    assert recipe is not None  # what goes with a folder
+    name, threshold = vars(options)["or"]
+    method = encoding.oriented(encoding.method_named(name), options.orientations)
+    other = replace(recipe, method=method)
+    duplicates.check_threshold(other.origin, threshold)
+    return other
+
+
+def _others(options: Namespace, target: Target, recipe: Recipe | None) -> list[Matches]:
+    """What --or finds, if it is asked for."""
+    if recipe is None:
+        return []
+    name, threshold = vars(options)["or"]
+    cache = options.cache and f"{options.cache}-{name}"
+    own = Namespace(**vars(options) | {"cache": cache, "threshold": threshold, "min_quality": None})
+    return [_matches(own, target.encodings(own, recipe))]
 
 
 def _known_and_gone(corpus: Index, names: Sequence[str]) -> tuple[set[str], list[int]]:
@@ -251,22 +297,39 @@ def _give_removable(options: Namespace, matches: Matches, removed: Sequence[str]
     say(options, f"{len(removed)} of {len(matches.names)} images can go")
 
 
-def _give_groups(options: Namespace, matches: Matches) -> None:
-    groups = matches.groups()
+def _give_groups(options: Namespace, *searches: Matches) -> None:
+    groups = duplicates.union_groups(*searches)
     if options.output:
-        runtime.write_json(options.output, matches.to_dict(scores=options.scores))
+        runtime.write_json(options.output, _duplicates(*searches, scores=options.scores))
     else:
-        nearest = matches.nearest()
-        turns = matches.turns_of_nearest()
+        nearest = [_scores(matches) for matches in searches]
         for number, group in enumerate(groups):
             if number:
                 give("\0" if options.null else "\n")
-            lines = (
-                (f"{_score(nearest[item])}  ", matches.names[item], TURNS[turns[item]])
-                for item in group
-            )
-            _give_lines(options, lines)
-    say(options, f"{len(groups)} groups of duplicates among {len(matches.names)} images")
+            _give_lines(options, (_line(name, nearest) for name in group))
+    count = len({name for matches in searches for name in matches.names})
+    say(options, f"{len(groups)} groups of duplicates among {count} images")
+
+
+def _duplicates(*searches: Matches, scores: bool) -> dict[Any, Any]:
+    """What one search found, or either of two."""
+    if len(searches) == 1:
+        return searches[0].to_dict(scores=scores)
+    found = duplicates.union(*searches)
+    return found if scores else {name: [match[0] for match in near] for name, near in found.items()}
+
+
+def _scores(matches: Matches) -> dict[Any, tuple[str, str]]:
+    """By name, how far the nearest duplicate is, and how it is turned."""
+    score, turn = matches.nearest(), matches.turns_of_nearest()
+    items = (item for group in matches.groups() for item in group)
+    return {matches.names[item]: (_score(score[item]), TURNS[turn[item]]) for item in items}
+
+
+def _line(name: Any, nearest: Sequence[Mapping[Any, tuple[str, str]]]) -> tuple[str, str, str]:
+    """What stands before a name, a score for each search; the name; and how it is turned."""
+    scores, turns = zip(*(found.get(name, (" -", "none")) for found in nearest), strict=True)
+    return "".join(f"{score}  " for score in scores), name, max(turns, key="none".__ne__)
 
 
 def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> None:
@@ -282,6 +345,9 @@ def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> No
 
 def _write_pairs(options: Namespace, encodings: Encodings) -> None:
     """The pairs as they are found, with scores, as lines of CSV."""
+    least = duplicates.check_quality(encodings.origin, options.min_quality)
+    encodings, low = duplicates.of_quality(encodings, least)
+    _tell_low(options, low)
     count = 0
 
     def write(file: BinaryIO) -> None:

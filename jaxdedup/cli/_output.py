@@ -1,5 +1,6 @@
 """What goes to standard output, whatever that is, and whatever files are called."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,26 @@ def tell(text: str) -> None:
     """Write a line to standard error, if there is one."""
     if sys.stderr is not None:
         print(text, file=sys.stderr)
+
+
+class _Teller(logging.Handler):
+    """Writes what is logged as :func:`tell` does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage())
+
+
+@contextmanager
+def ties_told() -> Iterator[None]:
+    """How many ties were decided as a reference rounds is a part of the summary."""
+    logger, teller = logging.getLogger("jaxdedup.ties"), _Teller()
+    logger.addHandler(teller)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(teller)
+        logger.setLevel(logging.NOTSET)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import NoReturn, get_args
 
 from jaxdedup import __version__
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, Keep
-from jaxdedup.encoding import METHODS, Orientations
+from jaxdedup.encoding import METHODS, Orientations, method_named
 from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import positive
@@ -68,6 +68,11 @@ def _add_encode(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --output, features in half the room; similarities change by less than 0.001",
     )
+    command.add_argument(
+        "--quality",
+        action="store_true",
+        help="with --output, tell how much there is to see in each image, 0 to 100, as for pdq",
+    )
     _add_null_argument(command)
     _add_cache_argument(command)
 
@@ -91,6 +96,7 @@ def _add_find(command: argparse.ArgumentParser) -> None:
         help="which of several duplicates stays, with --to-remove; default: first",
     )
     _add_null_argument(command)
+    _add_or_argument(command)
     _add_search_arguments(command)
     _add_cache_argument(command)
 
@@ -136,6 +142,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--output", metavar="FILE.html", required=True, help="write to FILE, whole or not at all"
     )
+    _add_or_argument(command)
     _add_threshold_arguments(command)
     _add_cache_argument(command)
 
@@ -209,6 +216,10 @@ def _add_encoding_arguments(command: argparse.ArgumentParser) -> None:
         help="scale 16-bit and float values to 8 bits, or clip them (default)",
     )
     command.add_argument(
+        "--exif-orientation", action="store_true", help="turn images as their EXIF data says"
+    )
+    command.add_argument("--trim", action="store_true", help="cut plain borders")
+    command.add_argument(
         "--max-pixels-in-flight",
         type=_positive,
         metavar="N",
@@ -239,6 +250,15 @@ def _add_search_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scores", action="store_true", help="with --output, tell distances")
 
 
+def _add_or_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--or",
+        type=_method_and_threshold,
+        metavar="METHOD:T",
+        help="find what another method finds too, cnn:0.85, say; its cache is FILE-METHOD",
+    )
+
+
 def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--threshold",
@@ -252,6 +272,12 @@ def _add_threshold_arguments(command: argparse.ArgumentParser) -> None:
         choices=get_args(Orientations),
         default="none",
         help="find turned copies too: mirrored ones, or all of the eight ways; default: none",
+    )
+    command.add_argument(
+        "--min-quality",
+        type=_number,
+        metavar="Q",
+        help="leave out images with less to see in them than Q, 0 to 100 (default: pdq 50, else 0)",
     )
     command.add_argument(
         "--max-pairs",
@@ -273,10 +299,16 @@ def _number(text: str) -> int | float:
         return float(text)
 
 
+def _method_and_threshold(text: str) -> tuple[str, int | float]:
+    name, _, threshold = text.rpartition(":")
+    return method_named(name).name, _number(threshold)
+
+
 def _colour(text: str) -> str:
     return background_colour(text)
 
 
+_method_and_threshold.__name__ = "method and threshold"
 _colour.__name__ = "opaque colour"
 _positive.__name__ = "positive integer"  # what argparse calls it
 _number.__name__ = "number"

@@ -3,7 +3,7 @@
 import os
 import time
 from argparse import Namespace
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from jaxdedup import encoding, loading
@@ -15,7 +15,8 @@ from ._output import tell
 
 INDEX = ".idx"  # what the name of an index ends in
 
-_DECIDING = ("method", "profile", "draft", "background", "range")  # what the bits are
+# What the bits are.
+_SETTINGS = ("profile", "draft", "background", "range", "exif_orientation", "trim")
 
 
 class Target:
@@ -113,14 +114,10 @@ def recipe_for(options: Namespace, origin: Origin | None = None) -> Recipe:
         recipe = Recipe.from_origin(replace(origin, orientations="none"))
         return replace(recipe, formats=options.formats or recipe.formats)
     method = encoding.method_named(_method_name(options) or "phash")
-    return Recipe(
-        method,
-        options.profile or "pillow13",
-        options.draft,
-        options.formats,
-        options.background,
-        options.range or "clip",
-    )
+    if getattr(options, "quality", False) or getattr(options, "min_quality", None):
+        method = encoding.rated(method)
+    asked = {name: value for name in _SETTINGS if (value := getattr(options, name))}
+    return Recipe(method, formats=options.formats, **asked)
 
 
 def _method_name(options: Namespace) -> str | None:
@@ -132,7 +129,7 @@ def _method_name(options: Namespace) -> str | None:
 
 def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
     """ValueError if the options ask for other encodings than a file has."""
-    asked = {name: getattr(options, name) for name in _DECIDING if name != "method"}
+    asked = {name: getattr(options, name) for name in _SETTINGS}
     if name := _method_name(options):
         asked["method"] = encoding.method_named(name).name
     wanted = replace(origin, **{name: value for name, value in asked.items() if value})
@@ -145,7 +142,10 @@ def _without(encodings: Encodings, names: Collection[str]) -> Encodings:
         return encodings
     kept = [place for place, name in enumerate(encodings.names) if name not in names]
     left = [encodings.names[place] for place in kept]
-    return Encodings(left, encodings.rows[kept], encodings.origin, vouched_for=True)
+    quality = None if encodings.quality is None else encodings.quality[kept]
+    return Encodings(
+        left, encodings.rows[kept], encodings.origin, quality=quality, vouched_for=True
+    )
 
 
 def _tell_encoded(options: Namespace, count: int, reused: int, seconds: float) -> None:
@@ -159,10 +159,14 @@ def _tell_skipped(options: Namespace, failures: Mapping[str, str]) -> None:
         reasons = encoding.commonest(failures)
         say(options, f"{len(failures)} skipped: {reasons}; --list-skipped names them")
     if options.list_skipped:
-        lines = (f"  {escaped(name)}: {escaped(why)}" for name, why in failures.items())
-        say(options, "\n".join(lines))
+        say_each(options, (f"{escaped(n)}: {escaped(why)}" for n, why in failures.items()))
 
 
 def say(options: Namespace, text: str) -> None:
     if not options.quiet:
         tell(text)
+
+
+def say_each(options: Namespace, lines: Iterable[str]) -> None:
+    for line in lines:
+        say(options, f"  {line}")

@@ -43,10 +43,10 @@ def split_for_cores(batch: Any, least_bytes: int, per_core: int = 1) -> list[Any
     return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]
 
 
-def map_on_cores(program: Callable[[Any], jax.Array], parts: Sequence[Any]) -> jax.Array:
-    """The program's results for all parts, side by side, as one array."""
+def map_on_cores(program: Callable[[Any], Any], parts: Sequence[Any]) -> Any:
+    """The program's results for all parts, side by side: an array, or a pytree of arrays."""
     if len(parts) == 1:
         return program(parts[0])
     with ThreadPoolExecutor(min(len(parts), core_count())) as pool:
-        done = pool.map(lambda part: program(part).block_until_ready(), parts)
-        return jnp.concatenate(list(done))
+        done = pool.map(lambda part: jax.block_until_ready(program(part)), parts)  # type: ignore[no-untyped-call]
+        return jax.tree.map(lambda *results: jnp.concatenate(results), *done)

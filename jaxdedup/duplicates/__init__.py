@@ -17,5 +17,8 @@ from ._metric import Metric as Metric
 from ._metric import check_threshold as check_threshold
 from ._metric import default_threshold as default_threshold
 from ._nearest import find_nearest as find_nearest
+from ._quality import check_quality as check_quality
+from ._quality import of_quality as of_quality
 from ._together import intersection as intersection
 from ._together import union as union
+from ._together import union_groups as union_groups

@@ -27,6 +27,7 @@ from jaxdedup.search import (
 
 from ._keep import Keep, Stamps, removable
 from ._metric import Metric, Order, Pairs, Progress, check_threshold, metric_of
+from ._quality import check_quality, of_quality
 from ._turned import Turned, turned_pairs
 
 DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
@@ -54,6 +55,7 @@ class Matches:
         is_self_join: whether there was no corpus.
         turns: int8[P]: of each pair, how the second is turned to look like the first, by number in
             :data:`jaxdedup.encoding.TURNS`; None where nothing was turned.
+        low_quality: the keys of what was left out, as there is too little to see in it.
     """
 
     names: Sequence[Key]
@@ -66,6 +68,7 @@ class Matches:
     max_pairs: int
     is_self_join: bool
     turns: NDArray[np.int8] | None = None
+    low_quality: Sequence[Key] = ()
 
     def __repr__(self) -> str:
         among = "" if self.is_self_join else f" in {len(self.others):,}"
@@ -260,6 +263,7 @@ def find_matches(
     *,
     threshold: int | float | None = None,
     max_pairs: int = DEFAULT_MAX_PAIRS,
+    min_quality: int | None = None,
     order: Order | None = None,
 ) -> Matches:
     """The encodings that are near each other, or near those of a corpus.
@@ -275,13 +279,15 @@ def find_matches(
         threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
             similarity; None for the method's own (:func:`check_threshold`).
         max_pairs: the most pairs to hold; those of equal encodings count where they are listed.
+        min_quality: of images, 0 to 100; the others, on either side, are left out, and named by
+            ``low_quality``. None for 50 of PDQ, whose authors advise it, and else for any.
         order: of the matches of each: the nearest first (``"score"``), or as in the corpus
             (``"index"``); None for imagededup's, the former for hashes, the latter for features.
 
     Raises:
-        TypeError: the threshold is no number.
-        ValueError: the threshold is out of range, the two were not made in one way, or there are
-            more pairs than ``max_pairs``.
+        TypeError: the threshold, or the quality, is no number.
+        ValueError: the threshold or the quality is out of range, the quality is not known, the two
+            were not made in one way, or there are more pairs than ``max_pairs``.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe
@@ -293,7 +299,10 @@ def find_matches(
     metric = metric_of(encodings.origin)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
+    encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
     if corpus is not None:
+        corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
+        low += low_too
         corpus = comparable(encodings, corpus)
     distinct, kinds = _kinds(encodings.rows)
     others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
@@ -313,6 +322,7 @@ def find_matches(
         max_pairs,
         is_self_join=corpus is None,
         turns=turns,
+        low_quality=low,
     )
 
 
@@ -379,6 +389,7 @@ def upright(encodings: Encodings) -> Encodings:
         np.ascontiguousarray(encodings.rows[:, :width]),
         replace(encodings.origin, orientations="none"),
         encodings.failures,
+        encodings.quality,
         vouched_for=True,
     )
 

@@ -7,6 +7,7 @@ from jaxdedup.runtime import positive
 
 from ._matches import DEFAULT_MAX_PAIRS, NOTHING, Matches, comparable
 from ._metric import check_threshold, metric_of
+from ._quality import check_quality, of_quality
 from ._turned import nearest_turned, turned_pairs
 
 
@@ -17,6 +18,7 @@ def find_nearest(
     k: int | None = None,
     threshold: int | float | None = None,
     max_pairs: int = DEFAULT_MAX_PAIRS,
+    min_quality: int | None = None,
 ) -> Matches:
     """The k encodings of a corpus that are nearest, or all that are near enough.
 
@@ -31,6 +33,7 @@ def find_nearest(
         threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
             similarity.
         max_pairs: the most to find in all, with a threshold.
+        min_quality: of images, as of :func:`find_matches`.
 
     Returns:
         The matches of each, the nearest first and equally near ones in the order of the corpus.
@@ -51,6 +54,8 @@ def find_nearest(
     """
     if (k is None) == (threshold is None):
         raise TypeError(f"expected either k or threshold, got {k!r} and {threshold!r}")
+    encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
+    corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
     corpus = comparable(encodings, corpus)
     metric, turns = metric_of(encodings.origin), encodings.origin.row.rows
     limit = check_threshold(encodings.origin, threshold)
@@ -72,4 +77,5 @@ def find_nearest(
         max_pairs,
         is_self_join=False,
         turns=turn,
+        low_quality=low + low_too,
     )

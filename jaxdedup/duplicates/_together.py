@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
 from jaxdedup.encoding import Key
+from jaxdedup.search import HammingPairs, groups
 
 from ._matches import Matches
 
@@ -63,6 +66,31 @@ def intersection(first: Matches, second: Matches) -> Together:
         name: [match for match in matches if None not in match[1:]]
         for name, matches in union(first, second).items()
     }
+
+
+def union_groups(*searches: Matches) -> list[list[Key]]:
+    """The names of each group, directly or indirectly matched by any search, largest first.
+
+    Args:
+        searches: one or more, without a corpus.
+
+    Example:
+        >>> from jaxdedup.duplicates import find_matches
+        >>> from jaxdedup.encoding import METHODS, Encodings, Recipe
+        >>> def search(*digits):
+        ...     hashes = dict(zip("abc", digits))
+        ...     return find_matches(Encodings.from_map(hashes, Recipe(METHODS["phash"]).origin))
+        >>> union_groups(search("00" * 8, "00" * 8, "ff" * 8), search("00" * 8, "ff" * 8, "ff" * 8))
+        [['a', 'b', 'c']]
+    """
+    names = list(dict.fromkeys(name for matches in searches for name in matches.names))
+    number = {name: place for place, name in enumerate(names)}
+    named = ([number[m.names[item]] for item in g] for m in searches for g in m.groups())
+    # Each with the first of its group: no pairs of copies.
+    edges = np.array([(group[0], place) for group in named for place in group], np.int32)
+    i, j = edges.reshape(-1, 2).T
+    found = groups(HammingPairs(i, j, np.zeros(len(i), np.uint8)), len(names))
+    return sorted(([names[place] for place in group] for group in found), key=len, reverse=True)
 
 
 def _scores(matches: Matches) -> dict[Key, dict[Key, Any]]:

@@ -21,6 +21,7 @@ from ._method import Method as Method
 from ._method import hash_method as hash_method
 from ._method import method_named as method_named
 from ._method import mobilenet_method as mobilenet_method
+from ._method import rated as rated
 from ._names import PackedNames as PackedNames
 from ._network import CustomModel as CustomModel
 from ._network import custom_method as custom_method

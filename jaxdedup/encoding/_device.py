@@ -1,12 +1,15 @@
 """From items to rows: decoding in threads, and the device function on what they decoded."""
 
+import logging
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from numpy.typing import NDArray
 
+from jaxdedup.hashing import split_quality
 from jaxdedup.image import luma_on_host
 from jaxdedup.loading import (
     Allocate,
@@ -29,6 +32,8 @@ _WAITING = 2  # workers that the device keeps waiting, while the others decode
 
 Rows = NDArray[Any]
 
+logger = logging.getLogger("jaxdedup.ties")  # which the command line shows
+
 
 def encode_batches(
     items: Iterable[Item],
@@ -39,8 +44,10 @@ def encode_batches(
     max_pixels_in_flight: int | None = None,
     note: Note = unnoted,
     count: int = 0,
-) -> Generator[tuple[int, Rows | Failure]]:
-    """Rows and failures, each with its item's position, as they come; nothing is kept.
+) -> Generator[tuple[int, tuple[Rows, int | None] | Failure]]:
+    """Rows with their quality, and failures, each with its item's position, as they come.
+
+    Nothing is kept. How many ties were decided as the reference rounds, the log tells at the end.
 
     Args:
         items: what is to be encoded.
@@ -52,15 +59,14 @@ def encode_batches(
         count: how many items there are, as far as is known.
     """
     function = device_function(recipe.method, recipe.profile)
-    done = pixels = 0
+    done = pixels = ties = 0
 
-    def process(batch: Batch) -> list[tuple[int, Rows]]:
+    def process(batch: Batch) -> tuple[Any, ...]:
         nonlocal done, pixels
         done, pixels = done + len(batch.positions), pixels + batch.pixel_count
         to_come = max(0, count - done) * pixels / done
         rows = function(batch, pixels_to_come=to_come, batch_size=batch_size)
-        by_position = zip(batch.positions, rows, strict=True)
-        return [(position, row) for position, row in by_position if position is not None]
+        return batch.positions, *_taken_apart(rows, recipe)
 
     loaded = decode_batches(
         items,
@@ -75,8 +81,13 @@ def encode_batches(
         for result in loaded:
             if isinstance(result, Failure):
                 yield result.position, result
-            else:
-                yield from result
+                continue
+            for position, row, quality, tied in zip(*result, strict=False):  # some are endless
+                if position is not None:
+                    ties += tied
+                    yield position, (row, quality)
+    if ties:
+        logger.info("%d ties of %s redone in the reference's order", ties, recipe.method.name)
 
 
 def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
@@ -92,7 +103,16 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
             break
     assert place is not None
     place[...] = pixels
-    return function(batch)[0]
+    row: Rows = _taken_apart(function(batch), recipe)[0][0]
+    return row
+
+
+def _taken_apart(rows: Rows, recipe: Recipe) -> tuple[Rows, Iterable[int | None], Iterable[bool]]:
+    """Rows, the quality of each image where the method tells it, and whether it was a tie."""
+    if recipe.method.quality is None:
+        return rows, repeat(None), repeat(False)
+    rated = split_quality(rows, recipe.method.row.rows)
+    return rated.rows, rated.quality.tolist(), rated.tied.tolist()
 
 
 def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
@@ -108,6 +128,8 @@ def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
         draft_size=draft_size,
         background=background_colour(recipe.background),
         range=recipe.range,
+        exif_orientation=recipe.exif_orientation,
+        trim=recipe.trim,
         note=note,
     )
 

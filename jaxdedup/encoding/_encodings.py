@@ -28,12 +28,14 @@ class Encodings(Mapping[Key, Any]):
         rows: ``uint8[N, b]`` or ``float32[N, D]``.
         origin: what made them.
         failures: by key, why an image could not be loaded.
+        quality: ``uint8[N]``, how much there is to see in each image, 0 to 100; None where that was
+            not told.
         vouched_for: whether it is known that no name is there twice, so that nobody need look.
 
     Raises:
-        TypeError: the rows are of another dtype.
-        ValueError: another number of rows than of names, rows of another width than their origin
-            says, or two rows of one name.
+        TypeError: the rows, or the qualities, are of another dtype.
+        ValueError: another number of rows or qualities than of names, rows of another width than
+            their origin says, qualities above 100, or two rows of one name.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe, encode
@@ -53,18 +55,23 @@ class Encodings(Mapping[Key, Any]):
         rows: NDArray[Any],
         origin: Origin,
         failures: Mapping[Key, str] | None = None,
+        quality: NDArray[np.uint8] | None = None,
         *,
         vouched_for: bool = False,
     ) -> None:
         _check_rows(rows, len(names), origin)
+        _check_quality(quality, len(names))
         if not vouched_for:
             refuse_twice(names)
         self.names = names
         self.rows = rows
         # A network of the user's own tells how many features it has by giving them.
         count = rows.shape[1] // origin.row.rows
-        self.origin = origin if origin.count else replace(origin, count=count or None)
+        self.origin = replace(
+            origin, count=origin.count or count or None, quality=quality is not None
+        )
         self.failures = dict(failures or {})
+        self.quality = quality
         self._places: dict[Key, int] | None = None
 
     @classmethod
@@ -81,12 +88,14 @@ class Encodings(Mapping[Key, Any]):
         names: list[Key] = []
         failures: dict[Key, str] = {}
         content = bytearray()  # grows in place: rows one by one would take 100 bytes more each
-        for key, row, failure in stream:
+        qualities = bytearray()
+        for key, row, failure, quality in stream:
             if row is None:
                 failures[key] = failure or ""
             else:
                 names.append(key)
                 content += np.ascontiguousarray(row).data
+                qualities += b"" if quality is None else bytes([quality])
         kind = recipe.method.row
         rows: NDArray[Any] = np.frombuffer(content, kind.dtype)
         rows = rows.reshape(len(names), -1 if names else kind.width or 0)
@@ -96,6 +105,7 @@ class Encodings(Mapping[Key, Any]):
             rows if order == list(range(len(names))) else rows[order],
             recipe.origin,
             {failed[place]: failures[failed[place]] for place in _order(failed)},
+            None if recipe.method.quality is None else np.frombuffer(qualities, np.uint8)[order],
         )
 
     @classmethod
@@ -171,6 +181,18 @@ def _check_rows(rows: NDArray[Any], count: int, origin: Origin) -> None:
         raise ValueError(
             f"expected rows [{count}, {wanted or 'width'}] of {origin.method}, "
             f"got {list(rows.shape)}"
+        )
+
+
+def _check_quality(quality: NDArray[Any] | None, count: int) -> None:
+    if quality is None:
+        return
+    if quality.dtype != np.uint8:
+        raise TypeError(f"expected quality as uint8, got {quality.dtype}")
+    if quality.shape != (count,) or quality.max(initial=0) > 100:
+        raise ValueError(
+            f"expected quality [{count}] from 0 to 100, got {list(quality.shape)} up to "
+            f"{quality.max(initial=0)}"
         )
 
 

@@ -9,8 +9,9 @@ suffix    holds                                       methods
 .parquet  a row a file (needs pyarrow)                all
 ========  ==========================================  =========================
 
-A file is written whole or not at all. Names are looked through for equal ones when it is written; a
-checksum vouches for that, and for all else, when it is read. Text of others may come without one.
+The quality of the images, where it was told, is a column more. A file is written whole or not at
+all. Names are looked through for equal ones when it is written; a checksum vouches for that, and
+for all else, when it is read. Text of others may come without one.
 """
 
 import csv
@@ -18,7 +19,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -161,12 +162,15 @@ def _origin(texts: Mapping[str, Any]) -> Origin:
     return Origin.from_dict(json.loads(texts["origin"]))
 
 
-def _from_hex(encodings: Mapping[str, Any], texts: Mapping[str, str]) -> Encodings:
+def _from_hex(
+    encodings: Mapping[str, Any], texts: Mapping[str, str], quality: Sequence[Any] | None
+) -> Encodings:
     origin = _origin(texts)
     if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
     found = Encodings.from_map(encodings, origin)
-    return _unsealed(texts, PackedNames.of(found.names), found.rows)
+    qualities = None if quality is None else np.array(quality, np.uint8)
+    return _unsealed(texts, PackedNames.of(found.names), found.rows, qualities)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -177,6 +181,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _write_json(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
     sealed = {**_sealed(encodings, rows), "origin": encodings.origin.to_dict()}
     document = {**sealed, "encodings": encodings.to_dict()}
+    if encodings.quality is not None:
+        document["quality"] = dict(zip(encodings.names, encodings.quality.tolist(), strict=True))
     file.write(json.dumps(document, indent=2).encode() + b"\n")
 
 
@@ -187,16 +193,20 @@ def _read_json(file: BinaryIO) -> Encodings:
     texts = {name: document[name] for name in ("version", "method", "checksum") if name in document}
     if "origin" in document:
         texts["origin"] = json.dumps(document["origin"])
-    return _from_hex(document.get("encodings", {}), texts)
+    encodings, quality = document.get("encodings", {}), document.get("quality")
+    return _from_hex(encodings, texts, quality and [quality[name] for name in encodings])
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
     # File names that are not UTF-8 keep their bytes.
     text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
     lines = csv.writer(text)
+    columns = {"name": encodings.names, "encoding": encodings.to_dict().values()}
+    if encodings.quality is not None:
+        columns["quality"] = encodings.quality.tolist()
     sealed = _sealed(encodings, rows)
-    lines.writerow(["name", "encoding", *sealed])
-    lines.writerows([*named, *sealed.values()] for named in encodings.to_dict().items())
+    lines.writerow([*columns, *sealed])
+    lines.writerows([*line, *sealed.values()] for line in zip(*columns.values(), strict=True))
     text.detach()
 
 
@@ -208,36 +218,46 @@ def _read_csv(file: BinaryIO) -> Encodings:
     if len({row.get("origin") for row in rows}) != 1:
         raise ValueError("it has rows that were made in several ways")
     encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
-    return _from_hex(encodings, rows[0])
+    quality = [row["quality"] for row in rows] if "quality" in rows[0] else None
+    return _from_hex(encodings, rows[0], quality)
 
 
-def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
+def _checksum(names: PackedNames, origin: str, *columns: NDArray[Any] | None) -> str:
     digest = hashlib.sha256(origin.encode())
-    for part in (names.text.encode(*_UTF8), names.lengths.tobytes(), rows.tobytes()):
-        digest.update(part)
+    digest.update(names.text.encode(*_UTF8))
+    for column in (names.lengths, *columns):
+        if column is not None:
+            digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
 
 
 def _sealed(encodings: Encodings, rows: NDArray[Any]) -> dict[str, Any]:
-    """What files hold beside names and rows."""
+    """What files hold beside their columns."""
     origin = json.dumps(encodings.origin.to_dict())
     names = PackedNames.of(encodings.names)
-    return {"origin": origin, "checksum": _checksum(names, rows, origin)}
+    return {"origin": origin, "checksum": _checksum(names, origin, rows, encodings.quality)}
 
 
-def _unsealed(texts: Mapping[str, str], names: PackedNames, rows: NDArray[Any]) -> Encodings:
+def _unsealed(
+    texts: Mapping[str, str],
+    names: PackedNames,
+    rows: NDArray[Any],
+    quality: NDArray[Any] | None,
+) -> Encodings:
     origin, checksum = _origin(texts), texts.get("checksum")
-    if checksum is not None and checksum != _checksum(names, rows, texts["origin"]):
+    if checksum is not None and checksum != _checksum(names, texts["origin"], rows, quality):
         raise ValueError("it is damaged: its checksum is another one")
     if rows.dtype == np.float16:
         rows = rows.astype(np.float32)
-    return Encodings(names, rows, origin, vouched_for=checksum is not None)
+    return Encodings(names, rows, origin, quality=quality, vouched_for=checksum is not None)
 
 
 def _write_npz(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
     names = PackedNames.of(encodings.names)
     text = np.frombuffer(names.text.encode(*_UTF8), np.uint8)
     arrays = {"names": text, "lengths": names.lengths, **_sealed(encodings, rows)}
+    if encodings.quality is not None:
+        arrays["quality"] = encodings.quality
     np.savez(file, encodings=rows, **arrays)
 
 
@@ -247,7 +267,8 @@ def _read_npz(file: BinaryIO) -> Encodings:
         early = {name: "" for name in ("method", "version") if name in arrays}
         _origin(texts | early)
         names = PackedNames(arrays["names"].tobytes().decode(*_UTF8), arrays["lengths"])
-        return _unsealed(texts, names, arrays["encodings"])
+        quality = arrays.get("quality")
+        return _unsealed(texts, names, arrays["encodings"], quality)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -268,6 +289,8 @@ def _write_parquet(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> 
     except UnicodeEncodeError:  # names that are not text keep their bytes
         names = pyarrow.array([os.fsencode(name) for name in encodings.names], pyarrow.binary())
     table = pyarrow.table({"name": names, "encoding": column})
+    if encodings.quality is not None:
+        table = table.append_column("quality", pyarrow.array(encodings.quality))
     parquet.write_table(table.replace_schema_metadata(_sealed(encodings, rows)), file)
 
 
@@ -278,7 +301,8 @@ def _read_parquet(file: BinaryIO) -> Encodings:
     rows = column.flatten().to_numpy().reshape(-1, column.type.list_size)
     texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     names = [os.fsdecode(name) for name in table["name"].to_pylist()]
-    return _unsealed(texts, PackedNames.of(names), rows)
+    quality = table["quality"].to_numpy() if "quality" in table.column_names else None
+    return _unsealed(texts, PackedNames.of(names), rows, quality)
 
 
 _FORMATS = {

@@ -1,7 +1,7 @@
 """What an image is encoded as, as a value: the methods, and the only list of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -13,9 +13,11 @@ from jaxdedup.hashing import (
     HashMethod,
     ahash_method,
     dhash_method,
+    luma_quality,
     pdq_method,
     phash_method,
     whash_method,
+    with_quality,
 )
 
 
@@ -95,6 +97,8 @@ class Method:
         is_known: whether name and parameters tell the network from any other: files and caches
             hold features of such ones alone.
         orientations: of which turned images there are rows too: :func:`oriented`.
+        quality: which quality images need to be compared, unless somebody says otherwise; None for
+            a method that does not tell how much there is to see: :func:`rated`.
     """
 
     name: str
@@ -108,6 +112,7 @@ class Method:
     prepare: Any = None  # a Preparation
     is_known: bool = True
     orientations: str = "none"
+    quality: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,46 @@ def hash_method(hashed: HashMethod) -> Method:
         True
     """
     row = Bits(hashed.count, hashed.near)
-    return Method(hashed.name, hashed.size, row, hashed.bits, luma_first=hashed.luma_first)
+    return Method(
+        hashed.name,
+        hashed.size,
+        row,
+        hashed.bits,
+        luma_first=hashed.luma_first,
+        quality=hashed.quality,
+    )
+
+
+def rated(method: Method) -> Method:
+    """A hash that tells the quality of its images too: how much there is to see, 0 to 100.
+
+    PDQ does so anyway. Of the others it is PDQ's sum over the small image that they look at
+    (:func:`jaxdedup.hashing.luma_quality`): 0 of one flat colour. The hash stays what it is.
+
+    Raises:
+        ValueError: the method has no small image in grey: features, or a hash of whole images.
+
+    Example:
+        >>> rated(METHODS["phash"]).quality, rated(METHODS["pdq"]).quality
+        (0, 50)
+    """
+    if method.quality is not None:
+        return method
+    if method.load is not None or not method.size:
+        raise ValueError(f"expected a hash of a small image for its quality, got {method.name}")
+    if method.orientations != "none":
+        raise ValueError("expected a hash that is not oriented yet: oriented(rated(method))")
+    return replace(method, compute=_Rated(method.compute), quality=0)
+
+
+@dataclass(frozen=True)
+class _Rated:
+    """From a small image to its bits, followed by its quality."""
+
+    compute: Callable[[Any], Any]
+
+    def __call__(self, luma: Any) -> Any:
+        return with_quality(self.compute(luma), luma_quality(luma))
 
 
 # By name, what makes the methods of all sizes.

@@ -14,7 +14,7 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import some
 
-from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method
+from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method, rated
 from ._turns import ROWS, oriented
 
 
@@ -28,11 +28,13 @@ class Origin:
         count: the bits, or the features, of a row; None where only the network knows.
         profile: the Pillow whose pixels were reproduced.
         draft: whether the JPEG decoder scaled down.
-        exif_orientation: whether images were turned as their EXIF data says: never, as yet.
+        exif_orientation: whether images were turned as their EXIF data says.
+        trim: whether their plain borders were cut.
         background: ``"#rrggbb"``, what transparent images were laid on; "": alpha was dropped.
         range: whether 16-bit and float values were clipped (``"clip"``) or scaled (``"scale"``).
         formats: suffixes of what else might be read.
         orientations: of which turned images there are rows too.
+        quality: whether the quality of images was told, which no row depends on.
         dtype: what a network's products were computed in.
         weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
             network whose parameters can't be seen.
@@ -45,10 +47,12 @@ class Origin:
     profile: str
     draft: bool = False
     exif_orientation: bool = False
+    trim: bool = False
     background: str = ""
     range: str = "clip"
     formats: tuple[str, ...] = ()
     orientations: str = "none"
+    quality: bool = False
     dtype: str = "uint8"
     weights: str | None = ""
     version: str = __version__
@@ -95,14 +99,15 @@ class Origin:
         changed = [
             (field.name, getattr(self, field.name), getattr(other, field.name))
             for field in fields(self)
-            if field.name not in ("version", "formats")
+            if field.name not in ("version", "formats", "quality")
             and not (field.name == "count" and None in (self.count, other.count))
         ]
         told = [f"{name} {a}, got {b}" for name, a, b in changed if a != b]
         return f"expected {'; '.join(told)}" if told else ""
 
 
-_SETTINGS = ("profile", "draft", "formats", "background", "range")  # that a recipe shares
+# What a recipe shares.
+_SETTINGS = ("profile", "draft", "formats", "background", "range", "exif_orientation", "trim")
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,13 @@ class Recipe:
             as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
         range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
             cut them, as imagededup does.
+        exif_orientation: whether to turn images as their EXIF data says; imagededup ignores it.
+        trim: whether to cut plain borders: rows and columns at the edges in which no channel varies
+            by more than 24 of 255, as far as anything is left (:func:`jaxdedup.loading.trimmed`).
 
     Raises:
         TypeError: ``method`` is no method, or ``formats`` is a string.
-        ValueError: an unknown profile or range, or no opaque colour.
+        ValueError: an unknown profile or range, no opaque colour, or ``trim`` with ``draft``.
 
     Example:
         >>> from jaxdedup.encoding import METHODS
@@ -141,6 +149,8 @@ class Recipe:
     formats: Collection[str] = ()
     background: str | tuple[int, int, int] | None = None
     range: Range = "clip"
+    exif_orientation: bool = False
+    trim: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, Method):
@@ -155,9 +165,12 @@ class Recipe:
             raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
         if self.draft and not self.method.size:
             raise ValueError(f"draft goes with a method that resizes, got {self.method.name}")
+        if self.draft and self.trim:
+            raise ValueError("trim goes without draft: what is left may need every pixel")
         object.__setattr__(self, "formats", tuple(self.formats))
         object.__setattr__(self, "background", background_colour(self.background) or None)
-        object.__setattr__(self, "draft", bool(self.draft))
+        for name in ("draft", "exif_orientation", "trim"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
 
     @property
     def origin(self) -> Origin:
@@ -169,10 +182,13 @@ class Recipe:
             method.row.count,
             self.profile,
             self.draft,
+            self.exif_orientation,
+            self.trim,
             background=cast(str, self.background or ""),
             range=self.range,
             formats=tuple(self.formats),
             orientations=method.orientations,
+            quality=method.quality is not None,
             dtype=method.dtype,
             weights=parameters(method).digest,
         )
@@ -187,6 +203,7 @@ class Recipe:
         """
         is_network = origin.method in METHODS and METHODS[origin.method].load is not None
         method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
+        method = rated(method) if origin.quality else method
         method = oriented(method, origin.orientations)  # type: ignore[arg-type]
         settings = {name: getattr(origin, name) for name in _SETTINGS}
         recipe = cls(method, **settings)

@@ -86,7 +86,8 @@ class _Store:
         if path is None:
             return
         row = recipe.method.row
-        row_bytes = None if row.width is None else row.width * row.dtype.itemsize
+        last = recipe.method.quality is not None  # a byte more
+        row_bytes = None if row.width is None else row.width * row.dtype.itemsize + last
         with self._or_without():
             self._cache = EncodingCache(path, recipe.origin, row_bytes)
 
@@ -100,7 +101,8 @@ class _Store:
     def put(self, encoded: Encoded) -> None:
         if self._cache is not None and encoded.row is not None:
             with self._or_without():
-                self._cache.put(encoded.key, encoded.row.tobytes())
+                last = b"" if encoded.quality is None else bytes([encoded.quality])
+                self._cache.put(encoded.key, encoded.row.tobytes() + last)
 
     @contextmanager
     def _or_without(self) -> Iterator[None]:
@@ -150,7 +152,11 @@ def _kept(stream: Generator[Encoded], store: _Store) -> Generator[Encoded]:
 def _after(
     known: dict[str, bytes], recipe: Recipe, stream: Generator[Encoded]
 ) -> Generator[Encoded]:
-    dtype = recipe.method.row.dtype
+    dtype, is_rated = recipe.method.row.dtype, recipe.method.quality is not None
     with closing(stream):
-        yield from (Encoded(key, np.frombuffer(row, dtype)) for key, row in known.items())
+        for key, row in known.items():
+            if is_rated:
+                yield Encoded(key, np.frombuffer(row[:-1], dtype), None, row[-1])
+            else:
+                yield Encoded(key, np.frombuffer(row, dtype))
         yield from stream

@@ -23,11 +23,13 @@ class Encoded(NamedTuple):
         key: its key.
         row: ``uint8[b]`` of a hash, ``float32[D]`` of a network; None where there is a failure.
         failure: why the item could not be loaded.
+        quality: how much there is to see, 0 to 100; None of a method that doesn't tell.
     """
 
     key: Key
     row: NDArray[Any] | None
     failure: str | None = None
+    quality: int | None = None
 
 
 def encode(
@@ -70,7 +72,7 @@ def encode(
         >>> import numpy as np
         >>> from jaxdedup.encoding import METHODS, Recipe
         >>> items = [("black", np.zeros((9, 9), np.uint8)), ("bad", b"no image")]
-        >>> for key, row, failure in sorted(encode(items, Recipe(METHODS["phash"]))):
+        >>> for key, row, failure, _ in sorted(encode(items, Recipe(METHODS["phash"]))):
         ...     print(key, failure or row)
         bad is not an image of a known format
         black [255 255 255 255 255 255 255 255]
@@ -120,7 +122,8 @@ def _encode(
             if isinstance(result, Failure):
                 yield Encoded(key, None, result.reason)
             else:
-                yield Encoded(key, result)
+                row, quality = result
+                yield Encoded(key, row, None, quality)
     flat.tell()
     if errors:
         raise errors[0]

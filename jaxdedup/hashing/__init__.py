@@ -26,6 +26,7 @@ from ._method import checked_images as checked_images
 from ._method import checked_power_of_two as checked_power_of_two
 from ._method import checked_size as checked_size
 from ._method import hash_images as hash_images
+from ._method import over_batch as over_batch
 from ._method import pack_bits as pack_bits
 from ._method import sized_name as sized_name
 from ._packed import from_hex as from_hex
@@ -38,6 +39,10 @@ from ._pdq_host import pdq_method as pdq_method
 from ._pdq_host import pdq_on_host as pdq_on_host
 from ._phash import phash as phash
 from ._phash import phash_method as phash_method
+from ._quality import Rated as Rated
+from ._quality import luma_quality as luma_quality
+from ._quality import split_quality as split_quality
+from ._quality import with_quality as with_quality
 from ._whash import block_sums as block_sums
 from ._whash import twice_median as twice_median
 from ._whash import whash as whash

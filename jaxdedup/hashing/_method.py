@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
-from jaxdedup.image import Profile, resize, rgb_to_luma, weigh_channels
+from jaxdedup.image import Profile, resize, weigh_channels
 from jaxdedup.runtime import integer, refuse_fork
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
@@ -31,10 +31,13 @@ class HashMethod:
         count: its bits.
         bits: its comparisons, from luma ``uint8[..., h, w]`` to ``bool[..., count]``, traced or on
             the host; where it takes images as they are, on the host, from one image
-            ``uint8[H, W, 3]`` or ``uint8[H, W]`` and the profile to ``bool[count]``.
+            ``uint8[H, W, 3]`` or ``uint8[H, W]`` and the profile to ``bool[count]``. Where it has
+            a quality, :func:`with_quality`.
         luma_first: whether images become grey before all else, or after they are resized.
         near: how many bits may differ between copies; None for 10 of 64, and the same share of
             others.
+        quality: which quality images need to be compared, unless somebody says otherwise; None for
+            a hash that comes without.
     """
 
     name: str
@@ -43,6 +46,7 @@ class HashMethod:
     bits: Callable[..., Array]
     luma_first: bool = False
     near: int | None = None
+    quality: int | None = None
 
 
 def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:
@@ -86,10 +90,11 @@ def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
     return size
 
 
-def checked_images(images: ArrayLike) -> tuple[jax.Array, bool]:
+def checked_images(images: ArrayLike) -> tuple[Array, bool]:
     """Images as an array, and whether they are RGB; TypeError or ValueError if they are no images.
 
-    For hashes that see images as they are, before any resize that would check them.
+    For hashes that see images as they are, before any resize that would check them. NumPy's arrays
+    stay NumPy's: they need not be copied.
 
     Example:
         >>> checked_images(np.zeros((2, 4, 4), np.int32))
@@ -98,15 +103,15 @@ def checked_images(images: ArrayLike) -> tuple[jax.Array, bool]:
         TypeError: expected images of dtype uint8, got int32
     """
     refuse_fork()
-    images = jnp.asarray(images)
-    if images.dtype != jnp.uint8:
-        raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
-    if images.ndim < 2 or 0 in images.shape:
+    array: Array = images if isinstance(images, np.ndarray) else jnp.asarray(images)
+    if array.dtype != np.uint8:
+        raise TypeError(f"expected images of dtype uint8, got {array.dtype}")
+    if array.ndim < 2 or 0 in array.shape:
         raise ValueError(
             "expected images of shape [..., H, W, 3] or [..., H, W] without an empty axis, "
-            f"got {list(images.shape)}"
+            f"got {list(array.shape)}"
         )
-    return images, images.ndim >= 3 and images.shape[-1] == 3
+    return array, array.ndim >= 3 and array.shape[-1] == 3
 
 
 def namespace(x: Array) -> Any:
@@ -128,10 +133,22 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
         (8,)
     """
     refuse_fork()
-    program = _program(method, profile)
+    return cast(jax.Array, over_batch(_program(method, profile), images))
+
+
+def over_batch(program: Callable[..., Any], images: ArrayLike) -> Any:
+    """A jitted program's results, computed by each device of what it holds, or by all cores.
+
+    Args:
+        program: of images, whose batch axes its results, a pytree of arrays, begin with.
+        images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+
+    Example:
+        >>> over_batch(jax.jit(lambda images: images.max((-2, -1))), np.eye(8, dtype=np.uint8))
+        Array(1, dtype=uint8)
+    """
     sharding = _sharding(images)
-    if sharding is not None:
-        # Each device hashes what it holds. (A loop over a sharded axis would gather it first.)
+    if sharding is not None:  # a loop over a sharded axis would gather it first
         return jax.shard_map(
             program,
             mesh=sharding.mesh,
@@ -140,9 +157,7 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
             check_vma=False,
         )(images)
     parts = _parts_for_cores(images)
-    if len(parts) == 1:
-        return program(images)
-    return map_on_cores(_wide_program(method, profile), parts)
+    return program(images) if len(parts) == 1 else map_on_cores(_wide(program), parts)
 
 
 def _sharding(images: ArrayLike) -> NamedSharding | None:
@@ -175,26 +190,16 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
     @jax.jit
     def run(images: ArrayLike) -> jax.Array:
         is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
-        if method.luma_first and is_rgb:
-            return pack_bits(method.bits(_resize_grey(rgb_to_luma(images, profile=profile))))
-        resized = resize(images, size, profile=profile)
-        luma = weigh_channels(resized, profile) if is_rgb else resized
-        return pack_bits(method.bits(luma))
-
-    def _resize_grey(luma: jax.Array) -> jax.Array:
-        if luma.shape[-1] != 3:
-            return resize(luma, size, profile=profile)
-        # One by one: a batch of grey images of width 3 would look like RGB.
-        grey = luma.reshape(-1, *luma.shape[-2:])
-        resized = jax.vmap(lambda image: resize(image, size, profile=profile))(grey)
-        return resized.reshape(*luma.shape[:-2], *size)
+        resized = resize(images, size, profile=profile, luma_first=method.luma_first)
+        to_weigh = is_rgb and not method.luma_first
+        return pack_bits(method.bits(weigh_channels(resized, profile) if to_weigh else resized))
 
     return run
 
 
 @lru_cache(maxsize=64)
-def _wide_program(method: HashMethod, profile: Profile) -> WideProgram:
-    return WideProgram(_program(method, profile))
+def _wide(program: Callable[..., Any]) -> WideProgram:
+    return WideProgram(program)
 
 
 def pack_bits(bits: Array) -> Array:

@@ -5,9 +5,8 @@ running sums, one after the other in float32, whose rounding noise decides where
 equal: of images that are constant, striped, mirrored or enlarged, mostly.
 """
 
-import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +15,25 @@ from jaxdedup.image import Profile
 
 from ._method import HashMethod
 from ._pdq import CLOSE, FEWEST, KEPT, SIDE, box_bounds, dct_matrix, decimated, smoothing
+from ._quality import with_quality
 
 Floats = NDArray[np.float32]
 _LUMA = (0.299, 0.587, 0.114)
 
-logger = logging.getLogger("jaxdedup")
-
 
 def pdq_method() -> HashMethod:
-    """PDQ as a value: of whole images, on the host, so that no tie is left open.
+    """PDQ as a value, with its quality: of whole images, on the host, so that no tie is left open.
 
     Example:
         >>> pdq_method().count
         256
     """
-    return HashMethod("pdq", (), KEPT**2, _bits, near=31)
+    return HashMethod("pdq", (), KEPT**2, _bits, near=31, quality=50)
 
 
 def _bits(image: NDArray[np.uint8], profile: Profile) -> NDArray[np.bool_]:
-    return pdq_on_host(image)[0]
+    bits, quality, tied = pdq_on_host(image)
+    return cast(NDArray[np.bool_], with_quality(bits, np.int32(quality), tied))
 
 
 def pdq_on_host(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], int, bool]:
@@ -59,7 +58,6 @@ def pdq_on_host(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], int, bool]
     median = np.partition(coefficients, KEPT**2 // 2 - 1, axis=None)[KEPT**2 // 2 - 1]
     tied = bool(np.count_nonzero(np.abs(coefficients - median) < CLOSE) > 1)
     if tied:
-        logger.debug("pdq: a tie, redone in the order of the reference")
         small = _small_by_running_sums(image)
         coefficients = _coefficients_in_order(small)
         median = np.sort(coefficients, axis=None)[KEPT**2 // 2 - 1]

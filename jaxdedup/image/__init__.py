@@ -9,6 +9,7 @@ from ._lanczos import (
 )
 from ._luma import rgb_to_luma, weigh_channels
 from ._plan import LONGEST, untouched
+from ._platform import by_platform, form_on_cpu
 from ._profiles import Profile
 from ._resize import resize
 
@@ -17,6 +18,8 @@ __all__ = [
     "PackedForm",
     "Profile",
     "Windows",
+    "by_platform",
+    "form_on_cpu",
     "luma_on_host",
     "packed_form",
     "pillow_resizes_as_planned",

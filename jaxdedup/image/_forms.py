@@ -14,37 +14,53 @@ from numpy.typing import NDArray
 from ._fixed_point import round_sums
 from ._lanczos import windows
 from ._limbs import LIMBS, ZERO_POINT, join, limbs
+from ._luma import luma_of
+from ._profiles import Profile
 
 _BLOCK = 128  # outputs of a product: in a wider one most weights would be zero
 _MOST_TOGETHER = 8  # images of a step
 _OUTPUTS_A_STEP = 1024  # along an axis: steps of more take ever longer to compile
 
 
-def resize_gathered(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:
-    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, by a gather in each pass."""
+def resize_gathered(
+    images: jax.Array, size: tuple[int, int], vertical_first: bool, luma: Profile | None = None
+) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, by a gather in each pass.
 
-    def resize_rows(x: jax.Array) -> jax.Array:
-        batch, rows, columns, channels = x.shape
-        resized = _gather(x.reshape(batch * rows, columns, channels), size[1])
-        return resized.reshape(batch, rows, size[1], channels)
+    With a profile of luma, whatever is gathered first becomes grey on the way.
+    """
 
-    def resize_columns(x: jax.Array) -> jax.Array:
+    def resize_rows(x: jax.Array, luma: Profile | None) -> jax.Array:
         batch, rows, columns, channels = x.shape
-        resized = _gather(x.reshape(batch, rows, columns * channels), size[0])
-        return resized.reshape(batch, size[0], columns, channels)
+        resized = _gather(x.reshape(batch * rows, columns, channels), size[1], channels, luma)
+        return resized.reshape(batch, rows, size[1], -1)
+
+    def resize_columns(x: jax.Array, luma: Profile | None) -> jax.Array:
+        batch, rows, columns, channels = x.shape
+        resized = _gather(x.reshape(batch, rows, columns * channels), size[0], channels, luma)
+        return resized.reshape(batch, size[0], columns, -1)
 
     if vertical_first:
-        return resize_rows(resize_columns(images))
-    return resize_columns(resize_rows(images))
+        return resize_rows(resize_columns(images, luma), None)
+    return resize_columns(resize_rows(images, luma), None)
 
 
-def _gather(x: jax.Array, outputs: int) -> jax.Array:
-    """``uint8[N, L, M]`` to ``uint8[N, outputs, M]``."""
+def _gather(x: jax.Array, outputs: int, channels: int, luma: Profile | None) -> jax.Array:
+    """``uint8[N, L, M]`` to ``uint8[N, outputs, M]``, or of luma ``uint8[N, outputs, M / 3]``."""
     first, _, fixed = windows(x.shape[1], outputs)
-    shape = (x.shape[0], outputs, x.shape[2], fixed.shape[1])
+    lanes = x.shape[2] if luma is None else x.shape[2] // channels
+    shape = (x.shape[0], outputs, lanes, fixed.shape[1])
     batch, _, lane, tap = (lax.broadcasted_iota(jnp.int32, shape, axis) for axis in range(4))
-    at = batch, first[None, :, None, None] + tap, lane
-    pixels = x.at[at].get(mode="clip", wrap_negative_indices=False).astype(jnp.int32)
+
+    def gathered(lane: jax.Array) -> jax.Array:
+        at = batch, first[None, :, None, None] + tap, lane
+        return x.at[at].get(mode="clip", wrap_negative_indices=False).astype(jnp.int32)
+
+    if luma is None:
+        pixels = gathered(lane)
+    else:
+        red, green, blue = (gathered(channels * lane + c) for c in range(channels))
+        pixels = luma_of(red, green, blue, luma)
     return round_sums(jnp.sum(pixels * fixed[None, :, None], axis=-1, dtype=jnp.int32))
 
 

@@ -11,12 +11,19 @@ from jaxdedup.runtime import refuse_fork
 
 from ._forms import resize_gathered, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
-from ._platform import by_platform, form_on_cpu
+from ._luma import weigh_channels
+from ._platform import Form, by_platform, form_on_cpu
 from ._profiles import Profile
 from ._strips import resize_in_strips
 
 
-def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pillow13") -> jax.Array:
+def resize(
+    images: ArrayLike,
+    size: tuple[int, int],
+    *,
+    profile: Profile = "pillow13",
+    luma_first: bool = False,
+) -> jax.Array:
     """LANCZOS resize, equal to Pillow's ``resize(..., LANCZOS)`` of uint8 images bit for bit.
 
     An array of three or more axes whose last axis is 3 long is RGB; every other one is grey. (A
@@ -27,9 +34,11 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
         images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
         size: the target ``(h, w)`` in pixels, larger or smaller.
         profile: the version of Pillow to equal; versions differ in the order of the two passes.
+        luma_first: whether RGB images become grey before, as by Pillow's ``convert("L")``.
 
     Returns:
-        ``uint8[..., h, w, 3]`` or ``uint8[..., h, w]``.
+        ``uint8[..., h, w, 3]``, or of grey images, also of such that became grey,
+        ``uint8[..., h, w]``.
 
     Raises:
         TypeError: the dtype is not uint8.
@@ -59,20 +68,33 @@ def resize(images: ArrayLike, size: tuple[int, int], *, profile: Profile = "pill
         size,
         goes_vertical_first(height, width, size, profile=profile),
         form_on_cpu(),
+        profile if rgb and luma_first else None,
     )
-    return resized.reshape(*images.shape[:batch_axes], *size, *images.shape[batch_axes + 2 :])
+    channels = (3,) if rgb and not luma_first else ()
+    return resized.reshape(*images.shape[:batch_axes], *size, *channels)
 
 
-@functools.partial(jax.jit, static_argnames=("size", "vertical_first", "on_cpu"))
+@functools.partial(jax.jit, static_argnames=("size", "vertical_first", "on_cpu", "luma"))
 def _resize(
-    images: jax.Array, size: tuple[int, int], vertical_first: bool, on_cpu: str
+    images: jax.Array,
+    size: tuple[int, int],
+    vertical_first: bool,
+    on_cpu: str,
+    luma: Profile | None = None,
 ) -> jax.Array:
-    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``."""
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, or, with a profile of luma, one channel."""
+
+    def of_luma(form: Form) -> Form:
+        if luma is None:
+            return form
+        return lambda images: form(weigh_channels(images, luma)[..., None])
+
     cpu, gpu, tpu = (
         functools.partial(form, size=size, vertical_first=vertical_first)
         for form in (resize_in_strips, resize_gathered, resize_planes)
     )
-    return by_platform(images, cpu=cpu, gpu=gpu, tpu=tpu, on_cpu=on_cpu)
+    gpu = functools.partial(gpu, luma=luma)
+    return by_platform(images, cpu=of_luma(cpu), gpu=gpu, tpu=of_luma(tpu), on_cpu=on_cpu)
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:

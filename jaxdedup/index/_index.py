@@ -74,7 +74,7 @@ class Index:
 
     @property
     def encodings(self) -> Encodings:
-        """All that is there, in the order in which it went in, as it is mapped."""
+        """All that is there, in the order in which it went in, as it is mapped; without quality."""
         keys = Keys(self._arrays)
         return Encodings(keys, self._arrays["rows"], self.origin, vouched_for=True)
 

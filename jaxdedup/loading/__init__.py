@@ -24,11 +24,14 @@ from ._decode import DecodeError as DecodeError
 from ._decode import Item as Item
 from ._decode import Unreadable as Unreadable
 from ._decode import decode as decode
-from ._decode import exif_orientation as exif_orientation
 from ._decode import image_size as image_size
+from ._decode import orientation_of as orientation_of
 from ._folder import Folder as Folder
 from ._frames import Frames as Frames
 from ._gate import default_pixels_in_flight as default_pixels_in_flight
+from ._geometry import lies as lies
+from ._geometry import trimmed as trimmed
+from ._geometry import upright as upright
 from ._items import own as own
 from ._open import is_source as is_source
 from ._open import open_source as open_source

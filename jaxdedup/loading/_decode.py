@@ -1,9 +1,10 @@
 """One image from a file, from bytes, from Pillow or from an array, as uint8 pixels.
 
 The pixels are those that imagededup sees: the format is judged by content, the first frame is
-taken, EXIF orientation is ignored, alpha is dropped. RGB and grey JPEGs, which are most of all
-files, go through simplejpeg (libjpeg-turbo) straight into the caller's buffer, with the same pixels
-as Pillow; Pillow decodes everything else, and has the last word on a JPEG that simplejpeg refuses.
+taken, and unless a setting says otherwise EXIF orientation is ignored and alpha dropped. RGB and
+grey JPEGs, which are most of all files, go through simplejpeg (libjpeg-turbo) straight into the
+caller's buffer, with the same pixels as Pillow; Pillow decodes everything else, and has the last
+word on a JPEG that simplejpeg refuses.
 """
 
 import io
@@ -21,6 +22,7 @@ from jaxdedup.runtime import open_regular
 
 from ._colours import Note, Pixels, Range, as_image, image_pixels, unnoted
 from ._formats import pillow_formats, suffixes, what_raw_needs, why_unknown
+from ._geometry import lies, trimmed, upright
 
 try:
     import simplejpeg
@@ -74,6 +76,7 @@ class _Way(NamedTuple):
     range: Range
     note: Note
     admit: Admit
+    exif_orientation: bool
 
 
 def decode(
@@ -84,6 +87,8 @@ def decode(
     draft_size: tuple[int, int] | None = None,
     background: str = "",
     range: Range = "clip",
+    exif_orientation: bool = False,
+    trim: bool = False,
     note: Note = unnoted,
     admit: Admit = _admit_all,
 ) -> Pixels:
@@ -104,6 +109,9 @@ def decode(
             ``alpha_composite`` does; "" drops the alpha, as imagededup does.
         range: ``"scale"`` to scale 16-bit values and floats from 0–1 to 0–255; ``"clip"`` to clip
             those of files and wrap those of arrays, as imagededup does.
+        exif_orientation: whether to turn an image as its EXIF data says, so that it stands upright.
+        trim: whether to cut rows and columns at the edges that are of one colour: in which no
+            channel varies by more than 24 of 255. An image that is so throughout stays whole.
         note: called with ``"alpha"`` or ``"range"`` where that leaves one flat colour.
         admit: called with the number of pixels before a file is decoded; it may wait.
 
@@ -117,8 +125,11 @@ def decode(
         >>> decode(Image.new("RGB", (4, 2), "red")).shape
         (2, 4, 3)
     """
-    way = _Way(suffixes(formats), draft_size, background, range, note, admit)
+    asked = suffixes(formats)
+    way = _Way(asked, draft_size, background, range, note, admit, exif_orientation)
     try:
+        if trim:
+            return _fill(allocate, trimmed(_decode(item, _new_buffer, way)))
         return _decode(item, allocate, way)
     except DecodeError:
         raise
@@ -144,11 +155,11 @@ def image_size(item: Item) -> tuple[int, int] | None:
         return None
 
 
-def exif_orientation(item: Item) -> int:
+def orientation_of(item: Item) -> int:
     """How an image is to be turned to be seen, as EXIF numbers it: 1 for not at all.
 
     Example:
-        >>> exif_orientation(b"no image")
+        >>> orientation_of(b"no image")
         1
     """
     try:
@@ -246,13 +257,18 @@ def _decode_jpeg(content: bytes, allocate: Allocate, way: _Way) -> Pixels | None
     way.admit(height * width)
     channels = () if colours == "Gray" else (3,)
     colours = "RGB" if channels else "GRAY"
+    orientation = orientation_of(content) if way.exif_orientation else 1
+    scale = {}
     if way.draft_size is not None:
-        smallest = {"min_height": way.draft_size[0], "min_width": way.draft_size[1]}
+        least = way.draft_size[::-1] if lies(orientation) else way.draft_size
+        scale = {"min_height": least[0], "min_width": least[1]}
+    if scale or orientation != 1:
         try:
-            pixels = simplejpeg.decode_jpeg(content, colours, **smallest)
+            pixels = simplejpeg.decode_jpeg(content, colours, **scale)
         except Exception:
             return None
-        return _fill(allocate, pixels.reshape(*pixels.shape[:2], *channels))
+        pixels = pixels.reshape(*pixels.shape[:2], *channels)
+        return _fill(allocate, upright(pixels, orientation))
 
     pixels = allocate((height, width, *channels))
     try:
@@ -283,7 +299,7 @@ def _pillow_pixels(image: Image.Image, way: _Way) -> Pixels:
     pixels = image_pixels(image, way.background, way.range, way.note)
     if not pixels.size:
         raise DecodeError("has no pixels")
-    return pixels
+    return upright(pixels, orientation_of(image)) if way.exif_orientation else pixels
 
 
 def _imageio_pixels(file: BinaryIO, suffix: str) -> Pixels:

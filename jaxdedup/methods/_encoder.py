@@ -29,7 +29,6 @@ from jaxdedup.loading import (
     Frames,
     ImageSource,
     Item,
-    as_image,
 )
 from jaxdedup.runtime import Path, positive
 
@@ -131,6 +130,8 @@ class Encoder:
         less_common = {
             "background": self.recipe.background,
             "range": self.recipe.range,
+            "exif_orientation": self.recipe.exif_orientation,
+            "trim": self.recipe.trim,
             "max_pixels_in_flight": self.max_pixels_in_flight,
             "follow_links": self.follow_links,
             "frames": self.frames,
@@ -180,7 +181,7 @@ class Encoder:
                 logger.warning("skipped %.300s: %s", runtime.escaped(name), error)
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
-            pixels = as_image(image_array, self.recipe.range, self._tell_flat)
+            pixels = encoding.decoder(self.recipe, self._tell_flat)(image_array)
         else:
             got = "" if path is None else f" Got {os.fspath(path)!r:.300}, which does not exist"
             raise ValueError(f"Please provide either image file path or image array!{got}")
@@ -271,7 +272,7 @@ class Encoder:
         source = None if inputs.image_dir is None else self._source(inputs)
         seen = duplicates.look(source)  # before anything is read
         matches = self._matches(inputs._replace(image_dir=source), threshold, outfile, max_pairs)
-        decode = encoding.decoder(replace(self.recipe, draft=False))
+        decode = encoding.decoder(replace(self.recipe, draft=False, trim=False))
         removed = matches.removable(keep, source, decode, seen)
         if outfile:
             texts = dict(zip(matches.names, duplicates.text_names(matches.names), strict=True))

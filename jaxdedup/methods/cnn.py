@@ -72,6 +72,9 @@ class CNN(Encoder):
             as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
         range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
             cut them, as imagededup does.
+        exif_orientation: whether to turn images as their EXIF data says; imagededup ignores it.
+        trim: whether to cut plain borders: rows and columns at the edges in which no channel varies
+            by more than 24 of 255, as far as anything is left. Not with ``draft``.
         max_pixels_in_flight: the most pixels that are decoded at the same time, but that a larger
             image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
         follow_links: whether sub-folders may be links; each folder is read once.
@@ -116,6 +119,8 @@ class CNN(Encoder):
         draft: bool = False,
         background: str | tuple[int, int, int] | None = None,
         range: Range = "clip",
+        exif_orientation: bool = False,
+        trim: bool = False,
         max_pixels_in_flight: int | None = None,
         follow_links: bool = False,
         frames: bool = False,
@@ -128,7 +133,7 @@ class CNN(Encoder):
         method = _method(model_config, model, preprocess, image_size, network, weights, dtype)
         if model_config is not None and not method.is_known:
             warnings.warn(_UNNAMED, SyntaxWarning, stacklevel=2)
-        recipe = Recipe(method, profile, draft, formats, background, range)
+        recipe = Recipe(method, profile, draft, formats, background, range, exif_orientation, trim)
         _ = recipe.origin  # loads the weights: what is wrong with them is told now
         super().__init__(
             recipe,

@@ -61,6 +61,9 @@ class Hashing(Encoder):
             as Pillow's ``alpha_composite`` does; None drops the alpha, as imagededup does.
         range: ``"scale"`` to scale 16-bit values, and floats from 0–1, to 8 bits; ``"clip"`` to
             cut them, as imagededup does.
+        exif_orientation: whether to turn images as their EXIF data says; imagededup ignores it.
+        trim: whether to cut plain borders: rows and columns at the edges in which no channel varies
+            by more than 24 of 255, as far as anything is left. Not with ``draft``.
         max_pixels_in_flight: the most pixels that are decoded at the same time, but that a larger
             image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
         follow_links: whether sub-folders may be links; each folder is read once.
@@ -89,14 +92,17 @@ class Hashing(Encoder):
         draft: bool = False,
         background: str | tuple[int, int, int] | None = None,
         range: Range = "clip",
+        exif_orientation: bool = False,
+        trim: bool = False,
         max_pixels_in_flight: int | None = None,
         follow_links: bool = False,
         frames: bool = False,
     ) -> None:
         method = hash_method(type(self)._sized(hash_size))
+        recipe = Recipe(method, profile, draft, formats, background, range, exif_orientation, trim)
         self.hash_size = hash_size
         super().__init__(
-            Recipe(method, profile, draft, formats, background, range),
+            recipe,
             verbose,
             batch_size,
             num_workers,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jaxdedup.duplicates import Matches
 from jaxdedup.loading import Folder, ImageSource, open_source
-from jaxdedup.runtime import Path, positive, watched, write_whole
+from jaxdedup.runtime import Path, positive, some, watched, write_whole
 
 from ._members import DuplicateMap, Member, duplicate_groups, groups_of_matches
 from ._page import page
@@ -60,6 +60,7 @@ def save_report(
     images_per_group: int = 24,
     max_bytes: int = 64_000_000,
     formats: Collection[str] = (),
+    exif_orientation: bool = False,
     num_workers: int | None = None,
     progress: str | None = None,
 ) -> None:
@@ -85,6 +86,8 @@ def save_report(
         max_bytes: the room for all thumbnails together. Beside it each image takes some 400
             bytes.
         formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open.
+        exif_orientation: whether turned copies were found with this setting. All are shown upright
+            in any case.
         num_workers: the number of threads that make thumbnails; None for one a core.
         progress: what the progress bar is called; None for none.
 
@@ -106,7 +109,9 @@ def save_report(
         True
     """
     bounds = _Bounds(max_groups, images_per_group, max_bytes)
-    report = _Report(duplicate_map, image_dir, title, bounds, formats, num_workers, progress)
+    report = _Report(
+        duplicate_map, image_dir, title, bounds, formats, exif_orientation, num_workers, progress
+    )
     source = report.source
     directory = _relative_address(source.path, path) if isinstance(source, Folder) else None
 
@@ -149,6 +154,7 @@ def show_duplicates(
     images_per_group: int = 12,
     max_bytes: int = 4_000_000,
     formats: Collection[str] = (),
+    exif_orientation: bool = False,
     num_workers: int | None = None,
 ) -> Gallery:
     """Shows each group of duplicates in a notebook, as :func:`save_report` does in a page.
@@ -161,6 +167,7 @@ def show_duplicates(
         images_per_group: the thumbnails to show of a group.
         max_bytes: the room for all thumbnails together; it is the notebook that grows by them.
         formats: suffixes of files which imageio may open.
+        exif_orientation: whether turned copies were found with this setting.
         num_workers: the number of threads that make thumbnails; None for one a core.
 
     Returns:
@@ -174,7 +181,9 @@ def show_duplicates(
         <Gallery: no duplicates among 2 images>
     """
     bounds = _Bounds(max_groups, images_per_group, max_bytes)
-    report = _Report(duplicate_map, image_dir, title, bounds, formats, num_workers)
+    report = _Report(
+        duplicate_map, image_dir, title, bounds, formats, exif_orientation, num_workers
+    )
     return Gallery("".join(report.pieces(None)), report.summary)
 
 
@@ -188,6 +197,7 @@ class _Report:
         title: str | None,
         bounds: _Bounds,
         formats: Collection[str],
+        exif_orientation: bool,
         num_workers: int | None,
         progress: str | None = None,
     ) -> None:
@@ -200,11 +210,15 @@ class _Report:
             groups, count = duplicate_groups(duplicate_map), len(duplicate_map)
         self.groups = groups[: bounds.max_groups]
         self.summary = _summary(groups, len(self.groups), count)
+        if isinstance(duplicate_map, Matches) and duplicate_map.low_quality:
+            low = duplicate_map.low_quality
+            self.summary += f"; {_count(len(low), 'image')} of low quality left out: {some(low)}"
         self.title = title or f"Duplicates in {self.source.name}"
         self.max_bytes = bounds.max_bytes
         sizes = [len(group) for group in self.groups]
         self.plan = _plan(sizes, bounds.images_per_group, bounds.max_bytes)
         self.formats = formats
+        self.exif_orientation = exif_orientation
         self.num_workers = num_workers
         self.progress = progress
 
@@ -236,6 +250,7 @@ class _Report:
             self.plan.size.side,
             quality=self.plan.size.quality,
             formats=self.formats,
+            exif_orientation=self.exif_orientation,
             num_workers=self.num_workers,
             turned={
                 member.name: (member.turn, member.near or group[0].name)

@@ -15,23 +15,14 @@ from jaxdedup.loading import (
     ImageSource,
     Stamp,
     decode,
-    exif_orientation,
     image_size,
+    lies,
+    orientation_of,
+    upright,
 )
 from jaxdedup.runtime import core_count
 
 _READ_AHEAD = 64  # files
-_Turn = Image.Transpose
-_TURNS = {  # by EXIF orientation
-    2: _Turn.FLIP_LEFT_RIGHT,
-    3: _Turn.ROTATE_180,
-    4: _Turn.FLIP_TOP_BOTTOM,
-    5: _Turn.TRANSPOSE,
-    6: _Turn.ROTATE_270,
-    7: _Turn.TRANSVERSE,
-    8: _Turn.ROTATE_90,
-}
-_LYING = {_Turn.TRANSPOSE, _Turn.ROTATE_270, _Turn.TRANSVERSE, _Turn.ROTATE_90}
 
 
 class Thumbnail(NamedTuple):
@@ -65,6 +56,7 @@ def make_thumbnails(
     formats: Collection[str] = (),
     num_workers: int | None = None,
     turned: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    exif_orientation: bool = False,
 ) -> Generator[Thumbnail]:
     """A thumbnail of each file, in order; a file that can't be loaded gives its reason.
 
@@ -77,8 +69,17 @@ def make_thumbnails(
         num_workers: the number of threads; None for one a core.
         turned: by key, how an image is turned (of :data:`jaxdedup.encoding.TURNS`) to look like
             which other one.
+        exif_orientation: whether that is said of images that EXIF data has turned already.
     """
-    make = partial(_make, source=source, side=side, quality=quality, formats=formats, turned=turned)
+    make = partial(
+        _make,
+        source=source,
+        side=side,
+        quality=quality,
+        formats=formats,
+        turned=turned,
+        exif_orientation=exif_orientation,
+    )
     threads = ThreadPoolExecutor(num_workers or core_count())
     try:
         for start in range(0, len(names), _READ_AHEAD):
@@ -95,26 +96,28 @@ def _make(
     quality: int,
     formats: Collection[str],
     turned: Mapping[str, tuple[str, str]],
+    exif_orientation: bool,
 ) -> Thumbnail:
     item = source.open(name)
+    turns_first = exif_orientation or name not in turned
     try:
         # The JPEG decoder may scale down as it decodes: a thumbnail need not be exact.
-        pixels = decode(item, formats=formats, draft_size=(side, side))
+        pixels = decode(
+            item, formats=formats, draft_size=(side, side), exif_orientation=turns_first
+        )
     except DecodeError as error:
         return Thumbnail(failure=str(error))
     stamp = source.stamp(name) or Stamp(0, 0)
-    height, width = pixels.shape[:2]
-    full_width, full_height = image_size(item) or (width, height)
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    orientation = exif_orientation(item)
-    if _TURNS.get(orientation) in _LYING:
+    full_width, full_height = image_size(item) or pixels.shape[1::-1]
+    if lies(orientation_of(item)):
         full_width, full_height = full_height, full_width
+    image = Image.fromarray(np.ascontiguousarray(pixels))
     if name in turned:
         turn, other = turned[name]
         image = image.transpose(Image.Transpose[turn.upper()])
-        orientation = exif_orientation(source.open(other))  # as the other one is shown
-    if orientation in _TURNS:  # as every viewer shows it
-        image = image.transpose(_TURNS[orientation])
+        if not exif_orientation:  # as every viewer shows the other one
+            shown = upright(np.asarray(image), orientation_of(source.open(other)))
+            image = Image.fromarray(np.ascontiguousarray(shown))
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=quality, optimize=True)

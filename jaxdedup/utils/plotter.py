@@ -26,9 +26,10 @@ def plot_duplicates(
 ) -> None:
     """Plots an image and its duplicates, with the scores where the map has them.
 
-    Equals ``imagededup.utils.plot_duplicates``, with these differences: a grey image is plotted in
-    grey, a file that can't be loaded is named with the reason, the figure grows with the number of
-    rows, and mistakes raise ValueError, never AssertionError.
+    Equals ``imagededup.utils.plot_duplicates``, with these differences: images stand upright, as
+    their EXIF data says, a grey image is plotted in grey, a file that can't be loaded is named with
+    the reason, the figure grows with the number of rows, and mistakes raise ValueError, never
+    AssertionError.
 
     Args:
         image_dir: the folder of the files that the map names.
@@ -91,7 +92,7 @@ def _draw(figure: "Figure", image_dir: Any, filename: str, duplicates: Sequence[
     _draw_image(original, image_dir, filename)
     original.set_title(_plain(f"Original Image: {filename}"), fontsize=11)
     for place, item in enumerate(duplicates):
-        name, score = (item, None) if isinstance(item, str) else item
+        name, score, *_ = (item, None) if isinstance(item, str) else item
         row, column = divmod(place, _COLUMNS)
         axes = figure.add_subplot(grid[row + 1, column])
         _draw_image(axes, image_dir, name)
@@ -103,7 +104,7 @@ def _draw_image(axes: "Axes", image_dir: Any, name: str) -> None:
     axes.axis("off")
     axes.set_anchor("N")
     try:
-        pixels = decode(os.path.join(image_dir, name))
+        pixels = decode(os.path.join(image_dir, name), exif_orientation=True)
     except DecodeError as error:
         text = _plain(f"can't be loaded:\n{error}")
         axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=7, wrap=True)

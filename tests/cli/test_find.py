@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxdedup.cli import main
 from jaxdedup.encoding import load, save
@@ -226,3 +227,62 @@ def test_too_many_pairs_say_what_to_do(tmp_path: Path, capsys: pytest.CaptureFix
     assert len(capsys.readouterr().out.splitlines()) == 6_000
     assert main(["find", str(path), "--to-remove", "--quiet"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5_999
+
+
+def test_what_either_of_two_methods_finds(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A copy in grey has other colours, and a mirrored one another hash."""
+    noise = np.asarray(Image.open(folder / "a.png"))
+    Image.fromarray(noise[::-1]).save(folder / "mirrored.png")
+    Image.fromarray(noise).convert("L").save(folder / "grey.png")
+    for name in ("b.bmp", "c.png", "e.png", "f.png"):
+        (folder / name).unlink()
+    words = [str(folder), "--method", "phash", "--or", "imagehash-colorhash:0", "--quiet"]
+    cache = tmp_path / "cache"
+    for _ in range(2):
+        assert main(["find", *words, "--cache", str(cache)]) == 0
+        assert capsys.readouterr().out == (
+            " 0   0  a.png\n 0   -  grey.png\n -   0  mirrored.png\n"
+        )
+    assert (tmp_path / "cache-imagehash-colorhash").exists()
+
+    output = tmp_path / "found.json"
+    assert main(["find", *words, "--output", str(output), "--scores"]) == 0
+    found = json.loads(output.read_text())
+    assert found["a.png"] == [["grey.png", 0, None], ["mirrored.png", None, 0]]
+    assert main(["find", *words, "--output", str(output)]) == 0
+    assert json.loads(output.read_text())["grey.png"] == ["a.png"]
+    page = tmp_path / "page.html"
+    assert main(["report", *words, "--output", str(page)]) == 0
+    assert "1 group, 3 images" in page.read_text()
+
+
+WRONG_OR = {
+    "imagehash-colorhash": "invalid method and threshold value: 'imagehash-colorhash'",
+    "cnn:2": "min_similarity_threshold",
+    "phish:3": "invalid method and threshold value",
+    "phash:1.5": "an integer from 0 to 64, got 1.5",
+}
+
+
+@pytest.mark.parametrize("value", WRONG_OR)
+def test_wrong_other_methods(value: str, folder: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main(["find", str(folder), "--or", value])
+    assert WRONG_OR[value] in capsys.readouterr().err
+
+
+def test_other_methods_need_images(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = tmp_path / "h.npz"
+    assert main(["encode", str(folder), "--output", str(file), "--quiet"]) == 0
+    for words, message in (
+        ([str(file), "--or", "dhash:3"], "--or goes with a folder"),
+        ([str(folder), "--or", "dhash:3", "--to-remove"], "--or goes with groups"),
+        ([str(folder), "--or", "imagehash-colorhash:3", "--orientations", "all"], "colorhash has"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["find", *words])
+        assert message in capsys.readouterr().err

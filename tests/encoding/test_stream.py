@@ -36,7 +36,8 @@ def png(image: Image.Image) -> bytes:
 def by_key(stream: Iterator[Any]) -> dict[Any, str]:
     """Hex digits or the reason; each key once."""
     found: dict[Any, str] = {}
-    for key, row, failure in stream:
+    for key, row, failure, quality in stream:
+        assert quality is None
         assert key not in found
         assert (row is None) == (failure is not None)
         found[key] = failure if row is None else row.tobytes().hex()
@@ -67,7 +68,7 @@ def test_an_endless_stream_is_read_as_it_is_needed() -> None:
     for _ in itertools.islice(stream, 200):
         pass
     tracemalloc.start()
-    for key, row, _ in itertools.islice(stream, 1500):
+    for key, row, *_ in itertools.islice(stream, 1500):
         assert row.tobytes().hex() == EXPECTED[key % 12]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -217,7 +218,7 @@ def test_a_method_of_any_width() -> None:
     for count in (42, 144, 1024):
         bright = Brighter(count)
         recipe = Recipe(Method("bright", (32, 32), Bits(count), bright))
-        found = {key: row for key, row, _ in encode(enumerate(luma), recipe)}
+        found = {key: row for key, row, *_ in encode(enumerate(luma), recipe)}
         for key, image in enumerate(luma):
             bits = np.unpackbits(found[key])
             assert not bits[: len(bits) - count].any()

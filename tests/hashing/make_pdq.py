@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tests.pictures import crops, crops_of_any_size
 
 COUNT = 304
+TURNED = (40, 150, 210, 3)
 
 Pixels = NDArray[np.uint8]
 
@@ -44,4 +45,6 @@ if __name__ == "__main__":
         found = [pdqhash.compute(as_rgb(image)) for image in images]
         rows[name] = np.stack([np.packbits(bits.astype(bool)) for bits, _ in found])
         rows[f"{name}_quality"] = np.array([quality for _, quality in found], np.uint8)
+    eight = [pdqhash.compute_dihedral(image)[0] for image in crops(*TURNED)]
+    rows["dihedral"] = np.packbits(np.array(eight, bool), axis=-1)
     np.savez_compressed(Path(__file__).with_name("pdq.npz"), **rows)

@@ -78,6 +78,19 @@ def test_forms_of_accelerators_equal_pillow(shape, size, form, monkeypatch):
     np.testing.assert_array_equal(jimage.resize(images, size), expected)
 
 
+@pytest.mark.parametrize("form", ["", "gpu", "tpu"])
+@pytest.mark.parametrize("shape", [(37, 53, 3), (211, 61, 3), (20, 33, 3), (33, 9, 3), (30, 41)])
+def test_luma_first(shape, form, monkeypatch):
+    """In either order of the passes, where one of them changes nothing, and of grey images."""
+    monkeypatch.setenv("JAXDEDUP_FORM", form)
+    rng = np.random.default_rng(shape)
+    images = rng.integers(0, 256, (2, *shape), np.uint8)
+    found = jimage.resize(images, (20, 9), luma_first=True)
+    for image, small in zip(images, np.asarray(found), strict=True):
+        grey = np.asarray(Image.fromarray(image).convert("L"))
+        np.testing.assert_array_equal(small, pillow(grey, (20, 9)))
+
+
 @pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
 def test_the_form_is_that_of_the_platform_lowered_for(platform):
     shape = jax.ShapeDtypeStruct((4, 50, 70, 3), np.uint8)

@@ -46,8 +46,8 @@ def survive(count: int, seed: int) -> Counter[str]:
         if pixels is not None:
             expected[n] = pixels
     recipe = Recipe(METHODS["phash"])
-    hashes = {key: row for key, row, _ in encode(contents, recipe) if row is not None}
-    for key, row, _ in encode(expected.items(), recipe):
+    hashes = {key: row for key, row, *_ in encode(contents, recipe) if row is not None}
+    for key, row, *_ in encode(expected.items(), recipe):
         if row is None or key not in hashes or (row != hashes[key]).any():
             wrong.append(key)
     found["wrong hashes"] = len(wrong) + len(hashes.keys() - expected.keys())
