@@ -64,14 +64,14 @@ def _add_encode(command: argparse.ArgumentParser) -> None:
         help="write to FILE, whole or not at all: .json, .csv, .npz or .parquet",
     )
     command.add_argument(
-        "--quality",
-        action="store_true",
-        help="with --output, tell how much there is to see in each image, 0 to 100, as for pdq",
-    )
-    command.add_argument(
         "--float16",
         action="store_true",
         help="with --output, features in half the room; similarities change by less than 0.001",
+    )
+    command.add_argument(
+        "--quality",
+        action="store_true",
+        help="with --output, tell how much there is to see in each image, 0 to 100, as for pdq",
     )
     _add_null_argument(command)
     _add_cache_argument(command)

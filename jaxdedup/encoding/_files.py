@@ -206,7 +206,7 @@ def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None
         columns["quality"] = encodings.quality.tolist()
     sealed = _sealed(encodings, rows)
     lines.writerow([*columns, *sealed])
-    lines.writerows([*row, *sealed.values()] for row in zip(*columns.values(), strict=True))
+    lines.writerows([*line, *sealed.values()] for line in zip(*columns.values(), strict=True))
     text.detach()
 
 
