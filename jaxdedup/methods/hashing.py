@@ -20,6 +20,7 @@ from jaxdedup.runtime import Path
 
 from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
 
+_DIGITS = 16  # of imagededup's hashes
 _SEARCH_METHODS = ("bktree", "brute_force", "brute_force_cython")
 
 
@@ -32,8 +33,9 @@ def _no_bits(_: Any) -> Any:
 
 
 def _in_full(value: Any, digits: int) -> Any:
-    """A number in hex digits as so many of them; what is none is left, for others to refuse."""
-    if not isinstance(value, str):
+    """A number in hex digits as so many of them, of the size that imagededup's hashes have; what is
+    none is left, for others to refuse."""
+    if not isinstance(value, str) or digits != _DIGITS:
         return value
     number = value.lower().removeprefix("0x")
     return number.zfill(digits) if number and set(number) <= set(hexdigits) else value

@@ -117,7 +117,7 @@ def encode_one_by_one(source: Any) -> Iterator[tuple[str, str]]:
     """Each opened by its key, the last one first."""
     assert source.open("missing") == Unreadable("does not exist") or "memory" in source.path
     assert source.stamp("missing") is None
-    for key, row, _ in encode([(key, source.open(key)) for key in source.names[::-1]], RECIPE):
+    for key, row, *_ in encode([(key, source.open(key)) for key in source.names[::-1]], RECIPE):
         if row is not None:
             yield key, row.tobytes().hex()
 
@@ -152,7 +152,7 @@ def test_a_tar_that_is_cut(packed: Callable[[str], str]) -> None:
 def test_a_sample_of_a_web_dataset_is_a_key(packed: Callable[[str], str]) -> None:
     source = Archive(packed("photos.tar"))
     samples = ((name.partition(".")[0], item) for name, item in source)
-    found = {key for key, row, _ in encode(samples, RECIPE) if row is not None}
+    found = {key for key, row, *_ in encode(samples, RECIPE) if row is not None}
     assert found == {"a", "b", "c", "d", "e", "f", "sub/d"}
 
 
@@ -199,7 +199,7 @@ def test_items_as_other_libraries_wrap_them(folder: Path) -> None:
         "None": None,
         "a null": pa.scalar(None, pa.binary()),
     }
-    rows = {key: row for key, row, _ in encode(items.items(), RECIPE)}
+    rows = {key: row for key, row, *_ in encode(items.items(), RECIPE)}
     assert [key for key, row in rows.items() if row is None] == ["None", "a null"]
     assert len({row.tobytes() for row in rows.values() if row is not None}) == 1
 
