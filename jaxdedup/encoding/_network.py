@@ -136,7 +136,7 @@ def _as_it_is(images: Any) -> Any:
     return images
 
 
-def pretrained_method(name: str, weights: str) -> Method:
+def pretrained_method(name: str, weights: str | None) -> Method:
     """A network of :data:`jaxdedup.networks.NETWORKS` as a method.
 
     Args:
@@ -144,7 +144,7 @@ def pretrained_method(name: str, weights: str) -> Method:
         weights: a safetensors file.
 
     Raises:
-        ValueError: an unknown network.
+        ValueError: an unknown network, or no weights.
 
     Example:
         >>> pretrained_method("sscd", "sscd_disc_mixup.safetensors").row.count
@@ -154,6 +154,8 @@ def pretrained_method(name: str, weights: str) -> Method:
 
     if name not in NETWORKS:
         raise ValueError(f"expected a network among {', '.join(NETWORKS)}, got {name!r:.80}")
+    if weights is None:
+        raise ValueError(f"expected weights of {name}, a safetensors file, got none")
     network = NETWORKS[name]
     layout = Layout((*network.seen, 3), np.dtype(np.uint8))
     return Method(

@@ -343,8 +343,7 @@ def _method(
     file = None if weights is None else os.fspath(weights)
     if network == _SHIPPED:
         return mobilenet_method(file, dtype)
+    method = pretrained_method(network, file)
     if dtype != "float32":
         raise ValueError(f"expected dtype float32 for {network}, got {dtype!r:.80}")
-    if file is None:
-        raise ValueError(f"expected weights of {network}, a safetensors file, got none")
-    return pretrained_method(network, file)
+    return method
