@@ -1,8 +1,9 @@
 """Programs of a device, compiled when they are worth it, and what serves until then.
 
 Compiling for the CPU takes as long as resizing some hundred images with Pillow. So a job begins
-on the host, where the pixels are the same, and the program is compiled meanwhile, in a thread, if
-there is enough to do for it. An accelerator's program serves from the first image.
+on the host, where the pixels are the same, and the program is compiled, in a thread, once there is
+enough to do for it; what knows of so much to come waits for it. An accelerator's program serves
+from the first image.
 """
 
 import math
@@ -237,14 +238,18 @@ class _Program:
     def get(
         self, pixels: int, pixels_to_come: float, *, wait: bool
     ) -> Callable[..., jax.Array] | None:
-        """The program, if it is there; it is waited for only if so asked."""
+        """The program, if it is there; waited for if so asked, or if most is still to come."""
         with self._lock:
             self._pixels += pixels
             worth_it = wait or self._pixels + pixels_to_come >= _WORTH_COMPILING
             if self._compiled is None and worth_it:
                 self._compiled = Future()
                 Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
-        if self._compiled is None or not (wait or self._compiled.done()):
+        if self._compiled is None:
+            return None
+        # Beside workers that go on decoding, compiling would take as long as the job.
+        wait = wait or pixels_to_come >= _WORTH_COMPILING
+        if not (wait or self._compiled.done()):
             return None
         return self._compiled.result()
 
