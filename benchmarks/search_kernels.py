@@ -19,7 +19,7 @@ import argparse
 from functools import partial
 from typing import Any
 
-from accelerators import cost, device
+from accelerators import cost, targets
 
 import jax  # isort: skip  (accelerators says first which platform this is)
 import jax.numpy as jnp
@@ -70,12 +70,7 @@ def main() -> None:
     parser.add_argument("--save", metavar="NAME", default="search_kernels")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    for target in ("TPU v5e", "H100"):
-        try:
-            device(target)
-        except Exception as error:
-            print(f"{target}: no compiler here ({str(error).splitlines()[0]})")
-            continue
+    for target in targets():
         for name, (size, function, shapes) in kernels().items():
             figures = cost(target, size, function, *shapes)
             rows.append({"target": target, "kernel": name, "bytes": size, **figures})

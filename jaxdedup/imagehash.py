@@ -29,7 +29,6 @@ from .hashing import (
     Exact,
     HashMethod,
     block_sums,
-    checked_images,
     checked_power_of_two,
     checked_size,
     compare_to_mean,
@@ -43,7 +42,7 @@ from .hashing import (
     sized_name,
     twice_median,
 )
-from .image import Profile, resize_on_host, weigh_channels
+from .image import Profile, checked_images, resize_on_host, weigh_channels
 
 __all__ = [
     "HASHES",

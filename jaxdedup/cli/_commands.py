@@ -92,8 +92,7 @@ def find(options: Namespace) -> Work:
             return _code(encodings)
         matches = _matches(options, encodings, order=None if options.output else "score")
         if options.to_remove:
-            whole = None if recipe is None else replace(recipe, draft=False, trim=False)
-            decode = None if whole is None else encoding.decoder(whole)
+            decode = None if recipe is None else encoding.whole_decoder(recipe)
             removed = matches.removable(keep, target.source, decode, seen)
             _give_removable(options, matches, removed)
         else:

@@ -6,6 +6,8 @@ from argparse import Namespace
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from jaxdedup import encoding, loading
 from jaxdedup.encoding import Encodings, Origin, Recipe
 from jaxdedup.index import Index
@@ -39,7 +41,8 @@ class Target:
         self.path = path
         self.source: loading.ImageSource | None = None
         self.stored: Encodings | Index | None = None
-        if is_images or loading.is_source(path):
+        is_stored = path.lower().endswith((*encoding.SUFFIXES, INDEX)) and not os.path.isdir(path)
+        if is_images or (not is_stored and loading.is_source(path)):
             source = loading.open_source(
                 path,
                 recursive=options.recursive,
@@ -48,7 +51,7 @@ class Target:
                 key=options.key if is_table else None,
             )
             self.source = loading.Frames(source) if options.frames else source
-        elif not or_image or path.lower().endswith((*encoding.SUFFIXES, INDEX)):
+        elif is_stored or not or_image:
             is_index = path.lower().endswith(INDEX)
             self.stored = Index.open(path) if is_index else encoding.load(path)
             _refuse_other(options, path, self.stored.origin)
@@ -140,12 +143,7 @@ def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
 def _without(encodings: Encodings, names: Collection[str]) -> Encodings:
     if not names:
         return encodings
-    kept = [place for place, name in enumerate(encodings.names) if name not in names]
-    left = [encodings.names[place] for place in kept]
-    quality = None if encodings.quality is None else encodings.quality[kept]
-    return Encodings(
-        left, encodings.rows[kept], encodings.origin, quality=quality, vouched_for=True
-    )
+    return encodings.only(np.array([name not in names for name in encodings.names], bool))
 
 
 def _tell_encoded(options: Namespace, count: int, reused: int, seconds: float) -> None:

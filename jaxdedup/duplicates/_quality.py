@@ -1,5 +1,6 @@
 """Which images have enough to see for their hashes to be compared."""
 
+from itertools import compress
 from typing import Any
 
 from jaxdedup.encoding import Encodings, Key, Origin, method_named
@@ -36,14 +37,5 @@ def of_quality(encodings: Encodings, least: int) -> tuple[Encodings, list[Key]]:
     quality = encodings.quality
     if quality is None or quality.min(initial=least) >= least:
         return encodings, []
-    enough = (quality >= least).tolist()
-    named = list(zip(encodings.names, enough, strict=True))
-    kept = Encodings(
-        [name for name, is_kept in named if is_kept],
-        encodings.rows[enough],
-        encodings.origin,
-        encodings.failures,
-        quality[enough],
-        vouched_for=True,
-    )
-    return kept, [name for name, is_kept in named if not is_kept]
+    enough = quality >= least
+    return encodings.only(enough), list(compress(encodings.names, (~enough).tolist()))

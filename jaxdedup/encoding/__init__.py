@@ -8,6 +8,7 @@ them as arrays, with the :class:`Origin` that files and caches keep too.
 from ._device import decode_batches as decode_batches
 from ._device import decoder as decoder
 from ._device import encode_pixels as encode_pixels
+from ._device import whole_decoder as whole_decoder
 from ._encodings import Encodings as Encodings
 from ._encodings import commonest as commonest
 from ._files import SUFFIXES as SUFFIXES

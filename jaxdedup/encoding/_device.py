@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -132,6 +133,11 @@ def decoder(recipe: Recipe, note: Note = unnoted) -> Callable[..., Pixels]:
         trim=recipe.trim,
         note=note,
     )
+
+
+def whole_decoder(recipe: Recipe) -> Callable[..., Pixels]:
+    """As :func:`decoder`, of images as large as they are."""
+    return decoder(replace(recipe, draft=False, trim=False))
 
 
 def prepared(pixels: Pixels, recipe: Recipe) -> Pixels:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,21 @@ class Encodings(Mapping[Key, Any]):
             recipe.origin,
             {failed[place]: failures[failed[place]] for place in _order(failed)},
             None if recipe.method.quality is None else np.frombuffer(qualities, np.uint8)[order],
+        )
+
+    def only(self, kept: NDArray[np.bool_]) -> "Encodings":
+        """Some of the encodings, and all failures.
+
+        Args:
+            kept: ``bool[N]``, which.
+        """
+        return Encodings(
+            list(compress(self.names, kept.tolist())),
+            self.rows[kept],
+            self.origin,
+            self.failures,
+            None if self.quality is None else self.quality[kept],
+            vouched_for=True,
         )
 
     @classmethod

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
@@ -88,30 +87,6 @@ def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
     if size & (size - 1):
         raise ValueError(f"expected {name} to be a power of two, got {size}")
     return size
-
-
-def checked_images(images: ArrayLike) -> tuple[Array, bool]:
-    """Images as an array, and whether they are RGB; TypeError or ValueError if they are no images.
-
-    For hashes that see images as they are, before any resize that would check them. NumPy's arrays
-    stay NumPy's: they need not be copied.
-
-    Example:
-        >>> checked_images(np.zeros((2, 4, 4), np.int32))
-        Traceback (most recent call last):
-        ...
-        TypeError: expected images of dtype uint8, got int32
-    """
-    refuse_fork()
-    array: Array = images if isinstance(images, np.ndarray) else jnp.asarray(images)
-    if array.dtype != np.uint8:
-        raise TypeError(f"expected images of dtype uint8, got {array.dtype}")
-    if array.ndim < 2 or 0 in array.shape:
-        raise ValueError(
-            "expected images of shape [..., H, W, 3] or [..., H, W] without an empty axis, "
-            f"got {list(array.shape)}"
-        )
-    return array, array.ndim >= 3 and array.shape[-1] == 3
 
 
 def namespace(x: Array) -> Any:

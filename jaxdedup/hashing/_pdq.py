@@ -15,9 +15,9 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from jaxdedup.image import by_platform, form_on_cpu
+from jaxdedup.image import by_platform, checked_images, form_on_cpu
 
-from ._method import checked_images, over_batch, pack_bits
+from ._method import over_batch, pack_bits
 
 SIDE = 64  # of the small image
 KEPT = 16  # frequencies an axis

@@ -1,6 +1,7 @@
 """uint8 images: exact LANCZOS resize and luma, as Pillow computes them."""
 
 from ._any_size import PackedForm, packed_form
+from ._checks import checked_images
 from ._host import luma_on_host, pillow_resizes_as_planned, resize_on_host
 from ._lanczos import (
     Windows,
@@ -19,6 +20,7 @@ __all__ = [
     "Profile",
     "Windows",
     "by_platform",
+    "checked_images",
     "form_on_cpu",
     "luma_on_host",
     "packed_form",

@@ -96,14 +96,15 @@ def _fewer(capacity: tuple[int, int], size: Size) -> tuple[int, int]:
     return pixels, max(1, images // 2) if max(size) > 64 else images
 
 
-def _gpu() -> PackedForm:
-    def room_of(capacity: tuple[int, int], size: Size) -> _steps.Capacity:
-        share = 24 if capacity != _ACCELERATOR_CAPACITIES[-1] else 8  # strips need more weights
-        return _steps.capacity(*_fewer(capacity, size), size, share)
-
+def _accelerator(
+    new_planner: Callable[..., Any],
+    room_of: Callable[[tuple[int, int], Size], Any],
+    resize: Callable[..., Any],
+    arguments: Callable[[NDArray[np.uint8], Any], tuple[Any, ...]],
+) -> PackedForm:
     def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
         room = room_of(capacity, size)
-        return _Planner(capacity, lambda: _steps.Planner(size, room, profile=profile))
+        return _Planner(capacity, lambda: new_planner(size, room, profile=profile))
 
     def map_resized(
         function: Any,
@@ -113,13 +114,20 @@ def _gpu() -> PackedForm:
         pixels: Any,
         tables: Any,
     ) -> Any:
-        room = room_of(capacity, size)
-        return function(_steps.resize_flat(pixels, tables, size, room, luma=luma))
+        return function(resize(pixels, tables, size, room_of(capacity, size), luma=luma))
+
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
+
+
+def _gpu() -> PackedForm:
+    def room_of(capacity: tuple[int, int], size: Size) -> _steps.Capacity:
+        share = 24 if capacity != _ACCELERATOR_CAPACITIES[-1] else 8  # strips need more weights
+        return _steps.capacity(*_fewer(capacity, size), size, share)
 
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
         return pixels, planner.call.tables()
 
-    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
+    return _accelerator(_steps.Planner, room_of, _steps.resize_flat, arguments)
 
 
 def _tpu(walk: Any) -> PackedForm:
@@ -127,28 +135,13 @@ def _tpu(walk: Any) -> PackedForm:
         slabs = 128 if capacity != _ACCELERATOR_CAPACITIES[-1] else 320  # strips need more weights
         return walk.capacity(*_fewer(capacity, size), slabs)
 
-    def planner(size: Size, profile: Profile, capacity: tuple[int, int]) -> _Planner:
-        room = room_of(capacity, size)
-        return _Planner(capacity, lambda: walk.Planner(size, room, profile=profile))
-
-    def map_resized(
-        function: Any,
-        size: Size,
-        capacity: tuple[int, int],
-        luma: Profile | None,
-        tiles: Any,
-        tables: Any,
-    ) -> Any:
-        room = room_of(capacity, size)
-        return function(walk.resize_tiles(tiles, tables, size, room, luma=luma))
-
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
         room = room_of(planner.capacity, (1, 1))
         tiles = _plan.untouched((room.chunks * room.tiles, 32, 128, 3), np.uint8)
         walk.write_tiles(pixels, planner.call.placements(), tiles)
         return tiles, planner.call.tables()
 
-    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
+    return _accelerator(walk.Planner, room_of, walk.resize_tiles, arguments)
 
 
 def packed_form(platform: str, size: Size = (1, 1), device: jax.Device | None = None) -> PackedForm:

@@ -23,6 +23,7 @@ TILES = 4  # of a block
 TERMS = 16  # positions in a step
 UNROLLED = 4  # steps in a round of their loop
 _MOST_PLANNED = 1024  # sizes of images whose plans are kept
+_MOST_CACHED = 8192  # pixels of an axis whose steps are kept
 
 # Columns of the tables.
 BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_FIRST, IS_LAST = range(6)
@@ -203,7 +204,8 @@ class Planner:
         """Where the steps of each block begin; those of equal axes are there once."""
         key = (length, outputs, block, per_position)
         if key not in self._axes:
-            plan = _steps_of(self._windows, *key)
+            plan_steps = _cached_steps if length <= _MOST_CACHED else _plan_steps
+            plan = plan_steps(self._windows, *key)
             end = self._steps + len(plan.steps)
             if end > self.capacity.steps:
                 return None
@@ -314,17 +316,6 @@ class _AxisSteps(NamedTuple):
     starts: NDArray[np.int32]  # of each block, and their end, in rounds of the loop
     steps: NDArray[np.int32]
     taps: NDArray[np.int32]  # int32[S, 16, 1 or 3]
-
-
-def _steps_of(
-    axis_windows: LinearMap,
-    length: int,
-    outputs: int,
-    block: int,
-    per_position: int,
-) -> _AxisSteps:
-    plan = _cached_steps if length <= 8192 else _plan_steps
-    return plan(axis_windows, length, outputs, block, per_position)
 
 
 def _plan_steps(

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxdedup.runtime import refuse_fork
-
+from ._checks import checked_images
 from ._forms import resize_gathered, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
 from ._luma import weigh_channels
@@ -50,17 +49,9 @@ def resize(
         >>> resize(np.full((480, 640, 3), 200, np.uint8), (8, 9)).shape
         (8, 9, 3)
     """
-    refuse_fork()
-    images = jnp.asarray(images)
-    if images.dtype != jnp.uint8:
-        raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
-    if images.ndim < 2 or 0 in images.shape:
-        raise ValueError(
-            "expected images of shape [..., H, W, 3] or [..., H, W] without an empty axis, "
-            f"got {list(images.shape)}"
-        )
+    array, rgb = checked_images(images)
+    images = jnp.asarray(array)
     size = _checked(size)
-    rgb = images.ndim >= 3 and images.shape[-1] == 3
     batch_axes = images.ndim - (3 if rgb else 2)
     height, width = images.shape[batch_axes : batch_axes + 2]
     resized = _resize(

@@ -13,7 +13,7 @@ from jaxdedup.runtime import Path
 
 from ._decode import Item, Unreadable
 from ._remote import open_any
-from ._sources import Stamp
+from ._sources import Stamp, is_hidden
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
@@ -133,5 +133,4 @@ class _TarMembers:
 
 
 def _is_listed(name: str) -> bool:
-    parts = [part for part in name.split("/") if part != "."]
-    return not name.endswith("/") and not any(part.startswith(".") for part in parts)
+    return not name.endswith("/") and not is_hidden(name)

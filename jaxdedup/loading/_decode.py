@@ -149,7 +149,7 @@ def image_size(item: Item) -> tuple[int, int] | None:
     if isinstance(item, Image.Image):
         return item.size
     try:
-        with _opened(item) as file, Image.open(file) as image:
+        with opened(item) as file, Image.open(file) as image:
             return image.size
     except Exception:  # decoders raise anything at all on damaged files
         return None
@@ -165,13 +165,19 @@ def orientation_of(item: Item) -> int:
     try:
         if isinstance(item, Image.Image):
             return int(item.getexif().get(_ORIENTATION, 1))
-        with _opened(item) as file, Image.open(file) as image:
+        with opened(item) as file, Image.open(file) as image:
             return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # decoders raise anything at all on damaged files
         return 1
 
 
-def _opened(item: Any) -> BinaryIO:
+def opened(item: Any) -> BinaryIO:
+    """The file that a path, bytes, a file or a `Content` stands for, from its beginning.
+
+    Example:
+        >>> opened(b"GIF89a").read(3)
+        b'GIF'
+    """
     if isinstance(item, (str, os.PathLike)):
         return open_regular(item)
     return io.BytesIO(item if isinstance(item, (bytes, bytearray, memoryview)) else item.read())
@@ -188,7 +194,7 @@ def _decode(item: Item, allocate: Allocate, way: _Way) -> Pixels:
         return _decode_file(io.BytesIO(_read(item)), allocate, way)
     if isinstance(item, (bytes, bytearray, memoryview)) or hasattr(item, "read"):
         # A file is read: perhaps it is a pipe, and not every file can be rewound.
-        return _decode_file(_opened(item), allocate, way)
+        return _decode_file(opened(item), allocate, way)
     if hasattr(item, "__array__"):
         try:
             return _fill(allocate, as_image(item, way.range, way.note))

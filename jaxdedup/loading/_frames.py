@@ -7,9 +7,7 @@ from typing import cast
 
 from PIL import Image
 
-from jaxdedup.runtime import open_regular
-
-from ._decode import Item, Unreadable, why_damaged
+from ._decode import Item, Unreadable, opened, why_damaged
 from ._formats import PILLOW_FORMATS
 from ._sources import ImageSource, Stamp
 
@@ -130,9 +128,7 @@ def _frame_count(item: Item) -> int:
 
 
 def _opened(item: Item) -> Image.Image:
-    if isinstance(item, bytes):
-        return Image.open(io.BytesIO(item), formats=PILLOW_FORMATS)
     if isinstance(item, Image.Image):
         return item
-    with open_regular(cast(str, item)) as file:
+    with opened(item) as file:
         return Image.open(io.BytesIO(file.read()), formats=PILLOW_FORMATS)

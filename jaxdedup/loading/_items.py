@@ -37,7 +37,9 @@ def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
         >>> owned.max()
         np.uint8(0)
     """
-    item = _unwrapped(item)
+    item = unwrapped(item)
+    if item is None:
+        return Unreadable("expected an image, got NoneType")
     if isinstance(item, (str, bytes, os.PathLike, Unreadable, Content)):
         return item
     read = _reader(item, decode)
@@ -49,12 +51,18 @@ def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
         return Unreadable(why_damaged(error, "can't be read"))
 
 
-def _unwrapped(item: Any) -> Any:
+def unwrapped(item: Any) -> Any:
+    """What a scalar of pyarrow holds, and a dict of ``"bytes"`` and ``"path"``; else the item.
+
+    Example:
+        >>> unwrapped({"bytes": None, "path": "a.png"})
+        'a.png'
+    """
     if hasattr(item, "as_py"):  # a scalar of pyarrow
         item = item.as_py()
     if isinstance(item, Mapping) and item.keys() & {"bytes", "path"}:
         item = item.get("path") if item.get("bytes") is None else item["bytes"]
-    return Unreadable("expected an image, got NoneType") if item is None else item
+    return item
 
 
 def _reader(item: Any, decode: Callable[[Any], Pixels]) -> Callable[[], Any]:

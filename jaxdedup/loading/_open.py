@@ -12,16 +12,13 @@ from ._table import Table
 
 
 def is_source(path: Path) -> bool:
-    """Whether a path is a folder or, by its suffix, an archive; or a URL of these.
+    """Whether a path is a folder, a URL or, by its suffix, an archive.
 
     Example:
         >>> is_source("photos.tar.gz"), is_source("hashes.npz")
         (True, False)
     """
-    if os.fspath(path).lower().endswith(ARCHIVES):
-        return True
-    is_file = os.path.splitext(os.path.basename(path))[1] in (".npz", ".json", ".csv", ".parquet")
-    return os.path.isdir(path) or (is_url(path) and not is_file)
+    return os.path.isdir(path) or is_url(path) or os.fspath(path).lower().endswith(ARCHIVES)
 
 
 def open_source(

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from jaxdedup.runtime import Path, open_regular
 
 from ._decode import Content, Item
-from ._sources import Stamp
+from ._sources import Stamp, is_hidden
 
 
 def is_url(path: Path) -> bool:
@@ -60,7 +60,8 @@ def _remote_stamp(files: Any, place: str) -> Stamp | None:
         size = files.size(place) or 0
         try:
             return Stamp(size, int(files.modified(place).timestamp() * 1e9))
-        except NotImplementedError:  # older than all others, but another number when it changes
+        except NotImplementedError:  # by fsspec, of a store that tells no time: older than all
+            # others, but another number when it changes.
             return Stamp(size, -int(files.ukey(place)[:15], 16))
     except OSError:
         return None
@@ -100,7 +101,7 @@ class Remote:
             raise ValueError(f"expected an existing folder, got {self.path!r:.100}")
         found = self._files.find(self._root, maxdepth=None if recursive else 1)
         names = (place[len(self._root) :].lstrip("/") for place in found)
-        self.names = sorted(n for n in names if not any(p.startswith(".") for p in n.split("/")))
+        self.names = sorted(name for name in names if not is_hidden(name))
 
     @property
     def name(self) -> str:

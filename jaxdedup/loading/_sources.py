@@ -20,6 +20,16 @@ class Stamp(NamedTuple):
     file: tuple[int, int] | None = None
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file of a source, or a folder that it is in, is hidden.
+
+    Example:
+        >>> is_hidden("./photos/a.png"), is_hidden("photos/.cache/a.png")
+        (False, True)
+    """
+    return any(part.startswith(".") and part != "." for part in name.split("/"))
+
+
 class ImageSource(Protocol):
     """Keyed images that can be read more than once.
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from jaxdedup.runtime import Path
 
 from ._decode import Item, Unreadable
+from ._items import unwrapped
 from ._remote import open_any, stamp_of
 from ._sources import Stamp
 
@@ -133,7 +134,5 @@ def _holds_bytes(kind: Any) -> bool:
 
 def _item(scalar: Any) -> Item:
     """A row's bytes, or the path that stands for them."""
-    value = scalar.as_py()
-    if isinstance(value, dict):
-        value = value.get("path") if value["bytes"] is None else value["bytes"]
+    value = unwrapped(scalar)
     return Unreadable("is missing") if value is None else value

@@ -272,7 +272,7 @@ class Encoder:
         source = None if inputs.image_dir is None else self._source(inputs)
         seen = duplicates.look(source)  # before anything is read
         matches = self._matches(inputs._replace(image_dir=source), threshold, outfile, max_pairs)
-        decode = encoding.decoder(replace(self.recipe, draft=False, trim=False))
+        decode = encoding.whole_decoder(self.recipe)
         removed = matches.removable(keep, source, decode, seen)
         if outfile:
             texts = dict(zip(matches.names, duplicates.text_names(matches.names), strict=True))

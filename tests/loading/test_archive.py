@@ -13,10 +13,11 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from jaxdedup import cli
 from jaxdedup.encoding import METHODS, Recipe, encode, encode_source
-from jaxdedup.loading import Archive, Folder, Table, Unreadable, open_source
+from jaxdedup.loading import Archive, Folder, Frames, Table, Unreadable, open_source
 
 RECIPE = Recipe(METHODS["dhash"])
 
@@ -120,6 +121,17 @@ def encode_one_by_one(source: Any) -> Iterator[tuple[str, str]]:
     for key, row, *_ in encode([(key, source.open(key)) for key in source.names[::-1]], RECIPE):
         if row is not None:
             yield key, row.tobytes().hex()
+
+
+def test_frames_wherever_the_file_is(folder: Path, tmp_path: Path) -> None:
+    shades = [Image.new("L", (9, 9), shade) for shade in (0, 90, 200)]
+    shades[0].save(folder / "a.gif", save_all=True, append_images=shades[1:])
+    expected = Frames(Folder(folder, recursive=True))
+    assert "a.gif#3" in expected.names
+    wanted, _ = encode_source(expected, RECIPE)
+    for path in (as_url(folder, tmp_path / "frames"), as_zip(folder, tmp_path / "frames.zip")):
+        found, _ = encode_source(Frames(open_source(path, recursive=True)), RECIPE)
+        assert list(found.items()) == list(wanted.items())
 
 
 def test_damage_in_a_zip(packed: Callable[[str], str], tmp_path: Path) -> None:
