@@ -10,7 +10,8 @@ import numpy as np
 warnings.simplefilter("ignore")
 import jaxdedup
 from jaxdedup import encoding, image, imagehash, methods, mobilenet, search
-from jaxdedup.duplicates import find_matches
+from jaxdedup.duplicates import find_matches, find_nearest, iter_pairs
+from jaxdedup.index import Index
 from jaxdedup.methods import CNN, PHash
 
 pixels = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
@@ -37,6 +38,9 @@ calls = {
     "cosine_top_k": lambda: search.cosine_top_k(features, k=1),
     "encode": lambda: list(encoding.encode([("a", pixels)], recipe)),
     "find_matches": lambda: find_matches(encodings).to_dict(),
+    "find_nearest": lambda: find_nearest(encodings, encodings, k=1),
+    "iter_pairs": lambda: list(iter_pairs(encodings)),
+    "Index": lambda: Index.build(encodings).query(encodings, threshold=3),
     "encode_image": lambda: hasher.encode_image(image_array=pixels),
     "encode_images": lambda: hasher.encode_images(sys.argv[1]),
     "encode_batch": lambda: hasher.encode_batch([pixels]),
@@ -79,6 +83,6 @@ def test_a_forked_process_is_right_or_says_so_at_once(reference_images: object) 
     assert done.returncode == 0, done.stderr
     before, here, after = json.loads(done.stdout)
     assert before == here
-    assert len(after) == 22
+    assert len(after) == 25
     for name, told in after.items():
         assert "'spawn' or 'forkserver'" in told, name
