@@ -10,6 +10,7 @@ from ._device import decoder as decoder
 from ._device import encode_pixels as encode_pixels
 from ._encodings import Encodings as Encodings
 from ._encodings import commonest as commonest
+from ._files import is_shard as is_shard
 from ._files import load as load
 from ._files import refuse_unsavable as refuse_unsavable
 from ._files import save as save
@@ -22,6 +23,11 @@ from ._method import method_named as method_named
 from ._method import mobilenet_method as mobilenet_method
 from ._names import PackedNames as PackedNames
 from ._network import network_method as network_method
+from ._parquet import from_arrow as from_arrow
+from ._parquet import origin_of as origin_of
+from ._parquet import pyarrow_modules as pyarrow_modules
+from ._parquet import rows_of as rows_of
+from ._parquet import to_arrow as to_arrow
 from ._recipe import Origin as Origin
 from ._recipe import Recipe as Recipe
 from ._source import encode_source as encode_source

@@ -6,15 +6,15 @@ suffix    holds                                       methods
 .json     one object, encodings by file name          hashes
 .csv      a row a file                                hashes
 .npz      NumPy arrays                                all
-.parquet  a row a file (needs pyarrow)                all
+.parquet  a row a file (needs pyarrow)                all, and failures
 ========  ==========================================  =========================
 
-A file is written whole or not at all. Names are looked through for equal ones when it is written; a
-checksum vouches for that, and for all else, when it is read. Text of others may come without one.
+A folder of Parquet files stands for all of them. A file is written whole or not at all. Names are
+looked through for equal ones when it is written; a checksum vouches for that, and for all else,
+when it is read. Text of others may come without one.
 """
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -22,22 +22,21 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
 
 from ._encodings import Encodings, refuse_twice
 from ._names import PackedNames
+from ._parquet import from_arrow, pyarrow_modules, to_arrow
 from ._recipe import Origin
-
-_UTF8 = ("utf-8", "surrogatepass")  # a file name that is not UTF-8 has surrogates
+from ._sealed import UTF8, sealed, stored_origin, unsealed
 
 
 def save(path: Path, encodings: Encodings) -> None:
     """Write encodings to a file, in the format that its suffix names.
 
     The file appears whole: an error, or a kill, at any moment leaves what was there before. What
-    could not be loaded (``encodings.failures``) is not kept.
+    could not be loaded (``encodings.failures``) is kept by Parquet files alone.
 
     Args:
         path: the file: ``.json``, ``.csv``, ``.npz`` or ``.parquet``.
@@ -77,16 +76,18 @@ def load(path: Path) -> Encodings:
     """Read what :func:`save` wrote.
 
     Args:
-        path: the file.
+        path: the file, or a folder of Parquet files, the shards of one run.
 
     Returns:
         The encodings and what made them.
 
     Raises:
         ValueError: the suffix is unknown, or the file does not hold encodings: rows of one width,
-            with names of which none is there twice.
+            with names of which none is there twice; or shards were made in several ways.
         OSError: the file can't be read.
     """
+    if os.path.isdir(path):
+        return _load_shards(os.fspath(path))
     _, read = _FORMATS[_suffix(path)]
     with open_regular(path) as file:
         try:
@@ -94,6 +95,32 @@ def load(path: Path) -> Encodings:
         except Exception as error:  # damage of any kind
             told = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise ValueError(f"expected encodings in {os.fspath(path)!r:.100}: {told}") from error
+
+
+def _load_shards(folder: str) -> Encodings:
+    names = sorted(name for name in os.listdir(folder) if is_shard(name))
+    if not names:
+        raise ValueError(f"expected .parquet files in {folder!r:.100}, got none")
+    shards = [load(os.path.join(folder, name)) for name in names]
+    origin = shards[0].origin
+    for name, shard in zip(names, shards, strict=True):
+        origin.refuse_unless_same(shard.origin, f"{names[0]!r:.100} and {name!r:.100}")
+    return Encodings(
+        PackedNames.of([key for shard in shards for key in shard.names]),
+        np.concatenate([shard.rows for shard in shards]),
+        origin,
+        {key: reason for shard in shards for key, reason in shard.failures.items()},
+    )
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file of a folder of shards is one: not where it is hidden, as unfinished ones are.
+
+    Example:
+        >>> is_shard("000.parquet"), is_shard(".000.parquet")
+        (True, False)
+    """
+    return name.endswith(".parquet") and not name.startswith(".")
 
 
 def refuse_unsavable(path: Path, origin: Origin) -> None:
@@ -112,7 +139,7 @@ def refuse_unsavable(path: Path, origin: Origin) -> None:
             f"expected .npz or .parquet for the features of {origin.method}, got {suffix!r}"
         )
     if suffix == ".parquet":
-        _pyarrow()
+        pyarrow_modules()
     refuse_unless_writable(path)
 
 
@@ -125,20 +152,12 @@ def _suffix(path: Path) -> str:
     return suffix
 
 
-def _origin(texts: Mapping[str, Any]) -> Origin:
-    if "origin" not in texts:
-        early = "version" in texts and "method" in texts
-        told = ": it is of an early version; encode the images again" if early else ""
-        raise ValueError(f"it does not say what made them{told}")
-    return Origin.from_dict(json.loads(texts["origin"]))
-
-
 def _from_hex(encodings: Mapping[str, Any], texts: Mapping[str, str]) -> Encodings:
-    origin = _origin(texts)
+    origin = stored_origin(texts)
     if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
     found = Encodings.from_map(encodings, origin)
-    return _unsealed(texts, PackedNames.of(found.names), found.rows)
+    return unsealed(texts, PackedNames.of(found.names), found.rows)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -147,8 +166,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _write_json(file: BinaryIO, encodings: Encodings) -> None:
-    sealed = {**_sealed(encodings), "origin": encodings.origin.to_dict()}
-    document = {**sealed, "encodings": encodings.to_dict()}
+    texts = {**sealed(encodings), "origin": encodings.origin.to_dict()}
+    document = {**texts, "encodings": encodings.to_dict()}
     file.write(json.dumps(document, indent=2).encode() + b"\n")
 
 
@@ -166,9 +185,9 @@ def _write_csv(file: BinaryIO, encodings: Encodings) -> None:
     # File names that are not UTF-8 keep their bytes.
     text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
     rows = csv.writer(text)
-    sealed = _sealed(encodings)
-    rows.writerow(["name", "encoding", *sealed])
-    rows.writerows([*named, *sealed.values()] for named in encodings.to_dict().items())
+    texts = sealed(encodings)
+    rows.writerow(["name", "encoding", *texts])
+    rows.writerows([*named, *texts.values()] for named in encodings.to_dict().items())
     text.detach()
 
 
@@ -183,31 +202,10 @@ def _read_csv(file: BinaryIO) -> Encodings:
     return _from_hex(encodings, rows[0])
 
 
-def _checksum(names: PackedNames, rows: NDArray[Any], origin: str) -> str:
-    digest = hashlib.sha256(origin.encode())
-    for part in (names.text.encode(*_UTF8), names.lengths.tobytes(), rows.tobytes()):
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _sealed(encodings: Encodings) -> dict[str, Any]:
-    """What files hold beside names and rows."""
-    origin = json.dumps(encodings.origin.to_dict())
-    names = PackedNames.of(encodings.names)
-    return {"origin": origin, "checksum": _checksum(names, encodings.rows, origin)}
-
-
-def _unsealed(texts: Mapping[str, str], names: PackedNames, rows: NDArray[Any]) -> Encodings:
-    origin, checksum = _origin(texts), texts.get("checksum")
-    if checksum is not None and checksum != _checksum(names, rows, texts["origin"]):
-        raise ValueError("it is damaged: its checksum is another one")
-    return Encodings(names, rows, origin, vouched_for=checksum is not None)
-
-
 def _write_npz(file: BinaryIO, encodings: Encodings) -> None:
     names = PackedNames.of(encodings.names)
-    text = np.frombuffer(names.text.encode(*_UTF8), np.uint8)
-    arrays = {"names": text, "lengths": names.lengths, **_sealed(encodings)}
+    text = np.frombuffer(names.text.encode(*UTF8), np.uint8)
+    arrays = {"names": text, "lengths": names.lengths, **sealed(encodings)}
     np.savez(file, encodings=encodings.rows, **arrays)
 
 
@@ -215,40 +213,17 @@ def _read_npz(file: BinaryIO) -> Encodings:
     with np.load(file, allow_pickle=False) as arrays:
         texts = {name: str(arrays[name]) for name in ("origin", "checksum") if name in arrays}
         early = {name: "" for name in ("method", "version") if name in arrays}
-        _origin(texts | early)
-        names = PackedNames(arrays["names"].tobytes().decode(*_UTF8), arrays["lengths"])
-        return _unsealed(texts, names, arrays["encodings"])
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError("Parquet files need pyarrow: pip install 'jaxdedup[parquet]'") from None
-    return pyarrow, pyarrow.parquet
+        stored_origin(texts | early)
+        names = PackedNames(arrays["names"].tobytes().decode(*UTF8), arrays["lengths"])
+        return unsealed(texts, names, arrays["encodings"])
 
 
 def _write_parquet(file: BinaryIO, encodings: Encodings) -> None:
-    pyarrow, parquet = _pyarrow()
-    flat = pyarrow.array(encodings.rows.reshape(-1))
-    rows = pyarrow.FixedSizeListArray.from_arrays(flat, encodings.rows.shape[1])
-    try:
-        names = pyarrow.array(encodings.names, pyarrow.string())
-    except UnicodeEncodeError:  # names that are not text keep their bytes
-        names = pyarrow.array([os.fsencode(name) for name in encodings.names], pyarrow.binary())
-    table = pyarrow.table({"name": names, "encoding": rows})
-    parquet.write_table(table.replace_schema_metadata(_sealed(encodings)), file)
+    pyarrow_modules()[1].write_table(to_arrow(encodings), file)
 
 
 def _read_parquet(file: BinaryIO) -> Encodings:
-    _, parquet = _pyarrow()
-    table = parquet.read_table(file)
-    column = table["encoding"].combine_chunks()
-    rows = column.flatten().to_numpy().reshape(-1, column.type.list_size)
-    texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    names = [os.fsdecode(name) for name in table["name"].to_pylist()]
-    return _unsealed(texts, PackedNames.of(names), rows)
+    return from_arrow(pyarrow_modules()[1].read_table(file))
 
 
 _FORMATS = {

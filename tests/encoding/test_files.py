@@ -57,6 +57,42 @@ def test_nothing(suffix: str, tmp_path: Path) -> None:
     assert load(tmp_path / f"nothing{suffix}") == nothing
 
 
+def shards(folder: Path, *origins: Any) -> Path:
+    for number, origin in enumerate(origins):
+        failures = {f"bad {number}": "is empty"}
+        save(
+            folder / f"{number}.parquet",
+            Encodings([f"a{number}"], HASHES.rows[[number]], origin, failures),
+        )
+    return folder
+
+
+def test_a_folder_of_shards(tmp_path: Path) -> None:
+    folder = shards(tmp_path, HASHES.origin, HASHES.origin)
+    (folder / ".0.parquet").write_text("unfinished")
+    whole = load(folder)
+    assert dict(whole) == {"a0": "0" * 16, "a1": "0" * 15 + "1"}
+    assert whole.failures == {"bad 0": "is empty", "bad 1": "is empty"}
+    assert whole.origin == HASHES.origin
+
+
+@pytest.mark.parametrize("changed", [{"profile": "pillow6"}, {"version": "0.0.9"}])
+def test_shards_that_do_not_go_together(changed: dict[str, str], tmp_path: Path) -> None:
+    folder = shards(tmp_path, HASHES.origin, replace(HASHES.origin, **changed))
+    (name, value), *_ = changed.items()
+    with pytest.raises(ValueError, match=f"'0.parquet' and '1.parquet' .* {name} .*, got {value}"):
+        load(folder)
+
+
+def test_shards_with_a_name_twice_and_no_shards(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected \.parquet files in"):
+        load(tmp_path)
+    for name in ("a.parquet", "b.parquet"):
+        save(tmp_path / name, HASHES)
+    with pytest.raises(ValueError, match=r"each name once, got 'a\.png' twice"):
+        load(tmp_path)
+
+
 def test_json_is_plain(tmp_path: Path) -> None:
     save(tmp_path / "hashes.json", HASHES)
     document = json.loads((tmp_path / "hashes.json").read_text())

@@ -1,0 +1,128 @@
+"""Encodings as Arrow tables, which Parquet files hold: a row an image, with why there is none."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._encodings import Encodings
+from ._recipe import Origin
+from ._sealed import sealed, stored_origin, unsealed
+
+
+def pyarrow_modules() -> tuple[Any, Any]:
+    """pyarrow and pyarrow.parquet; ValueError with what to install where they are not there."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ValueError("Parquet files need pyarrow: pip install 'jaxdedup[parquet]'") from None
+    return pyarrow, pyarrow.parquet
+
+
+def to_arrow(encodings: Encodings) -> Any:
+    """Encodings as a ``pyarrow.Table``, failures after all others.
+
+    Args:
+        encodings: N of them and F failures, with keys that are text.
+
+    Returns:
+        N + F rows of ``key``; ``row``, a list of ``uint8`` or ``float32`` of one length, null where
+        there is a ``failure``, which is null elsewhere. The metadata holds what made them.
+
+    Raises:
+        ValueError: pyarrow is not there.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe, encode
+        >>> recipe = Recipe(METHODS["ahash"])
+        >>> stream = encode([("a", np.eye(8, dtype=np.uint8)), ("b", b"")], recipe)
+        >>> for row in to_arrow(Encodings.collect(stream, recipe)).to_pylist():
+        ...     print(row)
+        {'key': 'a', 'row': [128, 64, 32, 16, 8, 4, 2, 1], 'failure': None}
+        {'key': 'b', 'row': None, 'failure': 'is empty'}
+    """
+    pyarrow, _ = pyarrow_modules()
+    count, width = encodings.rows.shape
+    total = count + len(encodings.failures)
+    rows: NDArray[Any] = np.zeros((total, width), encodings.rows.dtype)
+    rows[:count] = encodings.rows
+    columns = {
+        "key": _keys(pyarrow, [*encodings.names, *encodings.failures]),
+        "row": pyarrow.FixedSizeListArray.from_arrays(
+            pyarrow.array(rows.reshape(-1)), width, mask=pyarrow.array(np.arange(total) >= count)
+        ),
+        "failure": pyarrow.array(
+            [None] * count + list(encodings.failures.values()), pyarrow.string()
+        ),
+    }
+    return pyarrow.table(columns).replace_schema_metadata(sealed(encodings, encodings.failures))
+
+
+def _keys(pyarrow: Any, names: Sequence[str]) -> Any:
+    try:
+        return pyarrow.array(names, pyarrow.string())
+    except UnicodeEncodeError:  # names that are not text keep their bytes
+        return pyarrow.array([os.fsencode(name) for name in names], pyarrow.binary())
+
+
+def from_arrow(table: Any) -> Encodings:
+    """The inverse of :func:`to_arrow`.
+
+    Args:
+        table: a ``pyarrow.Table`` of text keys.
+
+    Raises:
+        ValueError: it does not say what made it, or is damaged.
+        KeyError: it lacks a column.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> origin = Recipe(METHODS["phash"]).origin
+        >>> from_arrow(to_arrow(Encodings.from_map({"a.png": "00000000000000ff"}, origin)))
+        <Encodings: 1 of phash>
+    """
+    texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    stored_origin(texts)
+    names = [os.fsdecode(name) for name in table["key"].to_pylist()]
+    failures = table["failure"].to_pylist()
+    places, rows = rows_of(table)
+    failed = np.delete(np.arange(len(names)), places).tolist()
+    return unsealed(
+        texts,
+        [names[place] for place in places.tolist()],
+        rows,
+        {names[place]: failures[place] or "" for place in failed},
+    )
+
+
+def rows_of(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The rows of a table of encodings that are no failures: ``int64[N]``, where; and ``[N, …]``.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> origin = Recipe(METHODS["ahash"]).origin
+        >>> rows_of(to_arrow(Encodings.from_map({"a": "00000000000000ff"}, origin)))
+        (array([0]), array([[  0,   0,   0,   0,   0,   0,   0, 255]], dtype=uint8))
+    """
+    column = table["row"].combine_chunks()
+    places = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    return places, column.flatten().to_numpy().reshape(len(places), column.type.list_size)
+
+
+def origin_of(schema: Any) -> Origin:
+    """What made the encodings of a table or Parquet file, by its ``pyarrow.Schema``.
+
+    Raises:
+        ValueError: it does not say.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS, Recipe
+        >>> origin = Recipe(METHODS["ahash"]).origin
+        >>> origin_of(to_arrow(Encodings.from_map({}, origin)).schema) == origin
+        True
+    """
+    metadata = schema.metadata or {}
+    return stored_origin({key.decode(): value.decode() for key, value in metadata.items()})
