@@ -35,7 +35,10 @@ __all__ = [
     "whash",
 ]
 
-_ROOMS = "duplicates encoding hashing image imagehash loading methods mobilenet report search"
+_ROOMS = (
+    "duplicates encoding hashing image imagehash integrations loading methods mobilenet report "
+    "search"
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ FLOORS = [
     {"imagehash"},
     {"encoding"},
     {"duplicates"},
-    {"methods", "report", "evaluation", "utils"},
+    {"methods", "report", "evaluation", "utils", "integrations"},
     {"cli"},
     {"__main__"},
 ]

@@ -29,7 +29,7 @@ def to_arrow(encodings: Encodings) -> Any:
         encodings: N of them and F failures, with keys that are text.
 
     Returns:
-        N + F rows of ``key``; ``row``, a list of ``uint8`` or ``float32`` of one length, null where
+        N + F rows of ``key``; ``row``, the bytes of ``uint8[b]`` or ``float32[D]``, null where
         there is a ``failure``, which is null elsewhere. The metadata holds what made them.
 
     Raises:
@@ -41,7 +41,7 @@ def to_arrow(encodings: Encodings) -> Any:
         >>> stream = encode([("a", np.eye(8, dtype=np.uint8)), ("b", b"")], recipe)
         >>> for row in to_arrow(Encodings.collect(stream, recipe)).to_pylist():
         ...     print(row)
-        {'key': 'a', 'row': [128, 64, 32, 16, 8, 4, 2, 1], 'failure': None}
+        {'key': 'a', 'row': b'\\x80@ \\x10\\x08\\x04\\x02\\x01', 'failure': None}
         {'key': 'b', 'row': None, 'failure': 'is empty'}
     """
     pyarrow, _ = pyarrow_modules()
@@ -49,11 +49,13 @@ def to_arrow(encodings: Encodings) -> Any:
     total = count + len(encodings.failures)
     rows: NDArray[Any] = np.zeros((total, width), encodings.rows.dtype)
     rows[:count] = encodings.rows
+    # Arrow and Parquet can't hold lists of one length of which some are null.
+    kind = pyarrow.binary(width * rows.itemsize)
+    valid = np.packbits(np.arange(total) < count, bitorder="little")
+    buffers = [pyarrow.py_buffer(valid), pyarrow.py_buffer(rows)]
     columns = {
         "key": _keys(pyarrow, [*encodings.names, *encodings.failures]),
-        "row": pyarrow.FixedSizeListArray.from_arrays(
-            pyarrow.array(rows.reshape(-1)), width, mask=pyarrow.array(np.arange(total) >= count)
-        ),
+        "row": pyarrow.Array.from_buffers(kind, total, buffers),
         "failure": pyarrow.array(
             [None] * count + list(encodings.failures.values()), pyarrow.string()
         ),
@@ -109,7 +111,11 @@ def rows_of(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """
     column = table["row"].combine_chunks()
     places = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    return places, column.flatten().to_numpy().reshape(len(places), column.type.list_size)
+    column, width = column.drop_null(), column.type.byte_width
+    content = np.frombuffer(column.buffers()[1] or b"", np.uint8)
+    content = content[column.offset * width :][: len(column) * width]
+    dtype = origin_of(table.schema).row.dtype
+    return places, content.view(dtype).reshape(len(places), width // dtype.itemsize)
 
 
 def origin_of(schema: Any) -> Origin:
