@@ -1,5 +1,6 @@
 """Encodings as Arrow tables, which Parquet files hold: a row an image, with why there is none."""
 
+import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -70,11 +71,12 @@ def _keys(pyarrow: Any, names: Sequence[str]) -> Any:
         return pyarrow.array([os.fsencode(name) for name in names], pyarrow.binary())
 
 
-def from_arrow(table: Any) -> Encodings:
+def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
     """The inverse of :func:`to_arrow`.
 
     Args:
         table: a ``pyarrow.Table`` of text keys.
+        origin: what made it, where its metadata got lost on the way; None to ask the metadata.
 
     Raises:
         ValueError: it does not say what made it, or is damaged.
@@ -86,8 +88,10 @@ def from_arrow(table: Any) -> Encodings:
         >>> from_arrow(to_arrow(Encodings.from_map({"a.png": "00000000000000ff"}, origin)))
         <Encodings: 1 of phash>
     """
-    texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    stored_origin(texts)
+    if origin is not None:
+        table = table.replace_schema_metadata({"origin": json.dumps(origin.to_dict())})
+    origin_of(table.schema)
+    texts = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     names = [os.fsdecode(name) for name in table["key"].to_pylist()]
     failures = table["failure"].to_pylist()
     places, rows = rows_of(table)
@@ -109,13 +113,15 @@ def rows_of(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
         >>> rows_of(to_arrow(Encodings.from_map({"a": "00000000000000ff"}, origin)))
         (array([0]), array([[  0,   0,   0,   0,   0,   0,   0, 255]], dtype=uint8))
     """
+    row = origin_of(table.schema).row
     column = table["row"].combine_chunks()
     places = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    column, width = column.drop_null(), column.type.byte_width
+    column = column.drop_null()
+    size = (row.width or 0) * row.dtype.itemsize
+    column = column.cast(pyarrow_modules()[0].binary(size))  # engines may drop the width
     content = np.frombuffer(column.buffers()[1] or b"", np.uint8)
-    content = content[column.offset * width :][: len(column) * width]
-    dtype = origin_of(table.schema).row.dtype
-    return places, content.view(dtype).reshape(len(places), width // dtype.itemsize)
+    content = content[column.offset * size :][: len(column) * size]
+    return places, content.view(row.dtype).reshape(len(places), row.width or 0)
 
 
 def origin_of(schema: Any) -> Origin:

@@ -127,12 +127,14 @@ def labels(tables: Iterable[Any], count: int) -> NDArray[Any]:
         i, j = ends.reshape(2, -1).astype(np.int32)
         joined = connected_components(HammingPairs(i, j, np.zeros(0, np.uint8)), len(roots))
         parent[roots] = roots[joined]  # in order: the smallest root of each component
-    return _roots(parent, np.arange(count))
+    while not np.array_equal(above := parent[parent], parent):
+        parent = above
+    return parent
 
 
 def _roots(parent: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
-    while True:
-        above = parent[rows]
-        if np.array_equal(above, rows):
-            return above
-        rows = above
+    roots = parent[rows]
+    while not np.array_equal(above := parent[roots], roots):
+        roots = above
+    parent[rows] = roots  # the next way up is short
+    return roots

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdedup.encoding import Encodings, Recipe, encode, to_arrow
+from jaxdedup.encoding import Encodings, Recipe, encode, pyarrow_modules, to_arrow
 
 
 def encode_table(
@@ -29,8 +29,9 @@ def encode_table(
         num_workers: as of :func:`jaxdedup.encoding.encode`.
 
     Returns:
-        ``pyarrow.Table``, the N rows of ``key``, ``row`` and ``failure`` of
-        :func:`jaxdedup.encoding.to_arrow`: either of the latter is null.
+        ``pyarrow.Table`` of N rows: ``key`` as it was, ``row`` (binary) and ``failure`` as of
+        :func:`jaxdedup.encoding.to_arrow`, either of which is null.
+        :func:`jaxdedup.encoding.from_arrow` reads it.
 
     Raises:
         ValueError: there is no such column, or pyarrow is not there.
@@ -50,8 +51,11 @@ def encode_table(
     encodings = Encodings.collect(stream, recipe)
     order = np.argsort([int(place) for place in (*encodings.names, *encodings.failures)])
     result = to_arrow(encodings).take(order)
-    result = result.set_column(0, "key", table[key])
-    return result.replace_schema_metadata({b"origin": result.schema.metadata[b"origin"]})
+    origin = {b"origin": result.schema.metadata[b"origin"]}
+    # Not every engine knows of bytes of one length.
+    row = result["row"].cast(pyarrow_modules()[0].binary())
+    columns = {"key": table[key], "row": row, "failure": result["failure"]}
+    return type(result).from_pydict(columns, metadata=origin)
 
 
 def _items(column: Any) -> Iterator[tuple[str, Any]]:

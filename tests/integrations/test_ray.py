@@ -243,3 +243,18 @@ def test_bad_arguments(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("no Parquet")
     with pytest.raises(ValueError, match=r"expected Parquet in .*/a\.parquet"):
         find_matches(tmp_path, tmp_path / "matches")
+
+
+def test_the_program_of_the_page(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "clusters.md"
+    _, program, *_ = page.read_text().split("```")
+    zips(tmp_path / "shards", 3)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(program.removeprefix("python"), names)
+    assert names["failed"] == {}
+    groups_of = names["duplicates"].to_pydict()
+    assert groups_of["key"] == ["0/3.png", "1/0.png", "1/3.png", "2/0.png"]
+    assert groups_of["group"] == [3, 3, 8, 8]
