@@ -109,8 +109,8 @@ def main() -> None:
         with cluster(2):
             rows.append({"what": "search over two nodes", **first_and_second(searched)})
     print(json.dumps(rows, indent=1))
-    facts = vars(arguments) | {"folder": folder.name}
-    save_result("clusters", rows, ray=ray.__version__, **facts)
+    asked = {"images": arguments.images, "hashes": arguments.rows, "blocks": arguments.blocks}
+    save_result("clusters", rows, threshold=arguments.threshold, ray=ray.__version__, **asked)
 
 
 if __name__ == "__main__":
