@@ -127,6 +127,8 @@ def find_matches(
     """
     shards = Shards(Folder.at(rows))
     origin = shards.origin
+    if not shards.count:
+        raise ValueError(f"expected rows in {shards.folder.url!r:.100}, got none")
     if origin.row.rows > 1:
         raise ValueError(f"expected one row an image, got orientations={origin.orientations!r}")
     limit = check_threshold(origin, threshold)

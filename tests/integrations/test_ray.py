@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+import ray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -21,6 +22,7 @@ from jaxdedup.encoding import METHODS, Encodings, Origin, Recipe, load, save
 from jaxdedup.encoding import encode as encode_here
 from jaxdedup.integrations.ray import encode, find_matches, groups
 from jaxdedup.loading import Archive
+from jaxdedup.runtime import core_count
 from jaxdedup.search import cosine_pairs, hamming_pairs
 
 from .conftest import Nodes
@@ -29,6 +31,7 @@ from .shards import Watched, zips
 pytestmark = pytest.mark.filterwarnings("default")  # those that Ray gives
 
 RECIPE = Recipe(METHODS["dhash"])
+FEATURES = replace(Recipe(METHODS["cnn"]).origin, count=16)
 
 
 def here(items: Any) -> Encodings:
@@ -69,6 +72,18 @@ def test_what_is_there_is_not_encoded_again(nodes: Nodes, tmp_path: Path) -> Non
     encode(shards, RECIPE, tmp_path / "rows", progress=False)
     assert [shard.times_read() for shard in shards.values()] == [1, 1, 1]
     assert len(load(tmp_path / "rows")) == 12
+
+
+def test_a_task_knows_its_cores(nodes: Nodes) -> None:
+    assert ray.get(ray.remote(num_cpus=1)(core_count).remote()) == 1
+
+
+def test_blocks_without_rows(nodes: Nodes, tmp_path: Path) -> None:
+    nothing = np.zeros((0, 16), np.float32)
+    (tmp_path / "rows").mkdir()
+    save(tmp_path / "rows" / "0.parquet", Encodings([], nothing, FEATURES, {"a": "is empty"}))
+    assert find_matches(tmp_path / "rows", tmp_path / "matches", progress=False) == {}
+    assert groups(tmp_path / "rows", tmp_path / "matches").num_rows == 0
 
 
 def test_a_node_that_goes_away_while_it_encodes(nodes: Nodes, tmp_path: Path) -> None:
@@ -140,9 +155,6 @@ def numbers(rows: np.ndarray, shards: int = 3) -> np.ndarray:
     """The numbers of rows in a folder in which each shard ends with a failure."""
     parts = np.array_split(np.arange(len(rows)), shards)
     return np.concatenate([part + number for number, part in enumerate(parts)])
-
-
-FEATURES = replace(Recipe(METHODS["cnn"]).origin, count=16)
 
 
 @pytest.mark.parametrize("kind", ["phash", "pdq", "cnn"])
@@ -239,6 +251,9 @@ def test_bad_arguments(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected at least one shard, got none"):
         encode([], RECIPE, tmp_path)
     with pytest.raises(ValueError, match=r"expected shards in .*, got none"):
+        find_matches(tmp_path, tmp_path / "matches")
+    save(tmp_path / "a.parquet", Encodings([], np.zeros((0, 8), np.uint8), RECIPE.origin))
+    with pytest.raises(ValueError, match=r"expected rows in .*, got none"):
         find_matches(tmp_path, tmp_path / "matches")
     (tmp_path / "a.parquet").write_text("no Parquet")
     with pytest.raises(ValueError, match=r"expected Parquet in .*/a\.parquet"):
