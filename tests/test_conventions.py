@@ -8,7 +8,7 @@ import pytest
 
 import jaxdedup
 
-ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "loading"]
+ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "integrations", "loading"]
 ROOMS += ["methods", "report", "runtime"]
 
 

@@ -38,8 +38,9 @@ class Folder:
     def names(self) -> list[str]:
         """The files, in order."""
         fs, root = self._opened
-        fs.makedirs(root, exist_ok=True)
         fs.invalidate_cache()
+        if not fs.isdir(root):
+            return []
         names = (path.rsplit("/", 1)[1] for path in fs.ls(root, detail=False))
         return sorted(name for name in names if is_shard(name))
 
@@ -69,6 +70,7 @@ class Folder:
         with tempfile.TemporaryDirectory() as place:
             path = os.path.join(place, "shard.parquet")
             yield path
+            fs.makedirs(root, exist_ok=True)
             unfinished = f"{root}/.{uuid.uuid4().hex}.part"
             fs.put_file(path, unfinished)
             fs.mv(unfinished, f"{root}/{name}")

@@ -68,8 +68,9 @@ def test_encoding_equals_one_process(nodes: Nodes, tmp_path: Path) -> None:
 
 def test_what_is_there_is_not_encoded_again(nodes: Nodes, tmp_path: Path) -> None:
     shards = {f"{n}": Watched(tmp_path, n, waits=False) for n in range(3)}
-    encode(dict(list(shards.items())[:2]), RECIPE, tmp_path / "rows", progress=False)
-    encode(shards, RECIPE, tmp_path / "rows", progress=False)
+    rows = f"file://{tmp_path}/rows"
+    encode(dict(list(shards.items())[:2]), RECIPE, rows, progress=False)
+    encode(shards, RECIPE, rows, progress=False)
     assert [shard.times_read() for shard in shards.values()] == [1, 1, 1]
     assert len(load(tmp_path / "rows")) == 12
 
