@@ -2,6 +2,7 @@
 # make demo DIR=/some/folder METHOD=phash      encodes yours
 # make test                                    runs the tests
 # make test-browser                            opens the report in Chromium (and chromedriver)
+# make test-integrations                       encodes and searches on a Ray cluster of this machine
 # make lint                                    checks style, format and types
 # make bench                                   measures the speed
 # make soak                                    damaged files, kills and many files: some ten minutes
@@ -12,7 +13,7 @@ DIR    ?= tests/data/reference/images
 METHOD ?= phash
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-browser lint bench soak
+.PHONY: demo test test-browser test-integrations lint bench soak
 
 demo: $(VENV)/installed
 	$(BIN)/jaxdedup encode $(DIR) --method $(METHOD)
@@ -22,6 +23,9 @@ test: $(VENV)/installed-test
 
 test-browser: $(VENV)/installed-test $(VENV)/installed-browser
 	$(BIN)/python -m pytest tests/browser
+
+test-integrations: $(VENV)/installed-test $(VENV)/installed-ray $(VENV)/installed-integrations
+	$(BIN)/python -m pytest tests/integrations jaxdedup/integrations
 
 lint: $(VENV)/installed-test $(VENV)/installed-lint
 	$(BIN)/ruff check

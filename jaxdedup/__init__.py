@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 _ROOMS = (
-    "duplicates encoding hashing image imagehash index loading methods mobilenet networks report "
+    "duplicates encoding hashing image imagehash index integrations loading methods mobilenet "
+    "networks report "
     "search"
 )
 

@@ -8,7 +8,7 @@ import pytest
 
 import jaxdedup
 
-ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "index"]
+ROOMS = ["duplicates", "encoding", "hashing", "image", "imagehash", "index", "integrations"]
 ROOMS += ["loading", "methods", "networks", "report", "runtime"]
 
 

@@ -18,7 +18,7 @@ FLOORS = [
     {"encoding"},
     {"duplicates"},
     {"index"},
-    {"methods", "report", "evaluation", "utils"},
+    {"methods", "report", "evaluation", "utils", "integrations"},
     {"cli"},
     {"__main__"},
 ]

@@ -22,10 +22,15 @@ def python(code: str, **options: object) -> str:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import jaxdedup", "from jaxdedup.methods import AHash, DHash, PHash, WHash"],
+    [
+        "import jaxdedup",
+        "from jaxdedup.methods import AHash, DHash, PHash, WHash",
+        "import jaxdedup.integrations.ray",
+    ],
 )
 def test_imports_are_few(statement: str) -> None:
     heavy = ["flax", "matplotlib", "pandas", "scipy.fftpack", "imageio", "pyarrow", "h5py"]
+    heavy += ["ray", "fsspec"]
     code = f"{statement}\nimport sys\nprint([m for m in {heavy} if m in sys.modules])"
     assert python(code) == "[]\n"
 

@@ -6,16 +6,16 @@ suffix    holds                                       methods
 .json     one object, encodings by file name          hashes
 .csv      a row a file                                hashes
 .npz      NumPy arrays                                all
-.parquet  a row a file (needs pyarrow)                all
+.parquet  a row a file (needs pyarrow)                all, and failures
 ========  ==========================================  =========================
 
-The quality of the images, where it was told, is a column more. A file is written whole or not at
-all. Names are looked through for equal ones when it is written; a checksum vouches for that, and
-for all else, when it is read. Text of others may come without one.
+The quality of the images, where it was told, is a column more. A folder of Parquet files stands for
+all of them. A file is written whole or not at all. Names are looked through for equal ones when it
+is written; a checksum vouches for that, and for all else, when it is read. Text of others may come
+without one.
 """
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -29,18 +29,19 @@ from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_w
 
 from ._encodings import Encodings, refuse_twice
 from ._names import PackedNames
+from ._parquet import from_arrow, pyarrow_modules, to_arrow
 from ._recipe import Origin
+from ._sealed import UTF8, sealed, stored_origin, unsealed
 
 _FLOAT16_ERROR = 2.0**-11  # of a number, in proportion
 _ROWS_AT_ONCE = 4096
-_UTF8 = ("utf-8", "surrogatepass")  # a file name that is not UTF-8 has surrogates
 
 
 def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
     """Write encodings to a file, in the format that its suffix names.
 
     The file appears whole: an error, or a kill, at any moment leaves what was there before. What
-    could not be loaded (``encodings.failures``) is not kept.
+    could not be loaded (``encodings.failures``) is kept by Parquet files alone.
 
     Args:
         path: the file: ``.json``, ``.csv``, ``.npz`` or ``.parquet``.
@@ -85,16 +86,18 @@ def load(path: Path) -> Encodings:
     """Read what :func:`save` wrote.
 
     Args:
-        path: the file.
+        path: the file, or a folder of Parquet files, the shards of one run.
 
     Returns:
         The encodings and what made them.
 
     Raises:
         ValueError: the suffix is unknown, or the file does not hold encodings: rows of one width,
-            with names of which none is there twice.
+            with names of which none is there twice; or shards were made in several ways.
         OSError: the file can't be read.
     """
+    if os.path.isdir(path):
+        return _load_shards(os.fspath(path))
     _, read = _FORMATS[_suffix(path)]
     with open_regular(path) as file:
         try:
@@ -102,6 +105,34 @@ def load(path: Path) -> Encodings:
         except Exception as error:  # damage of any kind
             told = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise ValueError(f"expected encodings in {os.fspath(path)!r:.100}: {told}") from error
+
+
+def _load_shards(folder: str) -> Encodings:
+    names = sorted(name for name in os.listdir(folder) if is_shard(name))
+    if not names:
+        raise ValueError(f"expected .parquet files in {folder!r:.100}, got none")
+    shards = [load(os.path.join(folder, name)) for name in names]
+    origin = shards[0].origin
+    for name, shard in zip(names, shards, strict=True):
+        origin.refuse_unless_same(shard.origin, f"{names[0]!r:.100} and {name!r:.100}")
+    qualities = [shard.quality for shard in shards if shard.quality is not None]
+    return Encodings(
+        PackedNames.of([key for shard in shards for key in shard.names]),
+        np.concatenate([shard.rows for shard in shards]),
+        origin,
+        {key: reason for shard in shards for key, reason in shard.failures.items()},
+        np.concatenate(qualities) if len(qualities) == len(shards) else None,
+    )
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file of a folder of shards is one: not where it is hidden, as unfinished ones are.
+
+    Example:
+        >>> is_shard("000.parquet"), is_shard(".000.parquet")
+        (True, False)
+    """
+    return name.endswith(".parquet") and not name.startswith(".")
 
 
 def refuse_unsavable(path: Path, origin: Origin, *, float16: bool = False) -> None:
@@ -122,7 +153,7 @@ def refuse_unsavable(path: Path, origin: Origin, *, float16: bool = False) -> No
     if float16 and origin.dtype == "uint8":
         raise ValueError(f"expected features where float16 is asked for, got {origin.method}")
     if suffix == ".parquet":
-        _pyarrow()
+        pyarrow_modules()
     refuse_unless_writable(path)
 
 
@@ -154,23 +185,15 @@ def _halved(encodings: Encodings) -> NDArray[np.float16]:
     return halved
 
 
-def _origin(texts: Mapping[str, Any]) -> Origin:
-    if "origin" not in texts:
-        early = "version" in texts and "method" in texts
-        told = ": it is of an early version; encode the images again" if early else ""
-        raise ValueError(f"it does not say what made them{told}")
-    return Origin.from_dict(json.loads(texts["origin"]))
-
-
 def _from_hex(
     encodings: Mapping[str, Any], texts: Mapping[str, str], quality: Sequence[Any] | None
 ) -> Encodings:
-    origin = _origin(texts)
+    origin = stored_origin(texts)
     if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
     found = Encodings.from_map(encodings, origin)
     qualities = None if quality is None else np.array(quality, np.uint8)
-    return _unsealed(texts, PackedNames.of(found.names), found.rows, qualities)
+    return unsealed(texts, found.names, found.rows, qualities)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -179,8 +202,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _write_json(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
-    sealed = {**_sealed(encodings, rows), "origin": encodings.origin.to_dict()}
-    document = {**sealed, "encodings": encodings.to_dict()}
+    texts = {**sealed(encodings, rows), "origin": encodings.origin.to_dict()}
+    document = {**texts, "encodings": encodings.to_dict()}
     if encodings.quality is not None:
         document["quality"] = dict(zip(encodings.names, encodings.quality.tolist(), strict=True))
     file.write(json.dumps(document, indent=2).encode() + b"\n")
@@ -204,9 +227,9 @@ def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None
     columns = {"name": encodings.names, "encoding": encodings.to_dict().values()}
     if encodings.quality is not None:
         columns["quality"] = encodings.quality.tolist()
-    sealed = _sealed(encodings, rows)
-    lines.writerow([*columns, *sealed])
-    lines.writerows([*line, *sealed.values()] for line in zip(*columns.values(), strict=True))
+    texts = sealed(encodings, rows)
+    lines.writerow([*columns, *texts])
+    lines.writerows([*line, *texts.values()] for line in zip(*columns.values(), strict=True))
     text.detach()
 
 
@@ -222,40 +245,10 @@ def _read_csv(file: BinaryIO) -> Encodings:
     return _from_hex(encodings, rows[0], quality)
 
 
-def _checksum(names: PackedNames, origin: str, *columns: NDArray[Any] | None) -> str:
-    digest = hashlib.sha256(origin.encode())
-    digest.update(names.text.encode(*_UTF8))
-    for column in (names.lengths, *columns):
-        if column is not None:
-            digest.update(np.ascontiguousarray(column).data)
-    return digest.hexdigest()
-
-
-def _sealed(encodings: Encodings, rows: NDArray[Any]) -> dict[str, Any]:
-    """What files hold beside their columns."""
-    origin = json.dumps(encodings.origin.to_dict())
-    names = PackedNames.of(encodings.names)
-    return {"origin": origin, "checksum": _checksum(names, origin, rows, encodings.quality)}
-
-
-def _unsealed(
-    texts: Mapping[str, str],
-    names: PackedNames,
-    rows: NDArray[Any],
-    quality: NDArray[Any] | None,
-) -> Encodings:
-    origin, checksum = _origin(texts), texts.get("checksum")
-    if checksum is not None and checksum != _checksum(names, texts["origin"], rows, quality):
-        raise ValueError("it is damaged: its checksum is another one")
-    if rows.dtype == np.float16:
-        rows = rows.astype(np.float32)
-    return Encodings(names, rows, origin, quality=quality, vouched_for=checksum is not None)
-
-
 def _write_npz(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
     names = PackedNames.of(encodings.names)
-    text = np.frombuffer(names.text.encode(*_UTF8), np.uint8)
-    arrays = {"names": text, "lengths": names.lengths, **_sealed(encodings, rows)}
+    text = np.frombuffer(names.text.encode(*UTF8), np.uint8)
+    arrays = {"names": text, "lengths": names.lengths, **sealed(encodings, rows)}
     if encodings.quality is not None:
         arrays["quality"] = encodings.quality
     np.savez(file, encodings=rows, **arrays)
@@ -265,44 +258,18 @@ def _read_npz(file: BinaryIO) -> Encodings:
     with np.load(file, allow_pickle=False) as arrays:
         texts = {name: str(arrays[name]) for name in ("origin", "checksum") if name in arrays}
         early = {name: "" for name in ("method", "version") if name in arrays}
-        _origin(texts | early)
-        names = PackedNames(arrays["names"].tobytes().decode(*_UTF8), arrays["lengths"])
+        stored_origin(texts | early)
+        names = PackedNames(arrays["names"].tobytes().decode(*UTF8), arrays["lengths"])
         quality = arrays.get("quality")
-        return _unsealed(texts, names, arrays["encodings"], quality)
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError("Parquet files need pyarrow: pip install 'jaxdedup[parquet]'") from None
-    return pyarrow, pyarrow.parquet
+        return unsealed(texts, names, arrays["encodings"], quality)
 
 
 def _write_parquet(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
-    pyarrow, parquet = _pyarrow()
-    flat = pyarrow.array(rows.reshape(-1))
-    column = pyarrow.FixedSizeListArray.from_arrays(flat, rows.shape[1])
-    try:
-        names = pyarrow.array(encodings.names, pyarrow.string())
-    except UnicodeEncodeError:  # names that are not text keep their bytes
-        names = pyarrow.array([os.fsencode(name) for name in encodings.names], pyarrow.binary())
-    table = pyarrow.table({"name": names, "encoding": column})
-    if encodings.quality is not None:
-        table = table.append_column("quality", pyarrow.array(encodings.quality))
-    parquet.write_table(table.replace_schema_metadata(_sealed(encodings, rows)), file)
+    pyarrow_modules()[1].write_table(to_arrow(encodings, rows), file)
 
 
 def _read_parquet(file: BinaryIO) -> Encodings:
-    _, parquet = _pyarrow()
-    table = parquet.read_table(file)
-    column = table["encoding"].combine_chunks()
-    rows = column.flatten().to_numpy().reshape(-1, column.type.list_size)
-    texts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    names = [os.fsdecode(name) for name in table["name"].to_pylist()]
-    quality = table["quality"].to_numpy() if "quality" in table.column_names else None
-    return _unsealed(texts, PackedNames.of(names), rows, quality)
+    return from_arrow(pyarrow_modules()[1].read_table(file))
 
 
 _FORMATS = {

@@ -105,6 +105,28 @@ class Origin:
         told = [f"{name} {a}, got {b}" for name, a, b in changed if a != b]
         return f"expected {'; '.join(told)}" if told else ""
 
+    def refuse_unless_same(self, other: "Origin", sides: str) -> None:
+        """ValueError where two origins differ, be it in their version alone.
+
+        Args:
+            other: the second one.
+            sides: what they made, for the message.
+
+        Example:
+            >>> from dataclasses import replace
+            >>> from jaxdedup.encoding import METHODS, Recipe
+            >>> origin = Recipe(METHODS["phash"]).origin
+            >>> origin.refuse_unless_same(replace(origin, profile="pillow9"), "a and b")
+            Traceback (most recent call last):
+            ...
+            ValueError: a and b were not made in one way: expected profile pillow13, got pillow9
+        """
+        different = self.differences(other)
+        if not different and self.version != other.version:
+            different = f"expected version {self.version}, got {other.version}"
+        if different:
+            raise ValueError(f"{sides} were not made in one way: {different}")
+
 
 # What a recipe shares.
 _SETTINGS = ("profile", "draft", "formats", "background", "range", "exif_orientation", "trim")

@@ -2,10 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
-_CGROUPS = Path("/sys/fs/cgroup")
+from ._cgroups import settings
 
 
 def granted_memory() -> int:
@@ -20,11 +18,8 @@ def granted_memory() -> int:
 
 def _limits() -> Iterator[int]:
     yield _of_the_machine()
-    with suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, group = line.split(":", 2)
-            if controllers in ("", "memory"):  # the second version of cgroups, or the first
-                yield from _of_cgroup(controllers, group)
+    for limit in settings("memory", "memory.max", "memory.limit_in_bytes"):
+        yield from (int(word) for word in limit if word.isdecimal())  # or "max"
 
 
 def _of_the_machine() -> int:
@@ -32,15 +27,3 @@ def _of_the_machine() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows
         return 8 * 2**30
-
-
-def _of_cgroup(controller: str, group: str) -> Iterator[int]:
-    """The limits of a group and of all that it is in."""
-    name = "memory.limit_in_bytes" if controller else "memory.max"
-    top = _CGROUPS / controller
-    place = top / group.lstrip("/")
-    for folder in (place, *place.parents):
-        if folder != top and top not in folder.parents:
-            break
-        with suppress(OSError, ValueError):  # no such file, or "max"
-            yield int((folder / name).read_text())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxdedup import __version__
-from jaxdedup.encoding import Encodings, load, save
+from jaxdedup.encoding import Encodings, Origin, load, save
 from jaxdedup.runtime import write_whole
 from tests.stored import features_of, hashes_of
 
@@ -89,6 +89,58 @@ def test_nothing(suffix: str, tmp_path: Path) -> None:
     nothing = hashes_of({})
     save(tmp_path / f"nothing{suffix}", nothing)
     assert load(tmp_path / f"nothing{suffix}") == nothing
+
+
+def shards(folder: Path, *origins: Any) -> Path:
+    for number, origin in enumerate(origins):
+        failures = {f"bad {number}": "is empty"}
+        save(
+            folder / f"{number}.parquet",
+            Encodings([f"a{number}"], HASHES.rows[[number]], origin, failures),
+        )
+    return folder
+
+
+def test_a_folder_of_shards(tmp_path: Path) -> None:
+    folder = shards(tmp_path, HASHES.origin, HASHES.origin)
+    (folder / ".0.parquet").write_text("unfinished")
+    whole = load(folder)
+    assert dict(whole) == {"a0": "0" * 16, "a1": "0" * 15 + "1"}
+    assert whole.failures == {"bad 0": "is empty", "bad 1": "is empty"}
+    assert whole.origin == HASHES.origin
+
+
+def test_shards_of_float16_and_with_quality(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    origin = Origin("cnn", (224, 224), 8, "pillow13", dtype="float32")
+    for number in range(2):
+        part = slice(2 * number, 2 * number + 2)
+        names, quality = [f"{number}a", f"{number}b"], np.array([number, 100], np.uint8)
+        shard = Encodings(names, rows[part], origin, {f"{number}c": "is empty"}, quality)
+        save(tmp_path / f"{number}.parquet", shard, float16=True)
+    whole = load(tmp_path)
+    np.testing.assert_array_equal(whole.rows, rows.astype(np.float16))
+    assert whole.quality is not None
+    assert whole.quality.tolist() == [0, 100, 1, 100]
+    save(tmp_path / "2.parquet", Encodings(["d"], rows[:1], origin))
+    assert load(tmp_path).quality is None  # not told of all
+
+
+@pytest.mark.parametrize("changed", [{"profile": "pillow6"}, {"version": "0.0.9"}])
+def test_shards_that_do_not_go_together(changed: dict[str, str], tmp_path: Path) -> None:
+    folder = shards(tmp_path, HASHES.origin, replace(HASHES.origin, **changed))
+    (name, value), *_ = changed.items()
+    with pytest.raises(ValueError, match=f"'0.parquet' and '1.parquet' .* {name} .*, got {value}"):
+        load(folder)
+
+
+def test_shards_with_a_name_twice_and_no_shards(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected \.parquet files in"):
+        load(tmp_path)
+    for name in ("a.parquet", "b.parquet"):
+        save(tmp_path / name, HASHES)
+    with pytest.raises(ValueError, match=r"each name once, got 'a\.png' twice"):
+        load(tmp_path)
 
 
 def test_json_is_plain(tmp_path: Path) -> None:

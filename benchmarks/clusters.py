@@ -1,0 +1,117 @@
+"""The path over Ray on one machine, beside one process; and whether the arithmetic holds.
+
+python benchmarks/clusters.py --images 2000 --rows 1000000
+
+Three things in one run: ``jaxdedup.integrations.ray.encode`` on one node beside ``encode_images``,
+on the same files, each once to start up and then for the clock; a search in blocks through two
+nodes beside ``hamming_pairs``; and one through a single node beside the seconds that
+docs/clusters.md predicts from one block. The result is in benchmarks/results/clusters.json.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from _folders import uniform_folder
+from _turns import save as save_result
+from ray.cluster_utils import Cluster
+
+from jaxdedup.encoding import METHODS, Encodings, Recipe, save
+from jaxdedup.integrations.ray import encode, find_matches
+from jaxdedup.methods import PHash
+from jaxdedup.runtime import core_count
+from jaxdedup.search import hamming_pairs
+
+RECIPE = Recipe(METHODS["phash"])
+SHARDS = 8
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def first_and_second(function: Callable[[], Any]) -> dict[str, float]:
+    first, second = seconds(function), seconds(function)
+    return {"seconds": second, "start_up_s": first - second}
+
+
+@contextmanager
+def cluster(nodes: int) -> Iterator[None]:
+    """Nodes that share the cores of this machine."""
+    node = {"num_cpus": max(1, core_count() // nodes), "include_dashboard": False}
+    started = Cluster(initialize_head=True, head_node_args=node)
+    for _ in range(nodes - 1):
+        started.add_node(**node)
+    ray.init(started.address, logging_level="ERROR")
+    yield
+    ray.shutdown()
+    started.shutdown()
+
+
+def over_ray(function: Callable[[Path], dict[str, str]], place: Path) -> Callable[[], None]:
+    """A run into an empty folder."""
+
+    def run() -> None:
+        shutil.rmtree(place / "output", ignore_errors=True)
+        assert function(place / "output") == {}
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "jaxdedup"))
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--threshold", type=int, default=10)
+    arguments = parser.parse_args()
+
+    folder = uniform_folder(arguments.folder, "640x480", arguments.images)
+    files = [(path.name, str(path)) for path in sorted(folder.iterdir())]
+    shards = {str(number): files[number::SHARDS] for number in range(SHARDS)}
+    hashes = np.random.default_rng(0).integers(0, 256, (arguments.rows, 8), np.uint8)
+    block = -(-arguments.rows // arguments.blocks)
+    limit = {"max_distance": arguments.threshold}
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        (place / "rows").mkdir()
+        for number, part in enumerate(np.array_split(hashes, SHARDS)):
+            names = [f"{number}/{name}" for name in range(len(part))]
+            save(place / "rows" / f"{number}.parquet", Encodings(names, part, RECIPE.origin))
+        encoder = PHash(verbose=False)
+        encoded = over_ray(lambda to: encode(shards, RECIPE, to, progress=False), place)
+        search = {"threshold": arguments.threshold, "block_bytes": 8 * block, "progress": False}
+        searched = over_ray(lambda to: find_matches(place / "rows", to, **search), place)
+
+        here = first_and_second(lambda: encoder.encode_images(folder))
+        rows.append({"what": "encode_images", **here})
+        with cluster(1):
+            rows.append({"what": "encode over one node", **first_and_second(encoded)})
+            rows.append({"what": "search over one node", **first_and_second(searched)})
+        one = first_and_second(lambda: hamming_pairs(hashes[:block], **limit))["seconds"]
+        rows.append(
+            {"what": "search over one node, predicted", "seconds": arguments.blocks**2 * one}
+        )
+        whole = first_and_second(lambda: hamming_pairs(hashes, **limit))
+        rows.append({"what": "hamming_pairs", **whole})
+        with cluster(2):
+            rows.append({"what": "search over two nodes", **first_and_second(searched)})
+    print(json.dumps(rows, indent=1))
+    asked = {"images": arguments.images, "hashes": arguments.rows, "blocks": arguments.blocks}
+    save_result("clusters", rows, threshold=arguments.threshold, ray=ray.__version__, **asked)
+
+
+if __name__ == "__main__":
+    main()
