@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from ._commands import encode, find, index, query, report
+from ._commands import FAILED, FOUND, encode, find, index, query, report
+from ._completion import completion
 from ._output import decoders_silenced, discard_output, prepare_output, tell, ties_told
 from ._parser import make_parser, shortened
 
@@ -27,9 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, or 1 where nothing could be encoded or written, or 130 after Ctrl-C.
-        Wrong usage exits with 2.
+        With --check 1 says that duplicates were found, and 2 that something failed. Wrong usage
+        exits with 2, and so does what --strict does not suffer.
     """
-    commands = (encode, find, index, query, report)
+    commands = (encode, find, index, query, report, completion)
     parser = make_parser({command.__name__: command for command in commands})
     options = parser.parse_args(arguments)
     prepare_output()
@@ -51,11 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
         discard_output()
-        return 0
+        return FOUND if options.check else 0
     except OSError as error:  # a full disk, or a file that went away
         discard_output()
         tell(shortened(f"jaxdedup: {error}"))
-        return _NOTHING_WRITTEN
+        return FAILED if options.check else _NOTHING_WRITTEN
 
 
 def _silence_decoders() -> None:

@@ -28,6 +28,7 @@ from ._network import CustomModel as CustomModel
 from ._network import custom_method as custom_method
 from ._network import network_method as network_method
 from ._network import pretrained_method as pretrained_method
+from ._network import weighted_method as weighted_method
 from ._recipe import Origin as Origin
 from ._recipe import Recipe as Recipe
 from ._source import encode_source as encode_source
