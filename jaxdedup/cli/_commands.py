@@ -119,6 +119,8 @@ def query(options: Namespace) -> Work:
     """``jaxdedup query``."""
     if options.nearest is not None and options.threshold is not None:
         raise ValueError("--nearest goes without --threshold")
+    if options.nearest is not None and options.check:
+        raise ValueError("--check goes without --nearest, which finds some however far")
     targets = [Target(options, options.new, or_image=True), Target(options, options.corpus)]
     recipe = _prepare(options, targets)
     recipes = [_with_orientations(options, targets[0], recipe), recipe]
@@ -209,6 +211,8 @@ def _refuse_contradictions(options: Namespace, is_list: bool) -> None:
         raise ValueError("--keep goes with --to-remove")
     if options.keep and options.against:
         raise ValueError("--keep goes without --against, all of which stays")
+    if options.null and options.against and not options.to_remove:
+        raise ValueError("--null goes with --to-remove where there is --against: see --json")
     if options.scores and options.to_remove:
         raise ValueError("--scores goes with groups of duplicates, not with --to-remove")
     if vars(options)["or"] and (options.to_remove or options.against):

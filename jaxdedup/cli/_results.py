@@ -37,14 +37,14 @@ _LINES = 10_000  # that are written at a time
 
 def give_encodings(options: Namespace, encodings: Encodings) -> None:
     """A line for each image: its hash and its name."""
-    shown = encodings.to_dict().items()
+    rows = encodings.to_dict().items()
     if not options.json:
-        _give_lines(options, ((f"{digits}  ", name, "none") for name, digits in shown))
+        _give_lines(options, ((f"{digits}  ", name, "none") for name, digits in rows))
         return
     is_hash = encodings.origin.dtype == "uint8"
     made: Iterator[dict[str, Any]] = (
         {"name": name, "hash": row} if is_hash else {"name": name, "features": row[0].tolist()}
-        for name, row in shown
+        for name, row in rows
     )
     if encodings.quality is not None:
         qualities = encodings.quality.tolist()

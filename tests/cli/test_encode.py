@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -134,12 +135,6 @@ def test_cnn(folder: Path, capfd: pytest.CaptureFixture) -> None:
         EXPECTED, (1, 1024)
     )
     assert all(np.isfinite(row).all() for row in encodings.values())
-    capfd.readouterr()
-    assert cli.main(["encode", str(folder), "--method", "cnn", "--json"]) == 0
-    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert [line["name"] for line in lines] == list(encodings)
-    features = np.array([line["features"] for line in lines], np.float32)
-    np.testing.assert_allclose(features, encodings.rows, rtol=2**-10, atol=0)
 
 
 def test_failure_leaves_the_old_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,16 +167,17 @@ def test_interrupt(folder: Path) -> None:
         os.link(folder / "0.png", folder / f"{i}.copy.png")
     output = folder.parent / "hashes.json"
     terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 80))
     with command("encode", folder, "--output", output, stderr=end) as process:
         os.close(end)
         seen = ""
         while "image/s" not in seen:  # the progress bar moves
-            seen += os.read(terminal, 100).decode()
+            seen += os.read(terminal, 100).decode(errors="replace")
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
         errors = ""
         with suppress(OSError):  # nobody writes any more
-            while part := os.read(terminal, 100).decode():
+            while part := os.read(terminal, 100).decode(errors="replace"):
                 errors += part
         process.wait(timeout=60)
     os.close(terminal)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from jaxdedup import runtime
+from jaxdedup import duplicates, runtime
 from jaxdedup.cli import main
 from jaxdedup.encoding import Encodings, Recipe, pretrained_method, save
 from jaxdedup.networks import NETWORKS
@@ -49,7 +49,7 @@ CODES = {
     "find alone.npz --against copies.npz --to-remove": 1,
     "find copies.npz --against empty": 2,
     "query alone.npz copies.npz": 1,
-    "query alone.npz copies.npz --threshold 0 --nearest 1": 2,
+    "query alone.npz copies.npz --nearest 1": 2,
     "query photos alone.npz": 0,
     "query photos alone.npz --strict": 2,
     "index alone.npz --into copies.idx": 1,
@@ -89,6 +89,15 @@ def test_a_full_disk(options: list[str], code: int, monkeypatch, capsys: Capture
     monkeypatch.setattr(runtime, "write_json", full)
     assert main(["find", "copies.npz", "--output", "found.json", *options]) == code
     assert "No space left on device" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_neither(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(duplicates, "find_matches", interrupt)
+    assert main(["find", "copies.npz", "--check", "--strict"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_whoever_reads_has_seen_duplicates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from jaxdedup.cli import main
+from jaxdedup.cli._results import give_encodings
 from jaxdedup.encoding import save
 from tests.cli.test_find import FEATURES, HASHES, usage_error
 from tests.pillow_hashes import HASHES as BY_PILLOW
@@ -47,6 +49,12 @@ def test_encode(folder: Path, capsys: Capture) -> None:
     Image.new("RGB", (9, 9)).save(folder / "caf\udce9.png")
     (line,) = lines(capsys, "encode", str(folder))
     assert line["name"] == "caf\udce9.png"
+
+
+def test_features(capsys: Capture) -> None:
+    give_encodings(Namespace(json=True), features_of(FEATURES))
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found == [{"name": n, "features": row[0].tolist()} for n, row in FEATURES.items()]
 
 
 def test_find(capsys: Capture) -> None:

@@ -127,5 +127,6 @@ def test_wrong_usage(capsys: Capture) -> None:
         ("new", "--against", "old", "--or", "dhash:3"): "not with --to-remove or --against",
         ("new", "--against", "old", "--keep", "first", "--to-remove"): "--keep goes without",
         ("new", "--against", "old", "--output", "x.csv"): "--output FILE.csv goes without",
+        ("new", "--against", "old", "--null"): "--null goes with --to-remove",
     }.items():
         assert message in usage_error(capsys, "find", *words)
