@@ -6,9 +6,11 @@ is ever deleted.
 
 import logging
 import sys
+import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import NoReturn
 
 from ._commands import FAILED, FOUND, encode, find, index, query, report
 from ._completion import completion
@@ -29,25 +31,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 where nothing could be encoded or written, or 130 after Ctrl-C.
         With --check 1 says that duplicates were found, and 2 that something failed. Wrong usage
-        exits with 2, and so does what --strict does not suffer.
+        exits with 2, and so does an image that could not be loaded, with --strict.
     """
     commands = (encode, find, index, query, report, completion)
     parser = make_parser({command.__name__: command for command in commands})
     options = parser.parse_args(arguments)
+    refuse: Callable[[str], NoReturn] = options.command.error
     prepare_output()
     _silence_decoders()
     try:
         try:
             work = options.prepare(options)
         except (TypeError, ValueError, OSError) as error:  # what the user has got wrong
-            parser.error(str(error))
+            refuse(str(error))
         with decoders_silenced(), nullcontext() if options.quiet else ties_told():
             code = int(work())
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except ValueError as error:  # what only the encodings tell: that there are too many pairs
-        parser.error(str(error))
+        refuse(str(error))
     except KeyboardInterrupt:
         tell("interrupted")
         return _INTERRUPTED
@@ -58,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         discard_output()
         tell(shortened(f"jaxdedup: {error}"))
         return FAILED if options.check else _NOTHING_WRITTEN
+    except Exception:  # whose code, Python's 1, would say that duplicates were found
+        if not options.check:
+            raise
+        tell(traceback.format_exc())
+        return FAILED
 
 
 def _silence_decoders() -> None:

@@ -53,7 +53,7 @@ def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
 
     Args:
         prepare: of each command, what finds out whether all is right and gives the work. The
-            options have it as ``prepare``.
+            options have it as ``prepare``, and the command's own parser as ``command``.
     """
     parser = _Parser(
         prog="jaxdedup",
@@ -73,7 +73,9 @@ def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
             epilog=f"exit codes: {what.codes}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.set_defaults(prepare=prepare[name], parser=parser, check=False, strict=False)
+        # Not every command has options for how it ends.
+        common = {"parser": parser, "command": command, "check": False, "strict": False}
+        command.set_defaults(prepare=prepare[name], **common)
         what.add(command)
     return parser
 

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -91,13 +92,16 @@ def test_a_full_disk(options: list[str], code: int, monkeypatch, capsys: Capture
     assert "No space left on device" in capsys.readouterr().err
 
 
-def test_ctrl_c_is_neither(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (MemoryError, 2)])
+def test_what_else_ends_it(error: type, code: int, monkeypatch, capsys: Capture) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
 
-    monkeypatch.setattr(duplicates, "find_matches", interrupt)
-    assert main(["find", "copies.npz", "--check", "--strict"]) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    monkeypatch.setattr(duplicates, "find_matches", fail)
+    assert main(["find", "copies.npz", "--check", "--strict"]) == code
+    assert capsys.readouterr().err.endswith("interrupted\n" if code == 130 else "MemoryError\n\n")
+    with pytest.raises(MemoryError) if code == 2 else nullcontext():
+        main(["find", "copies.npz"])
 
 
 def test_whoever_reads_has_seen_duplicates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ def test_examples_are_understood(command: str, capsys: Capture) -> None:
         words = shlex.split(example)
         assert words[0] == command or not command
         message = usage_error(capsys, *words)
+        assert message.startswith(f"usage: jaxdedup {words[0]} ")
         assert re.search("expected (an existing folder|a folder or|a zip)|No such file", message)
     if command:
         assert "exit codes: 0" in text
