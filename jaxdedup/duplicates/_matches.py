@@ -124,7 +124,13 @@ class Matches:
         return neighbours(found, len(self.names), order=self.order, both_ways=False)
 
     def groups(self) -> list[list[int]]:
-        """The items of each group, directly or indirectly near each other, largest group first."""
+        """The items of each group, directly or indirectly near each other, largest group first.
+
+        Raises:
+            ValueError: a corpus was searched, whose items are numbered for themselves.
+        """
+        if not self.is_self_join:
+            raise ValueError(f"expected a search without a corpus for groups, got {self!r}")
         count = int(self.kinds.max(initial=-1)) + 1
         label = connected_components(self.pairs, count)[self.kinds]
         items = np.argsort(label, kind="stable")
