@@ -29,6 +29,7 @@ from ._network import CustomModel as CustomModel
 from ._network import custom_method as custom_method
 from ._network import network_method as network_method
 from ._network import pretrained_method as pretrained_method
+from ._network import weighted_method as weighted_method
 from ._parquet import from_arrow as from_arrow
 from ._parquet import origin_of as origin_of
 from ._parquet import pyarrow_modules as pyarrow_modules
