@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -33,30 +33,32 @@ class Member(NamedTuple):
             maps without scores.
         near: the member that the score is about; None where that is the group's first.
         turn: of :data:`jaxdedup.encoding.TURNS`, after which it looks as that member does.
+        stays: whether it is of the corpus, from which nothing goes.
     """
 
     name: str
     score: Score = None
     near: str | None = None
     turn: str = "none"
+    stays: bool = False
 
 
-def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
+def duplicate_groups(duplicates: DuplicateMap, corpus: Collection[str] = ()) -> list[list[Member]]:
     """The connected components of a map, the largest first.
 
     The first member of a group is the one with most duplicates. The others follow by how near they
     are to it, and then those which only a chain of duplicates leads to. What else is equal keeps
     the order of the map.
 
+    Args:
+        duplicates: the map.
+        corpus: the names of what is in a corpus, from which nothing goes.
+
     Raises:
         TypeError: not a map from file names to lists of file names, or of names with scores.
         ValueError: a score that is not finite, or scores for a part of the map only.
     """
-    if not isinstance(duplicates, Mapping):
-        raise TypeError(
-            f"expected a map of duplicates as find_duplicates returns it, "
-            f"got {type(duplicates).__name__}"
-        )
+    _refuse_other(duplicates)
     number = {name: n for n, name in enumerate(duplicates)}
     i, j = array("i"), array("i")  # there may be millions
     kinds = set()
@@ -74,7 +76,37 @@ def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
     names = list(number)
     components = [[names[n] for n in group] for group in groups(pairs, len(names))]
     components.sort(key=len, reverse=True)
-    return [_arrange(component, duplicates) for component in components]
+    arranged = [_arrange(component, duplicates) for component in components]
+    return [[m._replace(stays=m.name in corpus) for m in group] for group in arranged]
+
+
+def _refuse_other(duplicates: object) -> None:
+    if not isinstance(duplicates, Mapping):
+        raise TypeError(
+            f"expected a map of duplicates as find_duplicates returns it, "
+            f"got {type(duplicates).__name__}"
+        )
+
+
+def named_apart(
+    duplicates: DuplicateMap, new: Callable[[str], str], old: Callable[[str], str]
+) -> tuple[DuplicateMap, set[str]]:
+    """A map from what was searched for to what is in a corpus, by their names on the page.
+
+    Returns:
+        The map, both ways round and the corpus first; and the names of what is in the corpus.
+    """
+    _refuse_other(duplicates)
+    there: dict[str, list[Any]] = {}
+    back: dict[str, list[Any]] = {}
+    for name in duplicates:
+        there[new(name)] = []
+        for other, score, turn in _entries(duplicates, name):
+            one, two = new(name), old(other)
+            unscored = score is None
+            there[one].append(two if unscored else (two, score, turn))
+            back.setdefault(two, []).append(one if unscored else (one, score, _undone(turn)))
+    return back | there, set(back)
 
 
 def groups_of_matches(matches: Matches) -> list[list[Member]]:
