@@ -26,6 +26,7 @@ from jaxdedup import __version__
 from ._members import Member
 from ._thumbnails import Thumbnail
 
+_SCRIPTS = ("page.js", "marks.js", "viewer.js")
 _PLAIN_GROUPS = 100
 _MOST_NAMED = 10_000  # of a group's images without a thumbnail
 _KINDS = {
@@ -104,7 +105,7 @@ def page(
         images_per_group: the members shown; the others are named.
         link: from the path of a file to its escaped address, or None for no link.
     """
-    style, script = _resource("page.css"), _resource("page.js")
+    style, script = _resource("page.css"), "\n".join(map(_resource, _SCRIPTS))
     files = _Files()
     values: dict[str, object] = {
         "style": style,
