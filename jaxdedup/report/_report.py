@@ -76,7 +76,8 @@ def save_report(
 
     A group is a connected component of the map; the largest come first. Each begins with the image
     that has most duplicates; the others carry their distance or similarity to it or, where they are
-    not its duplicates, to their nearest. Images that can't be loaded are shown as such.
+    not its duplicates, to the nearest of those to which a shorter chain of duplicates leads. Images
+    that can't be loaded are shown as such.
 
     The thumbnails are made as large, from 480 pixels down to 80, as the room for them allows; where
     it still does not suffice, fewer images of each group are shown. What a group has beyond that
@@ -263,7 +264,7 @@ class _Report:
             exif_orientation=self.exif_orientation,
             num_workers=self.num_workers,
             turned={
-                member.name: (member.turn, member.near or group[0].name)
+                member.name: (member.turn, group[0].name)
                 for group in shown
                 for member in group
                 if member.turn != "none"

@@ -17,8 +17,9 @@ from scipy.sparse.csgraph import connected_components
 
 from jaxdedup import cli
 from jaxdedup.duplicates import find_matches
-from jaxdedup.encoding import METHODS, Encodings, Recipe
+from jaxdedup.encoding import METHODS, TURNS, Encodings, Recipe
 from jaxdedup.report import save_report, show_duplicates
+from tests.pictures import crops
 from tests.report.pages import Html, Page, clique, image_folder, read
 
 HOSTILE = [
@@ -144,6 +145,35 @@ def test_thumbnails_stand_upright(orientation: int, tmp_path: Path) -> None:
             difference = np.asarray(thumbnail, float) - np.asarray(expected, float)
             assert np.abs(difference).mean() < 5
     assert f"a.jpg{expected.width} × {expected.height}" in page.groups[0]
+
+
+def turned(picture: Image.Image, turn: str) -> Image.Image:
+    return picture if turn == "none" else picture.transpose(Image.Transpose[turn.upper()])
+
+
+def test_a_chain_of_turned_copies_is_shown_alike(tmp_path: Path) -> None:
+    """Each is known to be turned against its neighbours alone."""
+    (pixels,) = crops(1, 90, 120, 3)
+    rng = np.random.default_rng(0)
+    pictures = [turned(Image.fromarray(pixels), TURNS[n]) for n in rng.integers(8, size=16)]
+    found: dict[str, list[Any]] = {f"{n}.png": [] for n in range(len(pictures))}
+    for i, j, score in zip(range(15), range(1, 16), rng.integers(9, size=15).tolist(), strict=True):
+        for one, other in ((i, j), (j, i)):
+            turn = next(t for t in TURNS if turned(pictures[other], t) == pictures[one])
+            found[f"{one}.png"].append((f"{other}.png", score, turn))
+    for n, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{n}.png")
+    save_report(tmp_path / "p.html", found, tmp_path)
+    first, *others = [
+        np.asarray(
+            Image.open(io.BytesIO(base64.b64decode((a["src"] or "").partition(",")[2]))), int
+        )
+        for a in read(tmp_path / "p.html").attributes("img")
+    ]
+    assert len(others) == 15
+    for other in others:
+        assert other.shape == first.shape
+        assert np.abs(other - first).mean() < 4
 
 
 def test_matches_give_the_page_of_their_map(tmp_path: Path) -> None:
