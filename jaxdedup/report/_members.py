@@ -101,10 +101,11 @@ def named_apart(
     there: dict[str, list[Any]] = {}
     back: dict[str, list[Any]] = {}
     for name in duplicates:
-        there[new(name)] = []
-        for other, score, turn in _entries(duplicates, name):
-            one, two = new(name), old(other)
-            unscored = score is None
+        entries = _entries(duplicates, name)
+        one = new(name)
+        there[one] = []
+        for other, score, turn in entries:
+            two, unscored = old(other), score is None
             there[one].append(two if unscored else (two, score, turn))
             back.setdefault(two, []).append(one if unscored else (one, score, _undone(turn)))
     return back | there, set(back)

@@ -79,12 +79,12 @@ def saved(browser: webdriver.Chrome, folder: Path, button: str, name: str) -> by
 
 
 def fates(browser: webdriver.Chrome, group: int = 0) -> list[str]:
-    """Of each image of a group, whether it is kept, can go, or is not decided."""
+    """Of each image of a group: kept, can go, not decided, or none where it can't be decided."""
     return browser.execute_script(
         """
         const items = document.querySelectorAll(".group")[arguments[0]].querySelectorAll("li");
-        return [...items].map((item) => item.querySelector(".keep").ariaPressed === "true"
-          ? "kept" : item.querySelector(".fate").textContent);
+        return [...items].map((item) => item.querySelector(".keep")?.ariaPressed === "true"
+          ? "kept" : item.querySelector(".fate")?.textContent ?? "none");
         """,
         group,
     )

@@ -119,19 +119,25 @@ def test_comparisons(page: webdriver.Chrome, images: Path) -> None:
     assert len(page.find_elements(By.CSS_SELECTOR, "#picture img")) == 1
 
 
-def test_what_is_of_a_corpus_stays(browser: webdriver.Chrome, images: Path, tmp_path: Path) -> None:
-    (tmp_path / "new").mkdir()
-    shutil.copy(images / "0.jpg", tmp_path / "new")
-    shutil.copy(images / "2.jpg", tmp_path / "new")
-    found = {"0.jpg": [("0.jpg", 0), ("1.jpg", 3)], "2.jpg": [("1.jpg", 3)]}
-    save_report(tmp_path / "page.html", found, tmp_path / "new", against=images)
+def test_what_is_of_a_corpus_or_not_seen_stays(
+    browser: webdriver.Chrome, images: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    for name in ("0.jpg", "2.jpg"):
+        shutil.copy(images / name, new)
+    found = {
+        "0.jpg": [("0.jpg", 0), ("1.jpg", 3)],
+        "2.jpg": [("1.jpg", 3)],
+        "3.jpg": [("1.jpg", 5)],
+    }
+    save_report(tmp_path / "page.html", found, new, against=images)
     browser.get((tmp_path / "page.html").as_uri())
-    assert fates(browser) == [""] * 4
+    assert fates(browser) == ["", "", "", "none", ""]
     press(browser, "j", "l", "m")
-    assert fates(browser) == ["kept", "can go", "can go", ""]
+    assert fates(browser) == ["kept", "can go", "can go", "none", ""]
     both = json.loads(saved(browser, tmp_path, "save-json", "marks.json"))
-    assert both["remove"] == [f"{tmp_path}/new/{name}" for name in ("0.jpg", "2.jpg")]
-    assert both["keep"] == [f"{images}/1.jpg"]
+    assert both == {"keep": [f"{images}/1.jpg"], "remove": [f"{new}/0.jpg", f"{new}/2.jpg"]}
 
 
 def test_images_of_low_quality_are_not_marked(
