@@ -183,11 +183,10 @@ def report(options: Namespace) -> Work:
         encodings = _encoded(options, sides, [turned, recipe])
         matches = _matches(options, *encodings)
         searches = [matches, *_others(options, target, also)]
-        is_plain = also is None and matches.is_self_join
         source = target.source if len(sides) == 1 else target.beside(sides[1])
         save_report(
             options.output,
-            matches if is_plain else map_of(searches, scores=also is None),
+            matches if also is None else map_of(searches, scores=False),
             source or target.path,
             formats=options.formats,
             exif_orientation=options.exif_orientation,
