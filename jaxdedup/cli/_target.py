@@ -26,7 +26,7 @@ _SETTINGS = ("profile", "draft", "background", "range", "exif_orientation", "tri
 
 
 class Target:
-    """Images that are to be encoded, in folders or archives, or a file of encodings.
+    """Images that are to be encoded, in folders or archives, or encodings: a file, or shards.
 
     Args:
         options: of the command.
@@ -142,7 +142,9 @@ def _source(options: Namespace, path: str, is_images: bool) -> loading.ImageSour
 
 
 def _is_stored(path: str) -> bool:
-    return path.lower().endswith((*encoding.SUFFIXES, INDEX)) and not os.path.isdir(path)
+    if os.path.isdir(path):
+        return encoding.holds_shards(path)
+    return path.lower().endswith((*encoding.SUFFIXES, INDEX))
 
 
 def _stored(options: Namespace, path: str) -> Encodings | Index:

@@ -12,6 +12,7 @@ from ._device import whole_decoder as whole_decoder
 from ._encodings import Encodings as Encodings
 from ._encodings import commonest as commonest
 from ._files import SUFFIXES as SUFFIXES
+from ._files import holds_shards as holds_shards
 from ._files import is_shard as is_shard
 from ._files import load as load
 from ._files import refuse_unsavable as refuse_unsavable
