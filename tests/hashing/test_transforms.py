@@ -54,10 +54,9 @@ WAYS = {
     "vmap of batches": _batch_of_vmap,
     "Python loop": _one_by_one,
     "lax.map": _mapped,
-    "sharded": _sharded,
-    "shard_map": _shard_map,
     "two batch axes": _two_batch_axes,
 }
+OVER_DEVICES = {"sharded": _sharded, "shard_map": _shard_map}
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +72,18 @@ def test_every_way_around_one_hash(way: str, images: jax.Array) -> None:
     np.testing.assert_array_equal(hashes, jaxdedup.dhash(images))
 
 
-@pytest.mark.parametrize("way", ["vmap", "sharded", "two batch axes"])
+@pytest.mark.parametrize("way", ["vmap", "two batch axes"])
 @pytest.mark.parametrize("method", ["ahash", "phash", "whash"])
 def test_each_hash_at_any_axes(method: str, way: str, images: jax.Array) -> None:
     hash_of = getattr(jaxdedup, method)
     np.testing.assert_array_equal(WAYS[way](hash_of, images), hash_of(images))
+
+
+@pytest.mark.four_devices
+@pytest.mark.parametrize("way", OVER_DEVICES)
+def test_over_devices(way: str, images: jax.Array) -> None:
+    hashes = OVER_DEVICES[way](jaxdedup.dhash, images)
+    np.testing.assert_array_equal(hashes, jaxdedup.dhash(images))
 
 
 def test_same_bits_without_jit(images: jax.Array) -> None:
