@@ -16,10 +16,10 @@ from jaxdedup.loading import Folder
 from tests.pictures import crops, crops_of_any_size
 
 STORED = dict(np.load(Path(__file__).with_name("imagehash.npz")))
-COUNT = len(STORED["phash-8"])
+COUNT = len(STORED["phash-8"]) // 2
 CALLS = [call for call in STORED if call.partition("-")[0] in imagehash.HASHES]
 # By the differing bits and images: all of them are ties, which ImageHash breaks by its noise.
-TIES = {"whash-8": (4, 4), "whash-16": (57, 37)}
+TIES = {"whash-8": (2, 2), "whash-16": (34, 21)}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def tied_bits(image: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("call", CALLS)
 def test_natural_crops(call: str, natural: list[NDArray[np.uint8]]) -> None:
     rows = rows_of(call, enumerate(natural)).rows
-    different = np.unpackbits(rows ^ STORED[call], axis=1).astype(bool)
+    different = np.unpackbits(rows ^ STORED[call][:COUNT], axis=1).astype(bool)
     assert (different.sum(), different.any(axis=1).sum()) == TIES.get(call, (0, 0))
     for place in np.flatnonzero(different.any(axis=1)):
         n = int(call.split("-")[1])
