@@ -1,4 +1,8 @@
-"""Strict JAX for every test: four fake CPU devices, no silent dtype or rank promotion."""
+"""Strict JAX for every test: no silent dtype or rank promotion.
+
+There is one device, as on most machines; `tests/devices/test_several.py` gives those four that are
+marked ``four_devices``.
+"""
 
 import json
 import shutil
@@ -9,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -32,8 +32,8 @@ def _cosines() -> list[int]:
 
 
 @cache
-def _factors() -> NDArray[np.int64]:
-    """``int64[64·32, 1024]``: of each pixel, in each coefficient (times two), for each cosine."""
+def _factors() -> NDArray[np.float64]:
+    """``float64[64·32, 1024]``: of each pixel, in each coefficient (times two), for each cosine."""
     factors = np.zeros((_KEPT, _KEPT, _SIDE, _SIDE, _SIDE), np.int64)
     for k, m, y, x in np.ndindex(_KEPT, _KEPT, _SIDE, _SIDE):
         across, down = k * (2 * y + 1), m * (2 * x + 1)
@@ -42,12 +42,13 @@ def _factors() -> NDArray[np.int64]:
             angle = min(angle, 128 - angle)
             if angle != 32:
                 factors[k, m, min(angle, 64 - angle), y, x] += 1 if angle < 32 else -1
-    return factors.reshape(-1, _SIDE * _SIDE)
+    return factors.reshape(-1, _SIDE * _SIDE).astype(np.float64)
 
 
 def phash_bits(luma: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The 64 bits of a 32×32 luma, and which of them compare two equal numbers."""
-    factors = (_factors() @ luma.reshape(-1).astype(np.int64)).reshape(64, _SIDE)
+    sums = _factors() @ luma.reshape(-1)  # of whole numbers below 2²⁰: exact, and BLAS is fast
+    factors = sums.astype(np.int64).reshape(64, _SIDE)
     coefficients = [sum(map(int.__mul__, row, _cosines())) for row in factors.tolist()]
     median = sorted(coefficients[1:])[31]
     bits = np.array([c >= median for c in coefficients])

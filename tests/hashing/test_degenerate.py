@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import jaxdedup
-from jaxdedup import from_hex, to_bits
+from jaxdedup import from_hex
 from tests import exact_hashes
 from tests.pictures import crops
 from tests.pillow_hashes import HASHES, resized_luma
@@ -120,11 +120,12 @@ _LARGEST_FAMILY = 150
 def bits_by(method: str, images: Pixels) -> NDArray[np.bool_]:
     padding = np.zeros((_LARGEST_FAMILY - len(images), *images.shape[1:]), np.uint8)
     hashes = getattr(jaxdedup, method)(np.concatenate([images, padding]))  # one program for all
-    return np.asarray(to_bits(hashes))[: len(images)]
+    return np.unpackbits(hashes, axis=1).astype(bool)[: len(images)]
 
 
 def bits_by_floats(method: str, images: Pixels) -> NDArray[np.bool_]:
-    return np.asarray(to_bits(from_hex([HASHES[method](image) for image in images])))
+    hashes = from_hex([HASHES[method](image) for image in images])
+    return np.unpackbits(hashes, axis=1).astype(bool)
 
 
 EXACT = {

@@ -25,6 +25,12 @@ SIZES = [
     *[("phash", 32), ("ahash", 128), ("dhash", 128)],
     *[("whash", n) for n in (2, 16, 64)],
 ]
+# Each is compiled: an odd size, the largest, and the commonest. The stream asks no program here.
+COMPILED = [
+    *[(name, n) for name in ("ahash", "dhash") for n in (9, 128)],
+    *[("phash", n) for n in (9, 16, 32)],
+    *[("whash", n) for n in (2, 64)],
+]
 
 
 def expected_hash(name: str, image: np.ndarray, n: int) -> str:
@@ -39,27 +45,19 @@ def expected_hash(name: str, image: np.ndarray, n: int) -> str:
 
 @pytest.mark.parametrize(("name", "n"), SIZES)
 def test_no_bit_differs(name: str, n: int) -> None:
-    """From arrays, and from the stream, where wide and tall, grey and RGB come together."""
+    """From the stream, where wide and tall, grey and RGB come together, and from arrays."""
     expected = [expected_hash(name, image, n) for images in IMAGES.values() for image in images]
     method = method_named(f"{name}-{n}")
     assert method.row.count == n * n
-
-    images = IMAGES[90, 120, 3]
-    packed = getattr(jaxdedup, name)(images, hash_size=n)
-    assert packed.shape == (COUNT, -(-n * n // 8))
-    assert to_hex(packed, bits=n * n).tolist() == expected[:COUNT]
 
     items = enumerate(image for images in IMAGES.values() for image in images)
     recipe = Recipe(method)
     assert list(Encodings.collect(encode(items, recipe), recipe).to_dict().values()) == expected
 
-
-def test_the_program_of_the_stream_and_the_host_agree() -> None:
-    """The former serves large jobs, the latter small ones."""
-    for method in map(method_named, ("phash-16", "phash-9", "dhash-2", "ahash-3")):
-        luma = np.stack([image[: method.size[0], : method.size[1]] for image in crops(8, 64, 64)])
-        on_device = jax.jit(method.compute)(luma)
-        np.testing.assert_array_equal(on_device, method.compute(luma))
+    if (name, n) in COMPILED:
+        packed = getattr(jaxdedup, name)(IMAGES[90, 120, 3], hash_size=n)
+        assert packed.shape == (COUNT, -(-n * n // 8))
+        assert to_hex(packed, bits=n * n).tolist() == expected[:COUNT]
 
 
 def test_names_and_thresholds() -> None:

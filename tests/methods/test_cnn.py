@@ -1,9 +1,6 @@
 """The CNN encoder: MobileNet's settings, and networks of the user's own."""
 
 import io
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -21,7 +18,7 @@ from jaxdedup.methods import CNN
 from jaxdedup.mobilenet import load_tensors
 from jaxdedup.mobilenet.params import shipped_weights
 from tests.pictures import Pixels, crops
-from tests.weight_files import hugging_face, keras_h5
+from tests.weight_files import keras_h5
 
 PICTURES = [*crops(3, 41, 57, 3), *crops(2, 60, 50, 3)]
 
@@ -66,12 +63,21 @@ def mobilenet() -> CNN:
 # --- networks of the user's own
 
 
-def test_function() -> None:
-    encoder = CNN(model=means, image_size=16, verbose=False)
+def assert_means(encodings: list[np.ndarray | None]) -> None:
     expected = [scaled(resized(picture, 16, 16)).mean((0, 1)) for picture in PICTURES]
-    for encoding, mean in zip(encoder.encode_batch(PICTURES), expected, strict=True):
+    for encoding, mean in zip(encodings, expected, strict=True):
         assert (encoding.shape, encoding.dtype) == ((1, 3), np.float32)
         np.testing.assert_allclose(encoding[0], mean, rtol=0, atol=1e-5)
+
+
+def test_function() -> None:
+    assert_means(CNN(model=means, image_size=16, verbose=False).encode_batch(PICTURES))
+
+
+@pytest.mark.four_devices
+def test_devices_take_turns() -> None:
+    encoder = CNN(model=means, image_size=16, batch_size=1, verbose=False)
+    assert_means(encoder.encode_batch(PICTURES))
 
 
 @pytest.mark.parametrize(
@@ -236,20 +242,6 @@ def test_names_never_shift(batch_size: int, tmp_path: Path) -> None:
                 np.testing.assert_allclose(found, alone[i], rtol=0, atol=1e-5)
 
 
-def test_mobilenet_names_never_shift(mobilenet: CNN) -> None:
-    alone = [mobilenet.encode_image(image_array=picture) for picture in PICTURES[:3]]
-    for bad in (0, 2):  # each position with a small network, above
-        sources = [file_of(picture) for picture in PICTURES[:3]]
-        expected = alone.copy()
-        sources.insert(bad, BAD[bad % 2])
-        expected.insert(bad, None)
-        for found, wanted in zip(mobilenet.encode_batch(sources), expected, strict=True):
-            if wanted is None:
-                assert found is None
-            else:
-                np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("content", BAD, ids=["no image", "breaks off"])
 def test_every_image_is_bad(content: bytes, mobilenet: CNN, tmp_path: Path) -> None:
     for i in range(5):
@@ -262,42 +254,30 @@ def test_every_image_is_bad(content: bytes, mobilenet: CNN, tmp_path: Path) -> N
 
 # --- the same features by every way
 
-ONE_DEVICE = """
-import json, sys
-import numpy as np
-from jaxdedup.encoding import network_method
-from jaxdedup.methods import CNN
-folder, names = sys.argv[1], json.loads(sys.argv[2])
-for batch_size in (1, 7):
-    encoder = CNN(verbose=False, batch_size=batch_size)
-    encodings = encoder.encode_images(folder)
-    assert list(encodings) == names
-    np.save(f"{folder}/.{batch_size}.npy", np.concatenate(list(encodings.values())))
-"""
-
 
 def test_batch_size_does_not_matter(mobilenet: CNN, tmp_path: Path) -> None:
-    """Nor whether the images are arrays, nor the number of devices."""
+    """Nor whether the images are arrays."""
     pictures = [*PICTURES, *crops(4, 41, 57, 3, seed=1)]
     names = [f"{i}.png" for i in range(len(pictures))]
     for name, picture in zip(names, pictures, strict=True):
         Image.fromarray(picture).save(tmp_path / name)
-    command = [sys.executable, "-c", ONE_DEVICE, tmp_path, json.dumps(names)]
-    subprocess.run(command, check=True)
     arrays = [mobilenet.encode_image(image_array=picture) for picture in pictures]
     expected = np.concatenate(arrays)
     assert (np.ptp(expected, axis=0) > 1e-3).mean() > 0.5
-    found = {size: np.load(tmp_path / f".{size}.npy") for size in (1, 7)}
+    found = {}
+    for size in (1, 7):
+        encodings = CNN(verbose=False, batch_size=size).encode_images(tmp_path)
+        assert list(encodings) == names
+        found[size] = np.concatenate(list(encodings.values()))
     found["array"] = np.concatenate(mobilenet.encode_batch(pictures))
     found["file"] = np.concatenate([mobilenet.encode_image(tmp_path / name) for name in names])
     for way, features in found.items():
         np.testing.assert_allclose(features, expected, rtol=0, atol=1e-5, err_msg=str(way))
 
 
-@pytest.mark.parametrize("write", [keras_h5, hugging_face])
-def test_weights_of_a_file(write: Callable, mobilenet: CNN, tmp_path: Path) -> None:
+def test_weights_of_a_file(mobilenet: CNN, tmp_path: Path) -> None:
     tensors = load_tensors(shipped_weights())
-    write(tmp_path / "same", tensors)
+    keras_h5(tmp_path / "same", tensors)
     encoder = CNN(verbose=False, weights=tmp_path / "same")
     np.testing.assert_array_equal(
         encoder.encode_image(image_array=PICTURES[0]),
@@ -306,7 +286,7 @@ def test_weights_of_a_file(write: Callable, mobilenet: CNN, tmp_path: Path) -> N
     last = "MobilenetV1/Conv2d_13_pointwise/BatchNorm/"
     tensors[last + "gamma"] = np.zeros(1024, np.float32)
     tensors[last + "beta"] = np.linspace(-1, 7, 1024, dtype=np.float32)
-    write(tmp_path / "other", tensors)
+    keras_h5(tmp_path / "other", tensors)
     encoder = CNN(verbose=False, weights=tmp_path / "other")
     features = encoder.encode_image(image_array=PICTURES[0])
     np.testing.assert_allclose(features[0], np.clip(tensors[last + "beta"], 0, 6), atol=1e-5)

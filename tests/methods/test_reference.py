@@ -1,6 +1,7 @@
 """The reference images: imagededup's own hashes and Keras' own features, by every way in."""
 
 import hashlib
+from itertools import product
 from pathlib import Path
 
 import jax
@@ -73,14 +74,14 @@ def test_every_file_one_by_one(reference_hashes: dict, reference_images: Path) -
 
 
 def test_array_functions(reference_hashes: dict, reference_images: Path) -> None:
-    """A shape is a program: each is compiled for one method and one profile, in turns."""
+    """A shape is a program: each method has one with each profile."""
     by_shape: dict[tuple[int, ...], dict[str, Pixels]] = {}
     for name, hashes in reference_hashes["pillow13"].items():
         if hashes["phash"] and "jpeg" not in name and not name.endswith("webp"):
             pixels = decode(reference_images / name)
             by_shape.setdefault(pixels.shape, {})[name] = pixels
-    for i, images in enumerate(by_shape.values()):
-        method, profile = list(METHODS)[i % 4], PROFILES[i % 3]
+    pairs = product(METHODS, PROFILES)
+    for (method, profile), images in zip(pairs, by_shape.values(), strict=False):
         hashes = getattr(jaxdedup, method)(np.stack(list(images.values())), profile=profile)
         expected = [reference_hashes[profile][name][method] for name in images]
         assert to_hex(hashes).tolist() == expected

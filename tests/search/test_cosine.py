@@ -26,7 +26,6 @@ def planted(count: int, width: int, seed: int = 0) -> np.ndarray:
 WAYS = {
     "default": {},
     "small tiles": {"tile_pairs": 37**2},
-    "one device": {"devices": jax.devices()[:1]},
     "bfloat16": {"matrix": True},
     "bfloat16, small tiles": {"matrix": True, "tile_pairs": 37**2},
 }
@@ -83,29 +82,40 @@ def test_queries_against_a_corpus(counts: tuple[int, int], way: dict) -> None:
 
 
 @pytest.mark.parametrize("width", [3, 1000, 1024, 10_000])
-def test_same_bits_whatever_the_tiles_devices_and_form(
-    width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_bits_whatever_the_tiles_and_form(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     features = planted(30, width, seed=2)
     results = []
     for matrix in (False, True):
         monkeypatch.setattr(_cosine, "has_fast_matrix_products", lambda device, m=matrix: m)
         for tile in (3, 7, 30):
-            for devices in (None, jax.devices()[:1]):
-                options = {"tile_pairs": tile**2, "devices": devices, "min_similarity": 0.3}
-                results.append(cosine_pairs(features, **options))
-                swapped = cosine_pairs(features, features, **options)
-                upper = swapped.i < swapped.j
-                results.append(CosinePairs(*(column[upper] for column in swapped)))
-                lower = swapped.i > swapped.j
-                order = np.lexsort((swapped.i[lower], swapped.j[lower]))
-                np.testing.assert_array_equal(
-                    swapped.similarity[lower][order], swapped.similarity[upper]
-                )
+            options = {"tile_pairs": tile**2, "min_similarity": 0.3}
+            results.append(cosine_pairs(features, **options))
+            swapped = cosine_pairs(features, features, **options)
+            upper = swapped.i < swapped.j
+            results.append(CosinePairs(*(column[upper] for column in swapped)))
+            lower = swapped.i > swapped.j
+            order = np.lexsort((swapped.i[lower], swapped.j[lower]))
+            np.testing.assert_array_equal(
+                swapped.similarity[lower][order], swapped.similarity[upper]
+            )
     assert len(results[0].i) > 3
     for result in results:
         for column, expected in zip(result, results[0], strict=True):
             np.testing.assert_array_equal(column, expected)
+
+
+@pytest.mark.four_devices
+@pytest.mark.parametrize("matrix", [False, True])
+def test_devices_take_turns(matrix: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cosine, "has_fast_matrix_products", lambda device: matrix)
+    features = planted(30, 1000, seed=2)
+    several, one = (
+        cosine_pairs(features, tile_pairs=49, min_similarity=0.3, devices=devices)
+        for devices in (None, jax.devices()[:1])
+    )
+    assert len(one.i) > 3
+    for column, expected in zip(several, one, strict=True):
+        np.testing.assert_array_equal(column, expected)
 
 
 @pytest.mark.parametrize("factor", [1, 3, 1e-30, 1e30])

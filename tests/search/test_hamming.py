@@ -60,10 +60,8 @@ WAYS = {
     "default": {},
     "small tiles": {"tile_pairs": 3 * 64**2},
     "one block a tile": {"tile_pairs": 1},
-    "one device": {"devices": jax.devices()[:1]},
     "1 band": {"bands": 1},
     "3 bands": {"bands": 3},
-    "5 bands": {"bands": 5},
     "11 bands of 4 bits": {"bands": 11, "bits": 4},
     "bands, small tiles": {"bands": 4, "tile_pairs": 2 * 64**2},
 }
@@ -92,7 +90,7 @@ def test_equals_scikit_learn(count: int, way: dict) -> None:
         )
 
 
-@pytest.mark.parametrize("counts", [(1, 1), (3, 200), (200, 3), (130, 257)])
+@pytest.mark.parametrize("counts", [(3, 200), (200, 3), (130, 257)])
 def test_queries_against_a_corpus(counts: tuple[int, int], way: dict) -> None:
     hashes = planted(sum(counts), seed=1)
     queries, corpus = hashes[: counts[0]], hashes[-counts[1] :]
@@ -171,7 +169,7 @@ def test_the_bands_it_chooses_itself_lose_nothing(threshold: int) -> None:
     hashes[::3, :4] = hashes[0, :4]
     assert _bands.choose_bands(_words.to_words(hashes), None, 64, threshold) != _bands.BRUTE_FORCE
     found = hamming_pairs(hashes, max_distance=threshold)
-    rows = np.arange(0, len(hashes), 150)
+    rows = np.arange(0, len(hashes), 601)
     bits = np.unpackbits(hashes, axis=1)
     distances = cdist(bits[rows].astype(float), bits.astype(float), "cityblock").astype(int)
     i, j = np.nonzero((distances <= threshold) & (np.arange(len(hashes)) > rows[:, None]))
@@ -221,15 +219,15 @@ def test_bands_hold_every_pair_within_the_distance(width: int) -> None:
 
 
 def test_all_equal_hashes_are_refused_or_streamed() -> None:
-    hashes = np.full((10_000, 8), 7, np.uint8)
+    hashes = np.full((5_000, 8), 7, np.uint8)
     with pytest.raises(
-        ValueError, match=r"would be exactly 49,995,000 pairs.*iter_hamming_pairs\(\)"
+        ValueError, match=r"would be exactly 12,497,500 pairs.*iter_hamming_pairs\(\)"
     ):
         hamming_pairs(hashes)
     with pytest.raises(ValueError, match=r"would be more than 1,\d+,\d+ pairs"):
         hamming_pairs(hashes, max_pairs=100_000)
     pieces = [len(piece.i) for piece in iter_hamming_pairs(hashes)]
-    assert sum(pieces) == 49_995_000
+    assert sum(pieces) == 12_497_500
     assert max(pieces) <= 2**20
 
 
@@ -251,6 +249,16 @@ def test_numpy_integers_are_integers(threshold: np.integer) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.four_devices
+def test_devices_take_turns() -> None:
+    hashes = planted(300)
+    distances = all_distances(hashes, hashes)
+    for devices in (None, jax.devices()[:1], jax.devices()[1:]):
+        found = hamming_pairs(hashes, tile_pairs=3 * 64**2, devices=devices)
+        assert_pairs(found, np.triu(distances <= 10, 1), distances)
+
+
+@pytest.mark.four_devices
 def test_arrays_on_devices_stay_there() -> None:
     hashes = planted(100)
     placed = jax.device_put(hashes, jax.devices()[2])
