@@ -24,6 +24,7 @@ DRAWN = {
     "cnn": "#c9302c",
     "phash or cnn:0.85": "#333333",
 }
+FOUND_BY_ALL = ("saved and resized", "blur and noise")  # which need no panel
 IN_FULL = ["phash", "phash-16", "dhash", "ahash", "whash", "pdq", "cnn", "phash or cnn:0.85"]
 
 Row = dict[str, Any]
@@ -42,21 +43,22 @@ def print_table(rows: dict[str, Row], which: str, cells: Callable[..., list[str]
     print(f"\n| method | threshold | false positives | {' | '.join(GROUPS)} |")
     print("|---" * (3 + len(GROUPS)) + "|")
     for name, row in rows.items():
-        groups = [percent(row[which]["groups"][group]) for group in GROUPS]
+        mean, *groups = (row[which]["groups"][group] for group in GROUPS)
+        groups = [interval(mean, percent), *(percent(group[0]) for group in groups)]
         print(f"| {' | '.join([f'`{name}`', *cells(name, row, which), *groups])} |")
 
 
 def default_cells(name: str, row: Row, which: str) -> list[str]:
     found = row[which]
     few = found["pairs_of_sources"] < FEWEST
-    rate = f"< {row['least_rate']:.0e}" if few else rate_text(found["false_positives"])
+    rate = f"< {power(row['least_rate'])}" if few else interval(found["false_positives"], power)
     return [threshold_text(name, found["threshold"]), rate]
 
 
 def chosen_cells(name: str, row: Row, which: str) -> list[str]:
     found = row[which]
     texts = dict.fromkeys(threshold_text(name, t) for t in sorted(found["thresholds"]))
-    return [", ".join(texts), rate_text(found["false_positives"])]
+    return [", ".join(texts), interval(found["false_positives"], power)]
 
 
 def threshold_text(name: str, threshold: int) -> str:
@@ -66,21 +68,24 @@ def threshold_text(name: str, threshold: int) -> str:
     return f"{1 - threshold / 1000:.2f}" if name == "cnn" else str(threshold)
 
 
-def rate_text(estimate: list[float]) -> str:
-    value, low, high = estimate
-    return f"{value:.0e} ({low:.0e} – {high:.0e})".replace("e-0", "e-")
+def interval(estimate: list[float], text: Callable[[float], str]) -> str:
+    value, low, high = map(text, estimate)
+    return f"{value} ({low}–{high})"
 
 
-def percent(estimate: list[float]) -> str:
-    value, low, high = (100 * x for x in estimate)
-    return f"{value:.0f} ({low:.0f} – {high:.0f})"
+def power(value: float) -> str:
+    return f"{value:.0e}".replace("e-0", "e-") if value else "0"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.0f}"
 
 
 def print_edits(rows: dict[str, Row]) -> None:
     print(f"\n| edit | {' | '.join(f'`{name}`' for name in IN_FULL)} |")
     print("|---" * (1 + len(IN_FULL)) + "|")
     for edit in [name for group in EDITS.values() for name in group]:
-        found = [f"{100 * rows[name]['default']['edits'][edit]:.0f}" for name in IN_FULL]
+        found = [percent(rows[name]["default"]["edits"][edit]) for name in IN_FULL]
         print(f"| {edit} | {' | '.join(found)} |")
 
 
@@ -89,9 +94,9 @@ def draw(rows: dict[str, Row]) -> None:
     from matplotlib import pyplot as plt
 
     plt.rcParams.update({"svg.hashsalt": "jaxdedup", "svg.fonttype": "none", "font.size": 9})
-    groups = ["all but turned", *list(EDITS)[1:]]
-    figure, axes = plt.subplots(2, -(-len(groups) // 2), figsize=(10, 5), sharex=True, sharey=True)
-    for axis, group in zip(axes.flat, groups, strict=False):
+    groups = [group for group in GROUPS if group not in FOUND_BY_ALL]
+    figure, axes = plt.subplots(2, 3, figsize=(9, 5), sharex=True, sharey=True)
+    for axis, group in zip(axes.flat, groups, strict=True):
         for name, colour in DRAWN.items():
             points = rows[name]["curve"]
             recall = [100 * point["recall"][group] for point in points]
@@ -99,8 +104,6 @@ def draw(rows: dict[str, Row]) -> None:
         axis.set(title=group, xscale="log", ylim=(0, 102))
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    for axis in axes.flat[len(groups) :]:
-        axis.set_axis_off()
     figure.supxlabel("rate of false positives", fontsize=9)
     figure.supylabel("copies found, %", fontsize=9)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
