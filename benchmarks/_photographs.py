@@ -104,8 +104,7 @@ def photographs(folder: Path, packages: tuple[Package, ...] = PACKAGES) -> list[
 
 def fetched(folder: Path, package: Package) -> Path:
     """The archive of a package: what is there already, or what its client brings."""
-    stem = re.sub(r"[@=]+", "-", package.name).replace("scikit-", "scikit?")
-    pattern = f"{stem}[-_.]*"
+    pattern = re.sub(r"[@=]+|-", "[-_]", package.name) + "[-_.]*"
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob(pattern)):
         subprocess.run([*CLIENTS[package.client], package.name], cwd=folder, check=True)
