@@ -2,7 +2,7 @@
 # make demo DIR=/some/folder METHOD=phash      encodes yours
 # make test                                    runs the tests
 # make test-browser                            opens the report in Chromium (and chromedriver)
-# make test-integrations                       encodes and searches on a Ray cluster of this machine
+# make test-integrations                       runs the programs of data libraries and Ray (and Java)
 # make lint                                    checks style, format and types
 # make bench                                   measures the speed
 # make soak                                    damaged files, kills and many files: some ten minutes

@@ -33,6 +33,8 @@ def encode(
     recipe: Recipe,
     output: Path,
     *,
+    column: str | None = None,
+    key: str | None = None,
     num_cpus: int | None = None,
     num_gpus: float | None = None,
     progress: bool = True,
@@ -48,6 +50,8 @@ def encode(
         recipe: what is made of the images.
         output: a folder, made where there is none, for ``key``, ``row`` and ``failure`` of each
             image (:func:`jaxdedup.encoding.to_arrow`). :func:`jaxdedup.encoding.load` reads it.
+        column: of Parquet files, the column of images.
+        key: of Parquet files, the column of keys.
         num_cpus: cores of a task; None for as many as the smallest node has for each of its GPUs,
             or at all: a process a node, then, which compiles once. Less where others hold cores.
         num_gpus: GPUs of a task; None for 1 where every node has one.
@@ -84,7 +88,7 @@ def encode(
         recipe.origin.refuse_unless_same(origin, f"this run and {folder.url!r:.100}")
     todo = {name: (source,) for name, source in named.items() if _file_name(name) not in there}
     label = "encode" if progress else None
-    return run(_encode_shard, (recipe, folder), todo, label, num_cpus, num_gpus)
+    return run(_encode_shard, (recipe, folder, column, key), todo, label, num_cpus, num_gpus)
 
 
 def find_matches(
@@ -184,9 +188,9 @@ def groups(rows: Path, matches: Path) -> Any:
     return table.take(np.argsort(label[members], kind="stable"))
 
 
-def _encode_shard(shared: tuple[Recipe, Folder], name: str, source: Any) -> None:
-    recipe, folder = shared
-    stream = encoding.encode(open_source(source), recipe)
+def _encode_shard(shared: tuple[Any, ...], name: str, source: Any) -> None:
+    recipe, folder, column, key = shared
+    stream = encoding.encode(open_source(source, column=column, key=key), recipe)
     encodings = Encodings.collect(stream, recipe)
     with folder.writing(_file_name(name)) as path:
         save(path, encodings)

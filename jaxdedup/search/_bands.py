@@ -22,6 +22,7 @@ BLOCK = 64  # hashes that are compared with as many others at once
 _BRUTE_FORCE_BELOW = 2**28  # pairs; below, choosing takes longer than comparing
 _MAX_RADIUS = 2  # wider balls of keys hold more buckets than there are hashes in them
 _MAX_BANDS = 16
+_SAMPLE = 2**20  # hashes that tell the cost of a choice
 
 
 class Band(NamedTuple):
@@ -91,9 +92,11 @@ class Work(NamedTuple):
             )
 
 
-def blocks_per_bucket(band: Band, words: Words) -> NDArray[np.int64]:
-    """How many blocks hold the hashes of each key."""
-    return -(-np.bincount(band.keys(words), minlength=2**band.bits) // BLOCK)
+def blocks_per_bucket(band: Band, words: Words, sample: int | None = None) -> NDArray[np.int64]:
+    """How many blocks hold the hashes of each key, by all hashes or some ``sample`` of them."""
+    every = 1 if sample is None else 1 | len(words) // sample  # odd: rows may come in eights
+    counts = np.bincount(band.keys(words[::every]), minlength=2**band.bits) * every
+    return -(-counts // BLOCK)
 
 
 def bucket_pairs(
@@ -125,9 +128,12 @@ def bucket_pairs(
 def choose_bands(
     words: Words, corpus: Words | None, width: int, max_distance: int
 ) -> tuple[Band, ...]:
-    """The bands of ``width`` bits that leave the fewest blocks to compare, found by counting."""
+    """The bands of ``width`` bits that leave the fewest blocks to compare, found by counting.
+
+    Large sets are counted by a part of them: any choice is exact.
+    """
     others = words if corpus is None else corpus
-    best, least = BRUTE_FORCE, cost(BRUTE_FORCE, words, corpus)
+    best, least = BRUTE_FORCE, cost(BRUTE_FORCE, words, corpus, _SAMPLE)
     if least * BLOCK**2 < _BRUTE_FORCE_BELOW:
         return best
     wide_enough = max(0, round(np.log2(len(others) / BLOCK)))  # buckets that fill about one block
@@ -135,7 +141,7 @@ def choose_bands(
     for number in range(fewest, most + 1):
         for bits in {min(wide_enough + extra, width // number) for extra in (0, 1)}:
             bands = _bands(number, bits, width, max_distance)
-            new = cost(bands, words, corpus)
+            new = cost(bands, words, corpus, _SAMPLE)
             if new < least:
                 best, least = bands, new
     return best
@@ -148,11 +154,28 @@ def _bands(number: int, bits: int, width: int, max_distance: int) -> tuple[Band,
     return tuple(Band(n * spacing, bits, r) for n, r in enumerate(radii) if r >= 0)
 
 
-def cost(bands: tuple[Band, ...], words: Words, corpus: Words | None) -> int:
-    """How many pairs of blocks are compared."""
+def cost(
+    bands: tuple[Band, ...], words: Words, corpus: Words | None, sample: int | None = None
+) -> int:
+    """How many pairs of blocks are compared, by all hashes or some ``sample`` of either side."""
     total = 0
     for band in bands:
-        blocks = blocks_per_bucket(band, words)
-        other = None if corpus is None else blocks_per_bucket(band, corpus)
-        total += int(bucket_pairs(band, blocks, other).sizes().sum())
+        blocks = blocks_per_bucket(band, words, sample)
+        if corpus is None:  # each pair of blocks once, a block with itself too
+            total += int(blocks @ _within(blocks, band) + blocks.sum()) // 2
+        else:
+            total += int(blocks @ _within(blocks_per_bucket(band, corpus, sample), band))
+    return total
+
+
+def _within(blocks: NDArray[np.int64], band: Band) -> NDArray[np.int64]:
+    """How many blocks hold hashes whose keys are within the radius of each key.
+
+    The keys beside those at a distance r − 1 are at r, each reached from r of them, or at r − 2.
+    """
+    before, at, total = np.zeros_like(blocks), blocks, blocks
+    for radius in range(1, band.radius + 1):
+        beside = sum(at.reshape(-1, 2, 2**bit)[:, ::-1].ravel() for bit in range(band.bits))
+        before, at = at, (beside - (band.bits - radius + 2) * before) // radius
+        total = total + at
     return total

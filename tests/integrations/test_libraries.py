@@ -1,5 +1,6 @@
 """The programs of docs/integrations.md give what one process gives, row for row."""
 
+import os
 import re
 import subprocess
 import sys
@@ -30,7 +31,6 @@ BEGINNING = BLOCK.findall(INTRODUCTION)[-1]
 PROGRAMS = {
     f"{section.splitlines()[0]} {number}": BEGINNING + program
     for section in SECTIONS
-    if not section.startswith("Spark")  # needs Java
     for number, program in enumerate(BLOCK.findall(section), 1)
 }
 NOTED = """
@@ -53,7 +53,12 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_programs(name: str, records: Path) -> None:
     (records / "program.py").write_text(PROGRAMS[name] + NOTED)
     done = subprocess.run(
-        [sys.executable, "program.py"], cwd=records, capture_output=True, text=True, check=False
+        [sys.executable, "program.py"],
+        cwd=records,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(EXPECTED)

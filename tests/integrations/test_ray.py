@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 import ray
@@ -26,7 +27,7 @@ from jaxdedup.runtime import core_count
 from jaxdedup.search import cosine_pairs, hamming_pairs
 
 from .conftest import Nodes
-from .shards import Watched, zips
+from .shards import Watched, picture, zips
 
 pytestmark = pytest.mark.filterwarnings("default")  # those that Ray gives
 
@@ -64,6 +65,18 @@ def test_encoding_equals_one_process(nodes: Nodes, tmp_path: Path) -> None:
     rows = load(tmp_path / "rows")
     assert (rows, rows.failures, rows.origin) == (expected, expected.failures, RECIPE.origin)
     assert len(rows.failures) == 3
+
+
+def test_a_column_of_parquet(nodes: Nodes, tmp_path: Path) -> None:
+    table = {"id": ["a", "b"], "jpg": [picture(0), picture(1)], "thumbnail": [picture(2)] * 2}
+    parquet.write_table(pyarrow.table(table), tmp_path / "images.parquet")
+    parquet.write_table(pyarrow.table({"id": ["c"]}), tmp_path / "none.parquet")
+    shards = [tmp_path / "images.parquet", tmp_path / "none.parquet"]
+    named = {"column": "jpg", "key": "id"}
+    failures = encode(shards, RECIPE, tmp_path / "rows", **named, progress=False)
+    assert list(failures) == [str(shards[1])]
+    assert "expected a column of bytes (none)" in failures[str(shards[1])]
+    assert load(tmp_path / "rows") == here([("a", picture(0)), ("b", picture(1))])
 
 
 def test_what_is_there_is_not_encoded_again(nodes: Nodes, tmp_path: Path) -> None:

@@ -181,6 +181,23 @@ def test_the_bands_it_chooses_itself_lose_nothing(threshold: int) -> None:
     np.testing.assert_array_equal(found.distance[chosen], distances[i, j])
 
 
+@pytest.mark.parametrize(
+    "band", [_bands.Band(3, 9, 0), _bands.Band(9, 6, 1), _bands.Band(40, 7, 2)]
+)
+def test_what_a_band_costs_is_what_it_compares(band: _bands.Band) -> None:
+    words = _words.to_words(planted(6000, seed=3))
+    keys = np.arange(2**band.bits)
+    near = np.bitwise_count(keys[:, None] ^ keys) <= band.radius
+    sides = words[:5000], words[5000:]
+    blocks = [-(-np.bincount(band.keys(side), minlength=len(keys)) // 64) for side in sides]
+    across = blocks[0] @ near @ blocks[1]
+    within = np.triu(np.outer(blocks[0], blocks[0]) * (near & ~np.eye(len(keys), dtype=bool))).sum()
+    within += (blocks[0] * (blocks[0] + 1) // 2).sum()
+    for corpus, other, expected in ((None, None, within), (sides[1], blocks[1], across)):
+        assert _bands.cost((band,), sides[0], corpus) == expected
+        assert _bands.bucket_pairs(band, blocks[0], other).sizes().sum() == expected
+
+
 @pytest.mark.parametrize("bits", [0, 1, 9, 63])
 def test_a_band_may_begin_in_one_word_and_end_in_the_next(bits: int) -> None:
     hashes = planted(20, width=144)
