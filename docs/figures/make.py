@@ -22,6 +22,10 @@ def text(x: float, y: float, words: str, anchor: str = "start", fill: str = INK)
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{words}</text>'
 
 
+def frame(x: float, y: float, w: float, h: float) -> str:
+    return rect(x, y, w, h, f'none" stroke="{BLUE}" stroke-width="3')
+
+
 def line(x: float, y: float, to_x: float, to_y: float, stroke: str = INK) -> str:
     return f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" stroke="{stroke}"/>'
 
@@ -60,8 +64,7 @@ def resize_figure() -> Iterable[str]:
     wide = cell * length / outputs
     for x, pixel in enumerate(small.tolist()):
         yield rect(left + wide * x, 260, wide, 30, f"rgb({pixel},{pixel},{pixel})")
-    at = left + wide * shown
-    yield f'<rect x="{at:.1f}" y="260" width="{wide:.1f}" height="30" fill="none" stroke="{BLUE}" stroke-width="3"/>'
+    yield frame(left + wide * shown, 260, wide, 30)
 
 
 def packed_figure() -> Iterable[str]:
@@ -79,15 +82,12 @@ def packed_figure() -> Iterable[str]:
         x += w * h * scale
     yield rect(x, 190, 24 + 672 - x, 26, GREY)
     yield text(x + 12, 208, "unused")
-    yield text(24, 256, "tables, planned on the host: where a step reads, which weights, where it adds")
+    yield text(24, 256, "tables, planned on the host: what steps read, which weights, for what")
+    ends = np.cumsum([w * h for w, h, _ in sizes])
     for step in range(40):
-        share = step / 40 * sum(w * h for w, h, _ in sizes)
-        for _w, _h, fill in sizes:
-            share -= _w * _h
-            if share < 0:
-                break
+        image = int(np.searchsorted(ends, step / 40 * ends[-1], side="right"))
         for field in range(3):
-            yield rect(24 + 16.8 * step, 266 + 11 * field, 14.8, 9, fill)
+            yield rect(24 + 16.8 * step, 266 + 11 * field, 14.8, 9, sizes[image][2])
     yield text(24, 332, "one program: its loops take as many steps as the tables have")
     for number, (_, _, fill) in enumerate(sizes):
         yield rect(24 + 72 * number, 344, 48, 48, fill)
@@ -109,7 +109,7 @@ def ties_figure() -> Iterable[str]:
     yield line(30 + 10.4 * 31 + 9.2, 50, 30 + 10.4 * 31 + 9.2, 210, ORANGE)
     yield text(30 + 10.4 * 31 + 2, 232, "the median is the 32nd", "middle", ORANGE)
     yield text(24, 262, "A bit is set where at most 31 coefficients are greater than this one:")
-    yield text(24, 282, "a count of comparisons of whole numbers, which equal coefficients cannot upset.")
+    yield text(24, 282, "comparisons of whole numbers are counted, which equal ones cannot upset.")
 
 
 def bands_figure() -> Iterable[str]:
@@ -130,9 +130,12 @@ def bands_figure() -> Iterable[str]:
         count = sum(band * 16 <= place < band * 16 + 16 for place in flipped)
         middle = 24 + (16 * cell + gap) * band + 8 * cell
         yield text(middle, 118, f"{count} differ", "middle", BLUE if count == 0 else INK)
-    yield text(24, 152, "6 = 4 · 1 + 2: one of the first three bands differs in at most 1 bit, or the")
-    yield text(24, 172, "last in none. So only hashes whose bands are that near are compared at all,")
-    yield text(24, 192, "and no pair is missed. Here the third band leads to the pair.")
+    for y, words in (
+        (152, "6 = 4 · 1 + 2: one of the first three bands differs in at most 1 bit, or the last"),
+        (172, "in none. So only hashes whose bands are that near are compared at all, and no pair"),
+        (192, "is missed. Here the third band leads to the pair."),
+    ):
+        yield text(24, y, words)
 
 
 if __name__ == "__main__":
