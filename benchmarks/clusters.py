@@ -5,7 +5,9 @@ python benchmarks/clusters.py --images 2000 --rows 1000000
 Three things in one run: ``jaxdedup.integrations.ray.encode`` on one node beside ``encode_images``,
 on the same files, each once to start up and then for the clock; a search in blocks through two
 nodes beside ``hamming_pairs``; and one through a single node beside the seconds that
-docs/clusters.md predicts from one block. The result is in benchmarks/results/clusters.json.
+docs/clusters.md predicts from one block. At a threshold up to 3, ``--band-join`` has Spark find the
+same pairs as its users do, by a join of four bands. The result is in
+benchmarks/results/clusters.json.
 """
 
 import argparse
@@ -19,9 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet as parquet
 import ray
 from _folders import uniform_folder
 from _turns import save as save_result
+from numpy.typing import NDArray
 from ray.cluster_utils import Cluster
 
 from jaxdedup.encoding import METHODS, Encodings, Recipe, save
@@ -68,6 +73,32 @@ def over_ray(function: Callable[[Path], dict[str, str]], place: Path) -> Callabl
     return run
 
 
+def band_join(hashes: NDArray[np.uint8], threshold: int, place: Path) -> Callable[[], None]:
+    """Hashes of 64 bits that differ in up to 3 agree in one of four bands of 16."""
+    from pyspark.sql import SparkSession
+    from pyspark.sql import functions as spark
+
+    values = hashes.view(">i8").ravel().astype(np.int64)
+    table = pyarrow.table({"id": np.arange(len(values)), "hash": values})
+    parquet.write_table(table, place / "hashes.parquet")
+    builder = SparkSession.builder.master(f"local[{core_count()}]")
+    session = builder.config("spark.driver.memory", "8g").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+
+    def bands(side: str) -> Any:
+        rows = session.read.parquet(str(place / "hashes.parquet"))
+        each = [f"struct({n}, shiftright(hash, {16 * n}) & 65535)" for n in range(4)]
+        rows = rows.withColumn("band", spark.explode(spark.expr(f"array({', '.join(each)})")))
+        return rows.withColumnsRenamed({"id": f"{side}_id", "hash": f"{side}_hash"})
+
+    def run() -> None:
+        near = f"a_id < b_id AND bit_count(a_hash ^ b_hash) <= {threshold}"
+        pairs = bands("a").join(bands("b"), "band").where(near).select("a_id", "b_id").distinct()
+        pairs.write.parquet(str(place / "pairs"), mode="overwrite")
+
+    return run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "jaxdedup"))
@@ -75,6 +106,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--threshold", type=int, default=10)
+    parser.add_argument("--band-join", action="store_true")
+    parser.add_argument("--name", default="clusters", help="of the result")
     arguments = parser.parse_args()
 
     folder = uniform_folder(arguments.folder, "640x480", arguments.images)
@@ -108,9 +141,12 @@ def main() -> None:
         rows.append({"what": "hamming_pairs", **whole})
         with cluster(2):
             rows.append({"what": "search over two nodes", **first_and_second(searched)})
+        if arguments.band_join:
+            joined = band_join(hashes, arguments.threshold, place)
+            rows.append({"what": "Spark, a join of bands", **first_and_second(joined)})
     print(json.dumps(rows, indent=1))
     asked = {"images": arguments.images, "hashes": arguments.rows, "blocks": arguments.blocks}
-    save_result("clusters", rows, threshold=arguments.threshold, ray=ray.__version__, **asked)
+    save_result(arguments.name, rows, threshold=arguments.threshold, ray=ray.__version__, **asked)
 
 
 if __name__ == "__main__":

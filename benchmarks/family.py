@@ -1,10 +1,11 @@
-"""How fast are ImageHash's hashes, PDQ, and eight orientations, for images in memory?
+"""How fast are ImageHash's hashes, PDQ, and eight orientations, in memory and from a folder?
 
     python benchmarks/family.py --peer-python ~/peers/bin/python
 
 64 natural images of 640×480. jaxdedup beside the packages whose bits it gives, ImageHash and
 pdqhash, in a pool of one thread a core (their best), each contestant in a process of its own, in
-turns. ``--peer-python`` has both packages.
+turns. ``--peer-python`` has both packages. The folder holds 800 JPEGs of that size; "decode" is
+the bound: the same decoder and threads as jaxdedup's, and nothing after it.
 """
 
 import argparse
@@ -13,9 +14,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from _turns import save, serve, take_turns
+from PIL import Image
 
 COUNT, WIDTH, HEIGHT = 64, 640, 480
 # By what is measured: our contestants, and theirs.
@@ -24,7 +27,19 @@ CONTESTANTS = {
     "phash-16": ["ours:imagehash-phash-16", "peer:phash-16"],
     "pdq": ["ours:pdq", "peer:pdq"],
     "orientations": ["stream:none", "stream:all"],
+    "folder": [
+        "folder:phash",
+        "folder:phash, all orientations",
+        "folder:imagehash-phash",
+        "folder:imagehash-phash-16",
+        "folder:pdq",
+        "folder:decode",
+        "peer-folder:phash-8",
+        "peer-folder:phash-16",
+        "peer-folder:pdq",
+    ],
 }
+FILES = 800
 
 
 def ours(name: str, images: np.ndarray) -> Callable[[], object]:
@@ -48,22 +63,53 @@ def stream(orientations: str, images: np.ndarray) -> Callable[[], object]:
     return lambda: list(encode(enumerate(images), recipe))
 
 
-def peer(name: str, images: np.ndarray) -> Callable[[], object]:
-    pool = ThreadPoolExecutor(os.cpu_count())
+def folder(name: str, path: str) -> Callable[[], object]:
+    from jaxdedup import loading
+    from jaxdedup.encoding import Recipe, decode_batches, encode, method_named, oriented
+
+    source = loading.Folder(path)
+    method, _, all_turns = ("phash" if name == "decode" else name).partition(", ")
+    recipe = Recipe(oriented(method_named(method), "all" if all_turns else "none"))
+    if name == "decode":
+        return lambda: list(
+            decode_batches((item for _, item in source), recipe, lambda batch: None)
+        )
+    return lambda: list(encode(source, recipe))
+
+
+def peer_hash(name: str) -> Callable[[Image.Image], object]:
     if name == "pdq":
         import pdqhash
 
-        return lambda: list(pool.map(pdqhash.compute, images))
+        return lambda image: pdqhash.compute(np.asarray(image))
     import imagehash
-    from PIL import Image
 
     size = int(name.rpartition("-")[2])
-    return lambda: list(
-        pool.map(lambda image: str(imagehash.phash(Image.fromarray(image), size)), images)
-    )
+    return lambda image: str(imagehash.phash(image, size))
 
 
-KINDS = {"ours": ours, "stream": stream, "peer": peer}
+def peer(name: str, images: np.ndarray) -> Callable[[], object]:
+    pool, function = ThreadPoolExecutor(os.cpu_count()), peer_hash(name)
+    return lambda: list(pool.map(lambda image: function(Image.fromarray(image)), images))
+
+
+def peer_folder(name: str, path: str) -> Callable[[], object]:
+    pool, function = ThreadPoolExecutor(os.cpu_count()), peer_hash(name)
+
+    def one(file: str) -> object:
+        with Image.open(os.path.join(path, file)) as image:
+            return function(image.convert("RGB"))
+
+    return lambda: list(pool.map(one, os.listdir(path)))
+
+
+KINDS = {
+    "ours": ours,
+    "stream": stream,
+    "folder": folder,
+    "peer": peer,
+    "peer-folder": peer_folder,
+}
 
 
 def main() -> None:
@@ -72,22 +118,28 @@ def main() -> None:
     )
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "jaxdedup-bench"))
     parser.add_argument("--save", metavar="NAME", default="family")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         contestant, path = options.serve
         kind, _, name = contestant.partition(":")
-        run = KINDS[kind](name, np.load(path))
-        serve(lambda: (run(), COUNT)[1])
+        is_folder = kind.endswith("folder")
+        run = KINDS[kind](name, path if is_folder else np.load(path))
+        serve(lambda: (run(), FILES if is_folder else COUNT)[1])
         return
     rows = []
     print("| what | contestant | ms/image | the first is |")
     print("|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "images.npy")
-        np.save(path, natural_images())
+    from _folders import uniform_folder
+
+    files = str(uniform_folder(options.work, f"{WIDTH}x{HEIGHT}", FILES))
+    with tempfile.TemporaryDirectory() as place:
+        images = os.path.join(place, "images.npy")
+        np.save(images, natural_images())
         for what, contestants in CONTESTANTS.items():
+            path = files if what == "folder" else images
             commands = {
                 name: [python_of(name, options.peer_python), __file__, "--serve", name, path]
                 for name in contestants
@@ -95,7 +147,7 @@ def main() -> None:
             timed = take_turns(commands, options.rounds)
             first = timed[contestants[0]]["seconds"]
             for name, row in timed.items():
-                ms = row["seconds"] / COUNT * 1e3
+                ms = 1e3 / row["images_per_second"]
                 print(f"| {what} | {name} | {ms:.3f} | {row['seconds'] / first:.2f} × |")
                 rows.append({"what": what, "contestant": name, "ms_per_image": ms, **row})
     save(options.save, rows, rounds=options.rounds)

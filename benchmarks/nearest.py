@@ -8,8 +8,10 @@ processes of their own, in turns; a run is repeated for about a quarter of a sec
 of the rounds counts, with the least of them beside it. The answers are compared: the distances of
 hashes exactly, the similarities of features within 1e-5.
 
-"index" is one hash at threshold 10: of an index in a file, opened and warm, beside FAISS'
-range_search; "open" is how long opening the file takes, jaxdedup alone.
+"radius" finds what is within 10 bits of hashes, beside range_search of FAISS' flat index and of its
+multi-index hashing: four bands of 16 bits of which 2 may differ, which is exact up to 11. "index"
+is the same of one hash and an index in a file, opened and warm; "open" is how long opening the
+file takes, jaxdedup alone.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +32,7 @@ SEED = 20190501
 K, DISTANCE = 10, 10
 HASHES = [(10**5 * 2, 64), (10**6, 64), (10**7, 64), (10**5 * 2, 256), (10**6, 256)]
 FEATURES = [(5 * 10**4, 256), (5 * 10**4, 1024), (10**6, 256)]
+RADIUS = [10**5 * 2, 10**6, 10**7]
 QUERIES = {"hashes": [1, 100, 2000], "features": [1, 100, 1000]}
 
 Search = Callable[[], np.ndarray]
@@ -46,13 +50,15 @@ def data(kind: str, count: int, width: int, queries: int) -> tuple[np.ndarray, n
 
 
 def jaxdedup(kind: str, count: int, width: int, queries: int) -> Search:
-    from jaxdedup.search import cosine_top_k, hamming_top_k
+    from jaxdedup.search import cosine_top_k, hamming_pairs, hamming_top_k
 
     wanted, corpus = data(kind, count, width, queries)
     if kind == "hashes":
         return lambda: hamming_top_k(wanted, corpus, k=K).distance
     if kind == "features":
         return lambda: cosine_top_k(wanted, corpus, k=K).similarity
+    if kind == "radius":
+        return lambda: np.sort(hamming_pairs(wanted, corpus, max_distance=DISTANCE).distance)
     from jaxdedup.encoding import METHODS, Encodings, Recipe
     from jaxdedup.index import Index
 
@@ -75,7 +81,18 @@ def faiss(kind: str, count: int, width: int, queries: int) -> Search:
         index = faiss.IndexFlatIP(width)
         index.add(corpus)
         return lambda: index.search(wanted, K)[0]
-    index = faiss.IndexBinaryFlat(width)
+    return faiss_hashes(faiss.IndexBinaryFlat(width), kind, wanted, corpus)
+
+
+def multi_hash(kind: str, count: int, width: int, queries: int) -> Search:
+    import faiss
+
+    index = faiss.IndexBinaryMultiHash(width, 4, 16)
+    index.nflip = 2
+    return faiss_hashes(index, kind, *data(kind, count, width, queries))
+
+
+def faiss_hashes(index: Any, kind: str, wanted: np.ndarray, corpus: np.ndarray) -> Search:
     index.add(corpus)
     if kind == "hashes":
         return lambda: index.search(wanted, K)[0]
@@ -83,9 +100,12 @@ def faiss(kind: str, count: int, width: int, queries: int) -> Search:
     return lambda: np.sort(index.range_search(wanted, DISTANCE + 1)[1])
 
 
+CONTESTANTS = {"jaxdedup": jaxdedup, "faiss": faiss, "multi-hash": multi_hash}
+
+
 def run_here(contestant: str, kind: str, count: int, width: int, queries: int) -> None:
     """In a process of its own: what a search finds, then the seconds of one for each line."""
-    search = {"jaxdedup": jaxdedup, "faiss": faiss}[contestant](kind, count, width, queries)
+    search = CONTESTANTS[contestant](kind, count, width, queries)
     start = time.perf_counter()
     found = search()
     first = time.perf_counter() - start
@@ -122,13 +142,18 @@ def compare(
     kind: str, count: int, width: int, queries: int, peer_python: str | None, rounds: int
 ) -> list[dict]:
     task = [kind, str(count), str(width), str(queries)]
-    pythons = {"jaxdedup": sys.executable} | ({"faiss": peer_python} if peer_python else {})
+    peers = ["faiss", "multi-hash"] if kind in ("radius", "index") else ["faiss"]
+    pythons = {"jaxdedup": sys.executable} | dict.fromkeys(
+        peers if peer_python else [], peer_python
+    )
     commands = {
         name: [python, __file__, "--contestant", name, *task] for name, python in pythons.items()
     }
     ready, answers = ask_in_turns(commands, rounds)
     found = [json.loads(answer)["found"] for answer in ready.values()]
-    np.testing.assert_allclose(found[0], found[-1], rtol=0, atol=1e-5 if kind == "features" else 0)
+    for other in found[1:]:
+        tolerance = 1e-5 if kind == "features" else 0
+        np.testing.assert_allclose(found[0], other, rtol=0, atol=tolerance)
     rows = []
     for name in commands:
         seconds = np.array([float(answer) for answer in answers[name]])
@@ -147,7 +172,7 @@ def compare(
             }
         )
         print(
-            f"{kind:8} {count:>10,} × {width:4}  {queries:>5,} queries  {name:9} "
+            f"{kind:8} {count:>10,} × {width:4}  {queries:>5,} queries  {name:10} "
             f"{rows[-1]['ms']:10.2f} ms, least {rows[-1]['least_ms']:10.2f}  "
             f"jaxdedup is {rows[-1]['jaxdedup_is']:.2f} ×",
             flush=True,
@@ -175,6 +200,7 @@ def main() -> None:
     tasks += [
         ("features", *size, queries) for size, queries in product(FEATURES, QUERIES["features"])
     ]
+    tasks += [("radius", count, 64, queries) for count in RADIUS for queries in QUERIES["hashes"]]
     tasks.append(("index", 10**7, 64, 1))
     rows = []
     for kind, count, width, queries in tasks:

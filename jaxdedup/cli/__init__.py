@@ -6,11 +6,14 @@ is ever deleted.
 
 import logging
 import sys
+import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import NoReturn
 
-from ._commands import encode, find, index, query, report
+from ._commands import FAILED, FOUND, encode, find, index, query, report
+from ._completion import completion
 from ._output import decoders_silenced, discard_output, prepare_output, tell, ties_told
 from ._parser import make_parser, shortened
 
@@ -27,35 +30,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, or 1 where nothing could be encoded or written, or 130 after Ctrl-C.
-        Wrong usage exits with 2.
+        With --check 1 says that duplicates were found, and 2 that something failed. Wrong usage
+        exits with 2, and so does an image that could not be loaded, with --strict.
     """
-    commands = (encode, find, index, query, report)
+    commands = (encode, find, index, query, report, completion)
     parser = make_parser({command.__name__: command for command in commands})
     options = parser.parse_args(arguments)
+    refuse: Callable[[str], NoReturn] = options.command.error
     prepare_output()
     _silence_decoders()
     try:
         try:
             work = options.prepare(options)
         except (TypeError, ValueError, OSError) as error:  # what the user has got wrong
-            parser.error(str(error))
+            refuse(str(error))
         with decoders_silenced(), nullcontext() if options.quiet else ties_told():
             code = int(work())
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except ValueError as error:  # what only the encodings tell: that there are too many pairs
-        parser.error(str(error))
+        refuse(str(error))
     except KeyboardInterrupt:
         tell("interrupted")
         return _INTERRUPTED
     except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
         discard_output()
-        return 0
+        return FOUND if options.check else 0
     except OSError as error:  # a full disk, or a file that went away
         discard_output()
         tell(shortened(f"jaxdedup: {error}"))
-        return _NOTHING_WRITTEN
+        return FAILED if options.check else _NOTHING_WRITTEN
+    except Exception:  # whose code, Python's 1, would say that duplicates were found
+        if not options.check:
+            raise
+        tell(traceback.format_exc())
+        return FAILED
 
 
 def _silence_decoders() -> None:

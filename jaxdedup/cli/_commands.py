@@ -1,31 +1,46 @@
 """The commands, each in two steps: whatever can be wrong is found out before the work begins."""
 
-import csv
-import io
 import os
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
-from jaxdedup.duplicates import Matches
-from jaxdedup.encoding import TURNS, Encodings, Recipe
+from jaxdedup.duplicates import Files, Matches
+from jaxdedup.encoding import Encodings, Recipe
 from jaxdedup.index import Index
 from jaxdedup.report import save_report
 from jaxdedup.runtime import escaped
 
-from ._output import give, printable, refuse_closed_output
-from ._target import INDEX, Target, recipe_for, refuse_columns, say, say_each
+from ._output import refuse_closed_output
+from ._results import (
+    give_encodings,
+    give_found,
+    give_groups,
+    give_removable,
+    map_of,
+    write_pairs,
+)
+from ._target import (
+    INDEX,
+    Target,
+    recipe_for,
+    refuse_columns,
+    refuse_shared,
+    say,
+    say_each,
+    shown,
+    write_failures,
+)
 
 Work = Callable[[], int]
-Found = Mapping[str, Sequence[Any]]  # by name, what is near
 
-_NOTHING_ENCODED = 1
-_LINES = 10_000  # that are written at a time
+FAILED = 2  # as of wrong usage
+FOUND = 1  # as of grep, the other way round: duplicates are what is wrong
+NOTHING_ENCODED = 1
 _OF_FOLDERS = (
     "recursive",
     "follow_links",
@@ -35,6 +50,7 @@ _OF_FOLDERS = (
     "num_workers",
     "max_pixels_in_flight",
     "cache",
+    "weights",
     "or",
 )
 
@@ -43,61 +59,58 @@ def encode(options: Namespace) -> Work:
     """``jaxdedup encode``."""
     target = Target(options, options.directory, is_images=True)
     refuse_columns(options, [target])
+    _refuse_unwritable(options)
     recipe = recipe_for(options)
+    origin = recipe.origin
     if options.output:
-        encoding.refuse_unsavable(options.output, recipe.origin, float16=options.float16)
+        encoding.refuse_unsavable(options.output, origin, float16=options.float16)
     elif options.float16:
         raise ValueError("--float16 goes with --output")
-    elif isinstance(recipe.method.row, encoding.Features):
-        raise ValueError("expected --output FILE.npz or FILE.parquet for the features of cnn")
+    elif origin.dtype != "uint8" and not options.json:
+        wanted = "--output FILE.npz or FILE.parquet, or --json"
+        raise ValueError(f"expected {wanted}, for the features of {origin.method}")
     else:
         refuse_closed_output()
 
     def work() -> int:
         encodings = target.encodings(options, recipe)
+        write_failures(options, [target], [encodings])
         if options.output:
             encoding.save(options.output, encodings, float16=options.float16)
         else:
-            shown = encodings.to_dict().items()
-            _give_lines(options, ((f"{digits}  ", name, "none") for name, digits in shown))
-        return _code(encodings)
+            give_encodings(options, encodings)
+        return _code(options, 0, encodings)
 
     return work
 
 
 def find(options: Namespace) -> Work:
     """``jaxdedup find``."""
-    if options.keep and not options.to_remove:
-        raise ValueError("--keep goes with --to-remove")
-    if options.scores and options.to_remove:
-        raise ValueError("--scores goes with groups of duplicates, not with --to-remove")
-    either = vars(options)["or"]
-    if either and options.to_remove:
-        raise ValueError("--or goes with groups of duplicates, not with --to-remove")
     is_list = bool(options.output) and options.output.endswith(".csv")
-    if is_list and (options.to_remove or either or options.orientations != "none"):
-        raise ValueError("--output FILE.csv goes without --to-remove, --or and --orientations")
-    target = Target(options, options.target)
+    _refuse_contradictions(options, is_list)
+    sides = _sides(options, options.targets)
+    target = sides[0]
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
-    recipe = _prepare(options, [target], output_suffixes=(".json", ".csv"))
-    recipe = _with_orientations(options, target, recipe)
-    also = _also(options, recipe)
+    recipe = _prepare(options, sides, output_suffixes=(".json", ".csv"))
+    turned = _with_orientations(options, target, recipe)
+    also = _also(options, turned)
 
     def work() -> int:
-        seen = duplicates.look(target.source) if options.to_remove else None
-        encodings = target.encodings(options, recipe)
+        seen = [_look(side) for side in sides] if options.to_remove else []
+        encodings = _encoded(options, sides, [turned, recipe])
         if is_list:
-            _write_pairs(options, encodings)
-            return _code(encodings)
-        matches = _matches(options, encodings, order=None if options.output else "score")
+            return _code(options, _give_pairs(options, *encodings), *encodings)
+        matches = _matches(options, *encodings, order=None if options.output else "score")
         if options.to_remove:
             decode = None if recipe is None else encoding.whole_decoder(recipe)
-            removed = matches.removable(keep, target.source, decode, seen)
-            _give_removable(options, matches, removed)
-        else:
-            _give_groups(options, matches, *_others(options, target, also))
-        return _code(encodings)
+            files, *corpus = seen
+            source, stamps = files or (None, None)
+            removed = matches.removable(keep, source, decode, stamps, *corpus)
+            give_removable(options, matches, removed)
+            return _code(options, len(removed), *encodings)
+        searches = [matches, *_others(options, target, also)]
+        return _code(options, _give_matches(options, searches), *encodings)
 
     return work
 
@@ -106,18 +119,19 @@ def query(options: Namespace) -> Work:
     """``jaxdedup query``."""
     if options.nearest is not None and options.threshold is not None:
         raise ValueError("--nearest goes without --threshold")
+    if options.nearest is not None and options.check:
+        raise ValueError("--check goes without --nearest, which finds some however far")
     targets = [Target(options, options.new, or_image=True), Target(options, options.corpus)]
     recipe = _prepare(options, targets)
-    recipes = (_with_orientations(options, targets[0], recipe), recipe)
+    recipes = [_with_orientations(options, targets[0], recipe), recipe]
 
     def work() -> int:
-        new, corpus = map(Target.encodings, targets, [options] * 2, recipes)
+        new, corpus = _encoded(options, targets, recipes)
         if options.nearest is not None or isinstance(targets[1].stored, Index):
             matches = _nearest(options, new, corpus, options.nearest)
         else:
             matches = _matches(options, new, corpus, order="score")
-        _give_found(options, matches.to_dict(scores=options.scores or not options.output))
-        return _code(new, corpus)
+        return _code(options, give_found(options, matches.to_dict(scores=True)), new, corpus)
 
     return work
 
@@ -137,6 +151,7 @@ def index(options: Namespace) -> Work:
         assert isinstance(corpus, Index)
         known, gone = _known_and_gone(corpus, target.names)
         new = target.encodings(options, turned, known)
+        write_failures(options, [target], [new])
         if options.prune:
             there = corpus.encodings.names
             corpus.remove([there[place] for place in gone])
@@ -145,40 +160,135 @@ def index(options: Namespace) -> Work:
             corpus.save(options.into)
         left = "taken out" if options.prune else "in the index alone"
         say(options, f"{len(new)} added, {len(known)} there already, {len(gone)} {left}")
+        found = 0
         if old:
             near = _nearest(options, new, corpus.encodings).to_dict(scores=True)
-            _give_found(options, _without_themselves(near, options.scores or not options.output))
-        return _code(corpus.encodings)
+            found = give_found(options, _without_themselves(near))
+        return _code(options, found, corpus.encodings, failures=new.failures)
 
     return work
 
 
 def report(options: Namespace) -> Work:
     """``jaxdedup report``."""
-    target = Target(options, options.directory, is_images=True)
-    recipe = _with_orientations(
-        options, target, _prepare(options, [target], output_suffixes=(".html",))
-    )
-    also = _also(options, recipe)
+    if vars(options)["or"] and options.against:
+        raise ValueError("--or goes without --against")
+    sides = _sides(options, options.directories, are_images=True)
+    target = sides[0]
+    recipe = _prepare(options, sides, output_suffixes=(".html",))
+    turned = _with_orientations(options, target, recipe)
+    also = _also(options, turned)
 
     def work() -> int:
-        encodings = target.encodings(options, recipe)
-        matches = _matches(options, encodings)
+        encodings = _encoded(options, sides, [turned, recipe])
+        matches = _matches(options, *encodings)
         searches = [matches, *_others(options, target, also)]
+        source = target.source if len(sides) == 1 else target.beside(sides[1])
         save_report(
             options.output,
-            matches if also is None else _duplicates(*searches, scores=False),
-            target.source or target.path,
+            matches if also is None else map_of(searches, scores=False),
+            source or target.path,
             formats=options.formats,
             exif_orientation=options.exif_orientation,
             num_workers=options.num_workers,
-            progress=None if options.quiet else "thumbnails",
+            progress=shown(options, "thumbnails"),
         )
-        count = len(duplicates.union_groups(*searches))
-        say(options, f"{count} groups of duplicates are in {options.output}")
-        return _code(encodings)
+        if options.json:
+            found = _give_matches(options, searches)
+        else:
+            found = _count(searches)
+            what = "groups of duplicates" if matches.is_self_join else "images with duplicates"
+            say(options, f"{found} {what} are in {options.output}")
+        return _code(options, found, *encodings)
 
     return work
+
+
+def _refuse_contradictions(options: Namespace, is_list: bool) -> None:
+    """ValueError if options of find go without each other."""
+    if options.keep and not options.to_remove:
+        raise ValueError("--keep goes with --to-remove")
+    if options.keep and options.against:
+        raise ValueError("--keep goes without --against, all of which stays")
+    if options.null and options.against and not options.to_remove:
+        raise ValueError("--null goes with --to-remove where there is --against: see --json")
+    if options.scores and options.to_remove:
+        raise ValueError("--scores goes with groups of duplicates, not with --to-remove")
+    if vars(options)["or"] and (options.to_remove or options.against):
+        raise ValueError("--or goes with groups of duplicates, not with --to-remove or --against")
+    others = (options.to_remove, vars(options)["or"], options.orientations != "none")
+    if is_list and any((*others, options.against)):
+        told = "--to-remove, --or, --orientations and --against"
+        raise ValueError(f"--output FILE.csv goes without {told}")
+
+
+def _refuse_unwritable(options: Namespace) -> None:
+    """ValueError or OSError if there is no place, or are two, for what is written."""
+    if options.json and options.output and not options.output.endswith(".html"):
+        raise ValueError("--json goes without --output")
+    if options.json and getattr(options, "null", False):
+        raise ValueError("--json goes without --null")
+    if options.json:
+        refuse_closed_output()
+    if options.failures:
+        runtime.refuse_unless_writable(options.failures)
+
+
+def _sides(options: Namespace, paths: Sequence[str], *, are_images: bool = False) -> list[Target]:
+    """What is searched, and where it is searched if that is not itself."""
+    refuse_shared(options, [*paths, *options.against])
+    is_one_of_two = bool(options.against)
+    return [
+        Target(options, *side, is_images=are_images, is_one_of_two=is_one_of_two)
+        for side in (paths, options.against)
+        if side
+    ]
+
+
+def _look(target: Target) -> Files | None:
+    """The files, before they are read."""
+    source = target.source
+    return None if source is None else Files(source, duplicates.look(source))
+
+
+def _encoded(
+    options: Namespace, sides: Sequence[Target], recipes: Sequence[Recipe | None]
+) -> list[Encodings]:
+    """Of each side what it gives; the second has a cache of its own."""
+    cache = getattr(options, "cache", None)
+    second = Namespace(**vars(options) | {"cache": cache and f"{cache}-against"})
+    asked = zip(sides, (options, second), recipes, strict=False)
+    encodings = [side.encodings(own, recipe) for side, own, recipe in asked]
+    write_failures(options, sides, encodings)
+    return encodings
+
+
+def _give_pairs(options: Namespace, encodings: Encodings) -> int:
+    least = duplicates.check_quality(encodings.origin, options.min_quality)
+    encodings, low = duplicates.of_quality(encodings, least)
+    _tell_low(options, low)
+    return write_pairs(options, encodings)
+
+
+def _give_matches(options: Namespace, searches: Sequence[Matches]) -> int:
+    """Groups, or what is near what; and how many of them there are."""
+    if not searches[0].is_self_join:
+        return give_found(options, searches[0].to_dict(scores=True))
+    if options.output and not options.json:
+        runtime.write_json(options.output, map_of(searches, scores=options.scores))
+        found = _count(searches)
+    else:
+        found = give_groups(options, searches)
+    count = len({name for matches in searches for name in matches.names})
+    say(options, f"{found} groups of duplicates among {count} images")
+    return found
+
+
+def _count(searches: Sequence[Matches]) -> int:
+    """The groups, or the new images that have duplicates."""
+    if searches[0].is_self_join:
+        return len(duplicates.union_groups(*searches))
+    return int(np.isin(searches[0].kinds, searches[0].pairs.i).sum())
 
 
 def _prepare(
@@ -195,6 +305,7 @@ def _prepare(
     for origin in (*origins, *([recipe.origin] if recipe else [])):
         duplicates.check_threshold(origin, options.threshold)
         duplicates.check_quality(origin, options.min_quality)
+    _refuse_unwritable(options)
     if options.output:
         if not options.output.endswith(output_suffixes):
             wanted = " or ".join(f"FILE{suffix}" for suffix in output_suffixes)
@@ -221,7 +332,7 @@ def _with_orientations(options: Namespace, target: Target, recipe: Recipe | None
 
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:
     limits = {name: getattr(options, name) for name in ("threshold", "max_pairs", "min_quality")}
-    with runtime.timed(None if options.quiet else "search"):
+    with runtime.timed(shown(options, "search")):
         matches = duplicates.find_matches(*encodings, order=order, **limits)
     _tell_low(options, matches.low_quality)
     return matches
@@ -240,7 +351,7 @@ def _nearest(
 ) -> Matches:
     threshold = None if k else duplicates.check_threshold(new.origin, options.threshold)
     limits = {name: getattr(options, name) for name in ("max_pairs", "min_quality")}
-    with runtime.timed(None if options.quiet else "search"):
+    with runtime.timed(shown(options, "search")):
         matches = duplicates.find_nearest(new, corpus, k=k, threshold=threshold, **limits)
     _tell_low(options, matches.low_quality)
     return matches
@@ -275,118 +386,17 @@ def _known_and_gone(corpus: Index, names: Sequence[str]) -> tuple[set[str], list
     return known, np.delete(np.arange(len(corpus)), places[places >= 0]).tolist()
 
 
-def _without_themselves(found: Found, with_scores: bool) -> Found:
-    """Matches with scores, but for those of images with themselves; the scores if they are asked
-    for."""
-    others = {name: [match for match in near if match[0] != name] for name, near in found.items()}
-    if with_scores:
-        return others
-    return {name: [match[0] for match in near] for name, near in others.items()}
+def _without_themselves(found: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """Matches with scores, but for those of images with themselves."""
+    return {name: [match for match in near if match[0] != name] for name, near in found.items()}
 
 
-def _code(*encodings: Encodings) -> int:
-    return 0 if all(encodings) else _NOTHING_ENCODED
-
-
-def _give_removable(options: Namespace, matches: Matches, removed: Sequence[str]) -> None:
-    if options.output:
-        runtime.write_json(options.output, removed)
-    else:
-        _give_lines(options, (("", name, "none") for name in removed))
-    say(options, f"{len(removed)} of {len(matches.names)} images can go")
-
-
-def _give_groups(options: Namespace, *searches: Matches) -> None:
-    groups = duplicates.union_groups(*searches)
-    if options.output:
-        runtime.write_json(options.output, _duplicates(*searches, scores=options.scores))
-    else:
-        nearest = [_scores(matches) for matches in searches]
-        for number, group in enumerate(groups):
-            if number:
-                give("\0" if options.null else "\n")
-            _give_lines(options, (_line(name, nearest) for name in group))
-    count = len({name for matches in searches for name in matches.names})
-    say(options, f"{len(groups)} groups of duplicates among {count} images")
-
-
-def _duplicates(*searches: Matches, scores: bool) -> dict[Any, Any]:
-    """What one search found, or either of two."""
-    if len(searches) == 1:
-        return searches[0].to_dict(scores=scores)
-    found = duplicates.union(*searches)
-    return found if scores else {name: [match[0] for match in near] for name, near in found.items()}
-
-
-def _scores(matches: Matches) -> dict[Any, tuple[str, str]]:
-    """By name, how far the nearest duplicate is, and how it is turned."""
-    score, turn = matches.nearest(), matches.turns_of_nearest()
-    items = (item for group in matches.groups() for item in group)
-    return {matches.names[item]: (_score(score[item]), TURNS[turn[item]]) for item in items}
-
-
-def _line(name: Any, nearest: Sequence[Mapping[Any, tuple[str, str]]]) -> tuple[str, str, str]:
-    """What stands before a name, a score for each search; the name; and how it is turned."""
-    scores, turns = zip(*(found.get(name, (" -", "none")) for found in nearest), strict=True)
-    return "".join(f"{score}  " for score in scores), name, max(turns, key="none".__ne__)
-
-
-def _give_lines(options: Namespace, lines: Iterable[tuple[str, str, str]]) -> None:
-    """Lines of what stands before a name, the name, and how it is turned; not where names are as
-    they are, which end where the line does."""
-    if options.null:
-        text = (f"{before}{printable(name, True)}\0" for before, name, _ in lines)
-    else:
-        text = (f"{before}{printable(name, False)}{_turn(turn)}\n" for before, name, turn in lines)
-    while part := "".join(islice(text, _LINES)):
-        give(part, "raw" if options.null else "")
-
-
-def _write_pairs(options: Namespace, encodings: Encodings) -> None:
-    """The pairs as they are found, with scores, as lines of CSV."""
-    least = duplicates.check_quality(encodings.origin, options.min_quality)
-    encodings, low = duplicates.of_quality(encodings, least)
-    _tell_low(options, low)
-    count = 0
-
-    def write(file: BinaryIO) -> None:
-        nonlocal count
-        text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
-        lines = csv.writer(text)
-        lines.writerow(["name", "duplicate", "score"])
-        with runtime.measured(None if options.quiet else "search") as show:
-            limits = {"threshold": options.threshold, "on_progress": show}
-            for pairs in duplicates.iter_pairs(encodings, **limits):
-                found = zip(*(column.tolist() for column in pairs), strict=True)
-                lines.writerows((names[i], names[j], score) for i, j, score in found)
-                count += len(pairs.i)
-        text.detach()
-
-    names = encodings.names
-    runtime.write_whole(options.output, write)
-    say(options, f"{count} pairs of {len(names)} images are in {options.output}")
-
-
-def _give_found(options: Namespace, found: Found) -> None:
-    """What is near each of the new images."""
-    if options.output:
-        runtime.write_json(options.output, found)
-    else:
-        _give_queries(found)
-    matched = sum(map(bool, found.values()))
-    say(options, f"{matched} of {len(found)} new images have duplicates")
-
-
-def _give_queries(found: Found) -> None:
-    for name, near in found.items():
-        if near:
-            lines = (f"  {_score(s)}  {escaped(other)}{_turn(*turn)}\n" for other, s, *turn in near)
-            give(f"{escaped(name)}\n{''.join(lines)}")
-
-
-def _turn(turn: str = "none") -> str:
-    return "" if turn == "none" else f"  ({turn})"
-
-
-def _score(score: Any) -> str:
-    return f"{score:.4f}" if isinstance(score, (float, np.floating)) else f"{score:2d}"
+def _code(
+    options: Namespace, found: int, *encodings: Encodings, failures: Mapping[Any, str] | None = None
+) -> int:
+    """How it ends: 0, but for nothing encoded, or what the options look for."""
+    if options.strict and (failures or any(each.failures for each in encodings)):
+        return FAILED
+    if not all(encodings):
+        return FAILED if options.check else NOTHING_ENCODED
+    return FOUND if options.check and found else 0

@@ -1,14 +1,18 @@
 """What the commands work on: images that are to be encoded, or encodings from a file."""
 
+import json
 import os
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
-from jaxdedup import encoding, loading
+from jaxdedup import encoding, loading, runtime
 from jaxdedup.encoding import Encodings, Origin, Recipe
 from jaxdedup.index import Index
 from jaxdedup.runtime import escaped
@@ -22,39 +26,52 @@ _SETTINGS = ("profile", "draft", "background", "range", "exif_orientation", "tri
 
 
 class Target:
-    """Images that are to be encoded, in a folder or an archive, or a file of encodings.
+    """Images that are to be encoded, in folders or archives, or encodings: a file, or shards.
 
     Args:
         options: of the command.
-        path: of the folder or the file.
-        is_images: whether it can't be a file of encodings.
+        paths: of the folders, or of the file.
+        is_images: whether it can't be a file of encodings; several can't.
         or_image: whether it may be an image, too.
+        is_one_of_two: whether names begin with the path, as those of several folders do.
     """
 
     def __init__(
-        self, options: Namespace, path: str, *, is_images: bool = False, or_image: bool = False
+        self,
+        options: Namespace,
+        *paths: str,
+        is_images: bool = False,
+        or_image: bool = False,
+        is_one_of_two: bool = False,
     ) -> None:
-        is_table = path.lower().endswith(".parquet")
-        is_images = is_images or (is_table and bool(options.column))
-        if not is_images and not loading.is_url(path) and not os.path.exists(path):
-            raise ValueError(f"expected a folder or a file of encodings, got {path!r:.100}")
-        self.path = path
-        self.source: loading.ImageSource | None = None
+        self.paths = paths
+        self.path = ", ".join(paths)
+        self.sources: dict[str, loading.ImageSource] = {}
         self.stored: Encodings | Index | None = None
-        is_stored = path.lower().endswith((*encoding.SUFFIXES, INDEX)) and not os.path.isdir(path)
-        if is_images or (not is_stored and loading.is_source(path)):
-            source = loading.open_source(
-                path,
-                recursive=options.recursive,
-                follow_links=options.follow_links,
-                column=options.column if is_table else None,
-                key=options.key if is_table else None,
-            )
-            self.source = loading.Frames(source) if options.frames else source
-        elif is_stored or not or_image:
-            is_index = path.lower().endswith(INDEX)
-            self.stored = Index.open(path) if is_index else encoding.load(path)
-            _refuse_other(options, path, self.stored.origin)
+        self._is_joined = is_one_of_two or len(paths) > 1
+        self._has_frames = options.frames
+        for path in paths:
+            if (source := _source(options, path, is_images or len(paths) > 1)) is not None:
+                self.sources[path] = source
+            elif _is_stored(path) or not or_image:
+                self.stored = _stored(options, path)
+
+    @cached_property
+    def source(self) -> loading.ImageSource | None:
+        """The images of all."""
+        if not self.sources:
+            return None
+        one = loading.Several(self.sources) if self._is_joined else self.sources[self.path]
+        return loading.Frames(one) if self._has_frames else one
+
+    def beside(self, other: "Target") -> loading.ImageSource:
+        """The images of two."""
+        both = loading.Several(self.sources | other.sources)
+        return loading.Frames(both) if self._has_frames else both
+
+    def full(self, name: str) -> str:
+        """The path of an image."""
+        return loading.joined(self.path, name) if self.source and not self._is_joined else name
 
     @property
     def names(self) -> Sequence[str]:
@@ -65,7 +82,11 @@ class Target:
     def stored_encodings(self) -> Encodings:
         """What the file holds."""
         assert self.stored is not None
-        return self.stored.encodings if isinstance(self.stored, Index) else self.stored
+        found = self.stored.encodings if isinstance(self.stored, Index) else self.stored
+        if not self._is_joined:
+            return found
+        names = [loading.joined(self.path, name) for name in found.names]
+        return Encodings(names, found.rows, found.origin, quality=found.quality, vouched_for=True)
 
     def no_encodings(self, recipe: Recipe | None) -> Encodings:
         """None, made as those that there are."""
@@ -95,7 +116,7 @@ class Target:
                 recipe,
                 cache=getattr(options, "cache", None),
                 without=without,
-                progress=None if options.quiet else recipe.method.name,
+                progress=shown(options, recipe.method.name),
                 **settings,
             )
         _tell_encoded(options, len(encodings), reused, time.perf_counter() - start)
@@ -103,9 +124,50 @@ class Target:
         return encodings
 
 
+def _source(options: Namespace, path: str, is_images: bool) -> loading.ImageSource | None:
+    """The images at a path; None where it isn't, or need not be, for images."""
+    is_table = path.lower().endswith(".parquet")
+    is_images = is_images or (is_table and bool(options.column))
+    if not is_images and not loading.is_url(path) and not os.path.exists(path):
+        raise ValueError(f"expected a folder or a file of encodings, got {path!r:.100}")
+    if not is_images and (_is_stored(path) or not loading.is_source(path)):
+        return None
+    return loading.open_source(
+        path,
+        recursive=options.recursive,
+        follow_links=options.follow_links,
+        column=options.column if is_table else None,
+        key=options.key if is_table else None,
+    )
+
+
+def _is_stored(path: str) -> bool:
+    if os.path.isdir(path):
+        return encoding.holds_shards(path)
+    return path.lower().endswith((*encoding.SUFFIXES, INDEX))
+
+
+def _stored(options: Namespace, path: str) -> Encodings | Index:
+    stored = Index.open(path) if path.lower().endswith(INDEX) else encoding.load(path)
+    _refuse_other(options, path, stored.origin)
+    return stored
+
+
+def refuse_shared(options: Namespace, paths: Sequence[str]) -> None:
+    """ValueError if a folder, or an archive, is there twice, or within another one."""
+    real = sorted((os.path.realpath(path), path) for path in paths)
+    for (one, shown), (other, inner) in combinations(real, 2):
+        is_within = options.recursive and other.startswith(os.path.join(one, ""))
+        if one == other or (is_within and not os.path.isfile(other)):
+            raise ValueError(
+                f"expected folders that share no images, got {shown!r:.100} and {inner!r:.100}"
+            )
+
+
 def refuse_columns(options: Namespace, targets: Sequence[Target]) -> None:
     """ValueError if the options name columns, and no target has any."""
-    if not any(isinstance(target.source, loading.Table) for target in targets):
+    sources = [source for target in targets for source in target.sources.values()]
+    if not any(isinstance(source, loading.Table) for source in sources):
         for option in ("column", "key"):
             if getattr(options, option):
                 raise ValueError(f"--{option} goes with a .parquet file of images")
@@ -114,13 +176,22 @@ def refuse_columns(options: Namespace, targets: Sequence[Target]) -> None:
 def recipe_for(options: Namespace, origin: Origin | None = None) -> Recipe:
     """The recipe that the options ask for, or the one that made a file."""
     if origin is not None:  # whose rows may be of turned images: those of the others are not
-        recipe = Recipe.from_origin(replace(origin, orientations="none"))
+        weights = options.weights
+        own = encoding.weighted_method(origin.method, weights, origin.dtype) if weights else None
+        recipe = Recipe.from_origin(replace(origin, orientations="none"), own)
         return replace(recipe, formats=options.formats or recipe.formats)
-    method = encoding.method_named(_method_name(options) or "phash")
+    method = _method(options)
     if getattr(options, "quality", False) or getattr(options, "min_quality", None):
         method = encoding.rated(method)
     asked = {name: value for name in _SETTINGS if (value := getattr(options, name))}
     return Recipe(method, formats=options.formats, **asked)
+
+
+def _method(options: Namespace) -> encoding.Method:
+    name = _method_name(options) or "phash"
+    if options.weights:
+        return encoding.weighted_method(name, options.weights)
+    return encoding.method_named(name)
 
 
 def _method_name(options: Namespace) -> str | None:
@@ -133,8 +204,8 @@ def _method_name(options: Namespace) -> str | None:
 def _refuse_other(options: Namespace, path: str, origin: Origin) -> None:
     """ValueError if the options ask for other encodings than a file has."""
     asked = {name: getattr(options, name) for name in _SETTINGS}
-    if name := _method_name(options):
-        asked["method"] = encoding.method_named(name).name
+    if _method_name(options):
+        asked["method"] = _method(options).name
     wanted = replace(origin, **{name: value for name, value in asked.items() if value})
     if different := wanted.differences(origin):
         raise ValueError(f"{path!r:.100} holds other encodings: {different}")
@@ -158,6 +229,26 @@ def _tell_skipped(options: Namespace, failures: Mapping[str, str]) -> None:
         say(options, f"{len(failures)} skipped: {reasons}; --list-skipped names them")
     if options.list_skipped:
         say_each(options, (f"{escaped(n)}: {escaped(why)}" for n, why in failures.items()))
+
+
+def write_failures(
+    options: Namespace, targets: Sequence[Target], encodings: Sequence[Encodings]
+) -> None:
+    """What --failures asks for: what could not be loaded, and why."""
+    if not options.failures:
+        return
+    lines = [
+        json.dumps({"path": target.full(name), "reason": reason}) + "\n"
+        for target, found in zip(targets, encodings, strict=True)
+        for name, reason in found.failures.items()
+    ]
+    runtime.write_whole(options.failures, lambda file: file.writelines(map(str.encode, lines)))
+
+
+def shown(options: Namespace, label: str) -> str | None:
+    """What progress is called, where anybody sees it."""
+    is_seen = not options.quiet and sys.stderr is not None and sys.stderr.isatty()
+    return label if is_seen else None
 
 
 def say(options: Namespace, text: str) -> None:

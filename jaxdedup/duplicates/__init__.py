@@ -1,6 +1,7 @@
 """Duplicates among encodings: matches, groups, what can go, and how good it is what was found."""
 
 from ._evaluation import evaluate as evaluate
+from ._keep import Files as Files
 from ._keep import Keep as Keep
 from ._keep import Stamps as Stamps
 from ._keep import check_keep as check_keep

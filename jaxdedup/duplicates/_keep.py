@@ -7,8 +7,8 @@ a file and a link to it, either alone would take the picture along.
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
 
 from jaxdedup.encoding import Key
 from jaxdedup.loading import DecodeError, ImageSource, Stamp, decode, image_size
@@ -17,6 +17,14 @@ from jaxdedup.runtime import some
 Keep = Literal["first", "largest", "newest", "oldest"]
 Choice = Keep | Callable[[list[Key]], Key]
 Stamps = Mapping[Key, Stamp | None]
+
+
+class Files(NamedTuple):
+    """The files of a source, and what they were before they were read: what :func:`look` gave."""
+
+    source: ImageSource
+    seen: Stamps
+
 
 logger = logging.getLogger("jaxdedup")
 
@@ -71,9 +79,53 @@ def removable(
     check_keep(keep, source is not None)
     if source is not None:
         seen = look(source) if seen is None else seen
-        members = _unchanged(members, duplicates, names, source, seen)
+        kinds = zip(members, duplicates, strict=True)
+        alike = [item for items, near in kinds if len(items) > 1 or near for item in items]
+        changed = _changed(alike, names, source, seen)
+        members = [[item for item in items if item not in changed] for items in members]
     removed = _without_one_of_each(members, duplicates, names, keep, source, decoder or decode)
     return removed if seen is None else _whole_files(removed, names, seen)
+
+
+def removable_against(
+    members: Sequence[Sequence[int]],
+    near: Sequence[Sequence[int]],
+    other_members: Sequence[Sequence[int]],
+    names: Sequence[Key],
+    others: Sequence[Key],
+    files: Files | None,
+    other_files: Files | None,
+) -> list[int]:
+    """Which items can go, as each has a duplicate in a corpus, all of which stays.
+
+    Args:
+        members: the items of each kind.
+        near: of each kind, the kinds of the corpus that are near it.
+        other_members: the items of each of those.
+        names: of the items.
+        others: of those of the corpus.
+        files: of the items, if they have any.
+        other_files: of the corpus.
+
+    Returns:
+        Items in ascending order, but for files that have changed, and paths of files that stay.
+    """
+    asked = [m for items, kinds in zip(members, near, strict=True) if kinds for m in items]
+    changed = set() if files is None else _changed(asked, names, *files)
+    there = {kind for kinds in near for kind in kinds}
+    if other_files is not None:
+        asked = [item for kind in sorted(there) for item in other_members[kind]]
+        gone = _changed(asked, others, *other_files)
+        there = {kind for kind in there if not gone.issuperset(other_members[kind])}
+    removed = sorted(
+        item
+        for items, kinds in zip(members, near, strict=True)
+        if not there.isdisjoint(kinds)
+        for item in items
+        if item not in changed
+    )
+    staying = () if other_files is None else other_files.seen.values()
+    return removed if files is None else _whole_files(removed, names, files.seen, staying)
 
 
 def _without_one_of_each(
@@ -110,43 +162,31 @@ def _without_one_of_each(
     return sorted(removed)
 
 
-def _unchanged(
-    members: Sequence[Sequence[int]],
-    duplicates: Sequence[Sequence[int]],
-    names: Sequence[Key],
-    source: ImageSource,
-    seen: Stamps,
-) -> list[list[int]]:
-    """The members of each kind, without files that are not what they were when they were read."""
-    changed: list[int] = []
-
-    def is_as_seen(item: int) -> bool:
-        before, now = seen.get(names[item]), source.stamp(names[item])
-        if now is None or now != before:
-            changed.append(item)
-        return now is not None and now == before
-
-    kept = [
-        [item for item in items if is_as_seen(item)] if len(items) > 1 or near else list(items)
-        for items, near in zip(members, duplicates, strict=True)
-    ]
+def _changed(
+    items: Iterable[int], names: Sequence[Key], source: ImageSource, seen: Stamps
+) -> set[int]:
+    """Those whose files are gone, or not what they were when they were read; the log tells them."""
+    changed = set[int]()
+    for item in items:
+        now = source.stamp(names[item])
+        if now is None or now != seen.get(names[item]):
+            changed.add(item)
     if changed:
         logger.warning(
             "%d files have changed or gone since they were read, and are left alone: %s",
             len(changed),
             some(names[item] for item in sorted(changed)),
         )
-    return kept
+    return changed
 
 
-def _whole_files(removed: list[int], names: Sequence[Key], seen: Stamps) -> list[int]:
-    """Those whose file goes with all of its paths."""
+def _whole_files(
+    removed: list[int], names: Sequence[Key], seen: Stamps, staying: Iterable[Stamp | None] = ()
+) -> list[int]:
+    """Those whose file goes with all of its paths, none of which is among those that stay."""
     going = set(removed)
-    stays = {
-        stamp.file
-        for item, name in enumerate(names)
-        if item not in going and (stamp := seen.get(name)) is not None and stamp.file is not None
-    }
+    left = (seen.get(name) for item, name in enumerate(names) if item not in going)
+    stays = {stamp.file for stamp in (*left, *staying) if stamp is not None and stamp.file}
 
     def is_path_of_what_stays(item: int) -> bool:
         stamp = seen.get(names[item])

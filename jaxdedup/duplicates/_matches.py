@@ -25,7 +25,7 @@ from jaxdedup.search import (
     neighbours,
 )
 
-from ._keep import Keep, Stamps, removable
+from ._keep import Files, Keep, Stamps, look, removable, removable_against
 from ._metric import Metric, Order, Pairs, Progress, check_threshold, metric_of
 from ._quality import check_quality, of_quality
 from ._turned import Turned, turned_pairs
@@ -124,7 +124,13 @@ class Matches:
         return neighbours(found, len(self.names), order=self.order, both_ways=False)
 
     def groups(self) -> list[list[int]]:
-        """The items of each group, directly or indirectly near each other, largest group first."""
+        """The items of each group, directly or indirectly near each other, largest group first.
+
+        Raises:
+            ValueError: a corpus was searched, whose items are numbered for themselves.
+        """
+        if not self.is_self_join:
+            raise ValueError(f"expected a search without a corpus for groups, got {self!r}")
         count = int(self.kinds.max(initial=-1)) + 1
         label = connected_components(self.pairs, count)[self.kinds]
         items = np.argsort(label, kind="stable")
@@ -146,8 +152,12 @@ class Matches:
         source: ImageSource | None = None,
         decode: Callable[[Any], Any] | None = None,
         seen: Stamps | None = None,
+        corpus: Files | None = None,
     ) -> list[Key]:
         """Names that can go, as each has a duplicate that stays; in order.
+
+        Where a corpus was searched, all of that stays, and what has a duplicate in it can go.
+        Otherwise:
 
         No two of the names that stay are duplicates. With the first to stay, these are the files
         that imagededup's ``find_duplicates_to_remove`` names. With a source, files that are not
@@ -163,19 +173,36 @@ class Matches:
             source: of the files.
             decode: decodes a file that Pillow can't open.
             seen: what :func:`look` gave before the files were read; None to look now.
+            corpus: the files of the corpus, where there is one and it has any.
 
         Raises:
-            ValueError: ``keep`` is unknown, needs a source where there is none, or returned
-                something else than a name of its list.
+            ValueError: ``keep`` is unknown, needs a source where there is none, goes without a
+                corpus, or returned something else than a name of its list.
         """
-        i, j, *_ = self._directed()
         members = [items.tolist() for items in _Members(self.kinds).split()]
-        near: list[list[int]] = [[] for _ in members]
-        for kind, other in zip(i.tolist(), j.tolist(), strict=True):
-            if kind != other:
-                near[kind].append(other)
-        removed = removable(members, near, self.names, keep, source, decode, seen)
+        near = self._near_kinds()
+        if self.is_self_join:
+            removed = removable(members, near, self.names, keep, source, decode, seen)
+        elif keep == "first":
+            files = (
+                None if source is None else Files(source, look(source) if seen is None else seen)
+            )
+            other_members = [items.tolist() for items in _Members(self.other_kinds).split()]
+            removed = removable_against(
+                members, near, other_members, self.names, self.others, files, corpus
+            )
+        else:
+            raise ValueError(f"expected no keep where all of a corpus stays, got {keep!r:.100}")
         return [self.names[item] for item in removed]
+
+    def _near_kinds(self) -> list[list[int]]:
+        """Of each kind, the others that are near it: without a corpus, not itself."""
+        near: list[list[int]] = [[] for _ in range(int(self.kinds.max(initial=-1)) + 1)]
+        i, j, *_ = self._directed()
+        for kind, other in zip(i.tolist(), j.tolist(), strict=True):
+            if kind != other or not self.is_self_join:
+                near[kind].append(other)
+        return near
 
     def _turns_of(self, near: Neighbours) -> NDArray[np.int8]:
         """The turn of each neighbour, int8[Q]."""

@@ -12,6 +12,7 @@ from ._device import whole_decoder as whole_decoder
 from ._encodings import Encodings as Encodings
 from ._encodings import commonest as commonest
 from ._files import SUFFIXES as SUFFIXES
+from ._files import holds_shards as holds_shards
 from ._files import is_shard as is_shard
 from ._files import load as load
 from ._files import refuse_unsavable as refuse_unsavable
@@ -29,6 +30,7 @@ from ._network import CustomModel as CustomModel
 from ._network import custom_method as custom_method
 from ._network import network_method as network_method
 from ._network import pretrained_method as pretrained_method
+from ._network import weighted_method as weighted_method
 from ._parquet import from_arrow as from_arrow
 from ._parquet import origin_of as origin_of
 from ._parquet import pyarrow_modules as pyarrow_modules

@@ -135,6 +135,22 @@ def is_shard(name: str) -> bool:
     return name.endswith(".parquet") and not name.startswith(".")
 
 
+def holds_shards(folder: Path) -> bool:
+    """Whether a folder has shards, and nothing else that can be seen.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     before = holds_shards(folder)
+        ...     pathlib.Path(folder, "000.parquet").touch()
+        ...     before, holds_shards(folder)
+        (False, True)
+    """
+    names = [os.fsdecode(name) for name in os.listdir(folder)]
+    seen = [name for name in names if not name.startswith(".")]
+    return bool(seen) and all(map(is_shard, seen))
+
+
 def refuse_unsavable(path: Path, origin: Origin, *, float16: bool = False) -> None:
     """ValueError or OSError unless :func:`save` can write encodings of an origin here.
 

@@ -13,7 +13,7 @@ from PIL import Image
 from jaxdedup.image import Profile
 from jaxdedup.loading import Pixels
 
-from ._method import Features, Method
+from ._method import Features, Method, mobilenet_method
 from ._models import Model, adapted
 from ._prepared import Layout, Preparation
 
@@ -167,6 +167,28 @@ def pretrained_method(name: str, weights: str | None) -> Method:
         "float32",
         prepare=Preparation(_Seen(name), layouts=[layout]),
     )
+
+
+def weighted_method(name: str, weights: str, dtype: str = "float32") -> Method:
+    """A network by the name that its features are kept under, with weights from a file.
+
+    Args:
+        name: ``"cnn"``, or of :data:`jaxdedup.networks.NETWORKS`.
+        weights: the file.
+        dtype: of ``"cnn"``, as of :func:`mobilenet_method`.
+
+    Raises:
+        ValueError: an unknown network.
+
+    Example:
+        >>> weighted_method("sscd", "sscd.safetensors") == pretrained_method(
+        ...     "sscd", "sscd.safetensors"
+        ... )
+        True
+    """
+    if name == "cnn":
+        return mobilenet_method(weights, dtype)
+    return pretrained_method(name, weights)
 
 
 # Each a value, as methods are: equal where the names are, whoever made it.

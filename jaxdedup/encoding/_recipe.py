@@ -216,15 +216,18 @@ class Recipe:
         )
 
     @classmethod
-    def from_origin(cls, origin: Origin) -> "Recipe":
-        """The recipe that made an encoding, where the method and its weights are the package's.
+    def from_origin(cls, origin: Origin, method: Method | None = None) -> "Recipe":
+        """The recipe that made an encoding.
+
+        Args:
+            origin: of the encoding.
+            method: what it was made by, where that or its weights are not the package's.
 
         Raises:
             ValueError: the encoding was made in a way that this version doesn't know, or with
                 other weights.
         """
-        is_network = origin.method in METHODS and METHODS[origin.method].load is not None
-        method = mobilenet_method(dtype=origin.dtype) if is_network else method_named(origin.method)
+        method = _method_of(origin) if method is None else method
         method = rated(method) if origin.quality else method
         method = oriented(method, origin.orientations)  # type: ignore[arg-type]
         settings = {name: getattr(origin, name) for name in _SETTINGS}
@@ -232,6 +235,14 @@ class Recipe:
         if different := recipe.origin.differences(origin):
             raise ValueError(f"encodings of {origin.method} can't be made again here: {different}")
         return recipe
+
+
+def _method_of(origin: Origin) -> Method:
+    if origin.dtype == "uint8":
+        return method_named(origin.method)
+    if origin.method not in METHODS:
+        raise ValueError(f"expected the weights of {origin.method} (--weights FILE), got none")
+    return mobilenet_method(dtype=origin.dtype)
 
 
 class Parameters(NamedTuple):

@@ -1,10 +1,12 @@
 """RGB to grey."""
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 from jaxdedup.runtime import refuse_fork
@@ -42,7 +44,26 @@ def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Arra
         raise TypeError(f"expected images of dtype uint8, got {images.dtype}")
     if images.shape[-1:] != (3,):
         raise ValueError(f"expected images of shape [..., 3], got {list(images.shape)}")
-    return weigh_channels(images, profile)
+    return _luma(images, profile)
+
+
+@partial(jax.jit, static_argnames="profile")
+def _luma(images: jax.Array, profile: Profile) -> jax.Array:
+    return lax.platform_dependent(
+        images,
+        cpu=partial(weigh_planes, profile=profile),
+        default=partial(weigh_channels, profile=profile),
+    )
+
+
+def weigh_planes(images: jax.Array, profile: Profile) -> jax.Array:
+    """The luma of ``uint8[..., 3]``, for a CPU: a third of the time.
+
+    Its vectors take bytes that lie three apart, but not while it computes with them.
+    """
+    planes: Any = lax.optimization_barrier([images[..., c] for c in range(3)])  # type: ignore[no-untyped-call]
+    red, green, blue = (plane.astype(jnp.int32) for plane in planes)
+    return luma_of(red, green, blue, profile).astype(jnp.uint8)
 
 
 def weigh_channels(images: Any, profile: Profile) -> Any:

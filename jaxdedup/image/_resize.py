@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jax.typing import ArrayLike
 from ._checks import checked_images
 from ._forms import resize_gathered, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
-from ._luma import weigh_channels
+from ._luma import weigh_channels, weigh_planes
 from ._platform import Form, by_platform, form_on_cpu
 from ._profiles import Profile
 from ._strips import resize_in_strips
@@ -75,17 +76,22 @@ def _resize(
 ) -> jax.Array:
     """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, or, with a profile of luma, one channel."""
 
-    def of_luma(form: Form) -> Form:
+    def of_luma(form: Form, weigh: Callable[..., jax.Array]) -> Form:
         if luma is None:
             return form
-        return lambda images: form(weigh_channels(images, luma)[..., None])
+        return lambda images: form(weigh(images, luma)[..., None])
 
     cpu, gpu, tpu = (
         functools.partial(form, size=size, vertical_first=vertical_first)
         for form in (resize_in_strips, resize_gathered, resize_planes)
     )
-    gpu = functools.partial(gpu, luma=luma)
-    return by_platform(images, cpu=of_luma(cpu), gpu=gpu, tpu=of_luma(tpu), on_cpu=on_cpu)
+    return by_platform(
+        images,
+        cpu=of_luma(cpu, weigh_planes),
+        gpu=functools.partial(gpu, luma=luma),
+        tpu=of_luma(tpu, weigh_channels),
+        on_cpu=on_cpu,
+    )
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:

@@ -37,6 +37,8 @@ from ._open import is_source as is_source
 from ._open import open_source as open_source
 from ._remote import Remote as Remote
 from ._remote import is_url as is_url
+from ._several import Several as Several
+from ._several import joined as joined
 from ._sources import ImageSource as ImageSource
 from ._sources import Stamp as Stamp
 from ._table import Table as Table

@@ -13,13 +13,13 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
-from jaxdedup.duplicates import Keep, Matches
+from jaxdedup.duplicates import Files, Keep, Matches
 from jaxdedup.encoding import Encodings, Orientations, Recipe, oriented
 from jaxdedup.loading import (
     DecodeError,
@@ -29,10 +29,12 @@ from jaxdedup.loading import (
     Frames,
     ImageSource,
     Item,
+    joined,
 )
 from jaxdedup.runtime import Path, positive
 
 EncodingMap = Mapping[Any, Any]
+Against = Path | ImageSource | EncodingMap
 Choice = Keep | Callable[[list[Any]], Any]
 
 _DEFAULTS = (None, False, "clip")  # of settings that are told where they are set
@@ -46,7 +48,7 @@ _WORKERS = "Parameter num_enc_workers has no effect since encodings are already 
 
 
 class Inputs(NamedTuple):
-    """Where the encodings come from: a folder, and how to encode it, or a map."""
+    """Where the encodings come from: a folder, and how to encode it, or a map; and the corpus."""
 
     image_dir: Path | ImageSource | None
     encoding_map: EncodingMap | None
@@ -54,6 +56,15 @@ class Inputs(NamedTuple):
     num_enc_workers: int | None
     cache: Path | None
     orientations: Orientations = "none"
+    against: Against | None = None
+
+    @property
+    def of_corpus(self) -> "Inputs | None":
+        """Where those of the corpus come from, if that is a folder: it has a cache of its own."""
+        if self.against is None or isinstance(self.against, Mapping):
+            return None
+        cache = None if self.cache is None else f"{os.fspath(self.cache)}-against"
+        return self._replace(image_dir=self.against, cache=cache, against=None)
 
 
 class _Last(threading.local):
@@ -268,16 +279,28 @@ class Encoder:
         self, inputs: Inputs, threshold: Any, keep: Choice, outfile: Path | None, max_pairs: int
     ) -> list[Any]:
         duplicates.check_keep(keep, inputs.image_dir is not None)
+        if inputs.against is not None and keep != "first":
+            raise ValueError(f"expected no keep where all of against stays, got {keep!r:.100}")
         self._check(threshold)
-        source = None if inputs.image_dir is None else self._source(inputs)
-        seen = duplicates.look(source)  # before anything is read
-        matches = self._matches(inputs._replace(image_dir=source), threshold, outfile, max_pairs)
+        files = self._files(inputs)  # before anything is read
+        corpus = None if inputs.of_corpus is None else self._files(inputs.of_corpus)
+        source, seen = files or (None, None)
+        inputs = inputs._replace(image_dir=source)
+        if corpus is not None:
+            inputs = inputs._replace(against=corpus.source)
+        matches = self._matches(inputs, threshold, outfile, max_pairs)
         decode = encoding.whole_decoder(self.recipe)
-        removed = matches.removable(keep, source, decode, seen)
+        removed = matches.removable(keep, source, decode, seen, corpus)
         if outfile:
             texts = dict(zip(matches.names, duplicates.text_names(matches.names), strict=True))
             runtime.write_json(outfile, [texts[name] for name in removed])
         return removed
+
+    def _files(self, inputs: Inputs) -> Files | None:
+        if inputs.image_dir is None:
+            return None
+        source = self._source(inputs)
+        return Files(source, duplicates.look(source))
 
     def _search(
         self,
@@ -309,8 +332,21 @@ class Encoder:
         if outfile:
             runtime.refuse_unless_writable(outfile)
         encodings = self._given(inputs)
+        corpus = None if inputs.against is None else self._corpus(inputs, inputs.against)
         with runtime.timed("search" if self.verbose else None):
-            return duplicates.find_matches(encodings, threshold=threshold, max_pairs=max_pairs)
+            limits = {"threshold": threshold, "max_pairs": max_pairs}
+            return duplicates.find_matches(encodings, corpus, **limits)
+
+    def _corpus(self, inputs: Inputs, against: Against) -> Encodings:
+        """What is searched in the place of the images themselves."""
+        if inputs.of_corpus is None:
+            return self._own(cast(EncodingMap, against), "against")
+        last = self._last.skipped, self._last.reused
+        corpus = self._encode_folder(inputs.of_corpus, self.recipe)
+        start = self._source(inputs.of_corpus).name  # of a name on both sides, too
+        self._last.skipped = last[0] | {joined(start, n): why for n, why in corpus.failures.items()}
+        self._last.reused = last[1]
+        return corpus
 
     def _check(self, threshold: Any) -> int | float:
         return duplicates.check_threshold(self.recipe.origin, threshold)

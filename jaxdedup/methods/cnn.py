@@ -23,7 +23,7 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
-from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
+from ._encoder import Against, Choice, Encoder, EncodingMap, Inputs, check_workers
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -242,6 +242,7 @@ class CNN(Encoder):
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
         orientations: Orientations = "none",
+        against: Against | None = None,
     ) -> list[Any]:
         """List images that can go, as each has a duplicate that stays. Removes nothing.
 
@@ -261,14 +262,19 @@ class CNN(Encoder):
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
             orientations: as in :meth:`find_duplicates`.
+            against: another folder, encoded likewise (with the cache ``<cache>-against``), or map,
+                all of which stays: what has a duplicate in it can go, and nothing else. ``skipped``
+                has its names after its own.
 
         Returns:
-            Names, in the order of the images. No two of the images that stay are duplicates.
+            Names, in the order of the images. No two of the images that stay are duplicates, but
+            where ``against`` is given.
 
         Raises:
             TypeError: as in :meth:`find_duplicates`.
             ValueError: as in :meth:`find_duplicates`, or ``keep`` is unknown, needs files where
-                there are none, or returned something else than a name of its list.
+                there are none, goes without ``against``, or returned something else than a name of
+                its list.
 
         Example:
             >>> from jaxdedup.methods import CNN
@@ -277,7 +283,9 @@ class CNN(Encoder):
             ['c.png']
         """
         check_workers(num_sim_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
+        inputs = Inputs(
+            image_dir, encoding_map, recursive, num_enc_workers, cache, orientations, against
+        )
         return self._find_removable(inputs, min_similarity_threshold, keep, outfile, max_pairs)
 
     def search(

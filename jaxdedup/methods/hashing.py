@@ -18,7 +18,7 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
-from ._encoder import Choice, Encoder, EncodingMap, Inputs, check_workers
+from ._encoder import Against, Choice, Encoder, EncodingMap, Inputs, check_workers
 
 _DIGITS = 16  # of imagededup's hashes
 _SEARCH_METHODS = ("bktree", "brute_force", "brute_force_cython")
@@ -215,6 +215,7 @@ class Hashing(Encoder):
         cache: Path | None = None,
         max_pairs: int = DEFAULT_MAX_PAIRS,
         orientations: Orientations = "none",
+        against: Against | None = None,
     ) -> list[Any]:
         """List images that can go, as each has a duplicate that stays. Removes nothing.
 
@@ -235,14 +236,19 @@ class Hashing(Encoder):
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
             orientations: as in :meth:`find_duplicates`.
+            against: another folder, encoded likewise (with the cache ``<cache>-against``), or map,
+                all of which stays: what has a duplicate in it can go, and nothing else. ``skipped``
+                has its names after its own.
 
         Returns:
-            Names, in the order of the images. No two of the images that stay are duplicates.
+            Names, in the order of the images. No two of the images that stay are duplicates, but
+            where ``against`` is given.
 
         Raises:
             TypeError: as in :meth:`find_duplicates`.
             ValueError: as in :meth:`find_duplicates`, or ``keep`` is unknown, needs files where
-                there are none, or returned something else than a name of its list.
+                there are none, goes without ``against``, or returned something else than a name of
+                its list.
 
         Example:
             >>> from jaxdedup.methods import PHash
@@ -251,9 +257,14 @@ class Hashing(Encoder):
             ['c.png']
             >>> PHash(verbose=False).find_duplicates_to_remove(encoding_map=hashes, keep=max)
             ['a.png']
+            >>> old = {"a.png": "ff" * 8}
+            >>> PHash(verbose=False).find_duplicates_to_remove(encoding_map=hashes, against=old)
+            ['b.png']
         """
         check_workers(num_dist_workers)
-        inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
+        inputs = Inputs(
+            image_dir, encoding_map, recursive, num_enc_workers, cache, orientations, against
+        )
         return self._find_removable(inputs, max_distance_threshold, keep, outfile, max_pairs)
 
     def search(

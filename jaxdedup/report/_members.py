@@ -2,9 +2,9 @@
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ DuplicateMap = Mapping[
     | Sequence[tuple[str, float, str]],
 ]
 
+_T = TypeVar("_T")
 Score = int | float | None
 
 
@@ -32,31 +33,33 @@ class Member(NamedTuple):
         score: a distance (int) or a similarity (float); None for the group's first member, and in
             maps without scores.
         near: the member that the score is about; None where that is the group's first.
-        turn: of :data:`jaxdedup.encoding.TURNS`, after which it looks as that member does.
+        turn: of :data:`jaxdedup.encoding.TURNS`, after which it looks as the group's first does.
+        stays: whether it is of the corpus, from which nothing goes.
     """
 
     name: str
     score: Score = None
     near: str | None = None
     turn: str = "none"
+    stays: bool = False
 
 
-def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
+def duplicate_groups(duplicates: DuplicateMap, corpus: Collection[str] = ()) -> list[list[Member]]:
     """The connected components of a map, the largest first.
 
     The first member of a group is the one with most duplicates. The others follow by how near they
-    are to it, and then those which only a chain of duplicates leads to. What else is equal keeps
-    the order of the map.
+    are to it, and then those which only a chain of duplicates leads to, by how near they are to one
+    to which a shorter chain leads. What else is equal keeps the order of the map.
+
+    Args:
+        duplicates: the map.
+        corpus: the names of what is in a corpus, from which nothing goes.
 
     Raises:
         TypeError: not a map from file names to lists of file names, or of names with scores.
         ValueError: a score that is not finite, or scores for a part of the map only.
     """
-    if not isinstance(duplicates, Mapping):
-        raise TypeError(
-            f"expected a map of duplicates as find_duplicates returns it, "
-            f"got {type(duplicates).__name__}"
-        )
+    _refuse_other(duplicates)
     number = {name: n for n, name in enumerate(duplicates)}
     i, j = array("i"), array("i")  # there may be millions
     kinds = set()
@@ -74,7 +77,38 @@ def duplicate_groups(duplicates: DuplicateMap) -> list[list[Member]]:
     names = list(number)
     components = [[names[n] for n in group] for group in groups(pairs, len(names))]
     components.sort(key=len, reverse=True)
-    return [_arrange(component, duplicates) for component in components]
+    arranged = [_arrange(component, duplicates) for component in components]
+    return [[m._replace(stays=m.name in corpus) for m in group] for group in arranged]
+
+
+def _refuse_other(duplicates: object) -> None:
+    if not isinstance(duplicates, Mapping):
+        raise TypeError(
+            f"expected a map of duplicates as find_duplicates returns it, "
+            f"got {type(duplicates).__name__}"
+        )
+
+
+def named_apart(
+    duplicates: DuplicateMap, new: Callable[[str], str], old: Callable[[str], str]
+) -> tuple[DuplicateMap, set[str]]:
+    """A map from what was searched for to what is in a corpus, by their names on the page.
+
+    Returns:
+        The map, both ways round and the corpus first; and the names of what is in the corpus.
+    """
+    _refuse_other(duplicates)
+    there: dict[str, list[Any]] = {}
+    back: dict[str, list[Any]] = {}
+    for name in duplicates:
+        entries = _entries(duplicates, name)
+        one = new(name)
+        there[one] = []
+        for other, score, turn in entries:
+            two, unscored = old(other), score is None
+            there[one].append(two if unscored else (two, score, turn))
+            back.setdefault(two, []).append(one if unscored else (one, score, _undone(turn)))
+    return back | there, set(back)
 
 
 def groups_of_matches(matches: Matches) -> list[list[Member]]:
@@ -86,9 +120,8 @@ def groups_of_matches(matches: Matches) -> list[list[Member]]:
     near = _near_kinds(matches, len(counts))
     order = np.argsort(kinds, kind="stable")
     starts = np.cumsum(counts) - counts
-    # Of each kind two items: what is near it is near its first, and its first to the second.
+    # What is near a kind is near its first item.
     first = order[starts].tolist()
-    second = order[np.minimum(starts + 1, len(order) - 1)].tolist()
     degree = [
         int(count) - 1 + sum(int(counts[other]) for other, *_ in others)
         for count, others in zip(counts, near, strict=True)
@@ -98,6 +131,7 @@ def groups_of_matches(matches: Matches) -> list[list[Member]]:
     def arrange(group: list[int]) -> list[Member]:
         reference = max(group, key=lambda item: degree[kinds[item]])
         of_reference = {other: found for other, *found in near[kinds[reference]]}
+        steps = _steps(kinds[reference], lambda kind: (other for other, *_ in near[kind]))
         direct, indirect = [], []
         for item in group:
             kind, name = kinds[item], matches.names[item]
@@ -107,14 +141,13 @@ def groups_of_matches(matches: Matches) -> list[list[Member]]:
                 score, turn = of_reference.get(kind, copy)
                 direct.append(Member(name, score, None, turn))
                 continue
-            alike = [(second[kind] if item == first[kind] else first[kind], *copy)]
-            found = [(first[other], score, turn) for other, score, turn in near[kind]]
-            found += alike if counts[kind] > 1 else []
+            closer = [entry for entry in near[kind] if steps[entry[0]] < steps[kind]]
+            found = [(first[other], score, turn) for other, score, turn in closer]
             other, score, turn = min(found, key=lambda entry: (_farness(entry[1]), entry[0]))
             indirect.append(Member(name, score, matches.names[other], _undone(turn)))
         for members in (direct, indirect):
             members.sort(key=lambda member: _farness(member.score))
-        return [Member(matches.names[reference]), *direct, *indirect]
+        return _turned_alike([Member(matches.names[reference]), *direct, *indirect])
 
     return [arrange(group) for group in matches.groups()]
 
@@ -165,6 +198,7 @@ def _entry(name: str, item: Any) -> tuple[str, Score, str]:
 
 def _arrange(component: list[str], duplicates: DuplicateMap) -> list[Member]:
     first = max(component, key=lambda name: len(duplicates.get(name, ())))
+    steps = _steps(first, lambda name: (other for other, *_ in _entries(duplicates, name)))
     of_first = {name: (score, turn) for name, score, turn in _entries(duplicates, first)}
     direct, indirect = [], []
     for name in component:
@@ -179,12 +213,49 @@ def _arrange(component: list[str], duplicates: DuplicateMap) -> list[Member]:
             score, turn = own[first]
             direct.append(Member(name, score, None, _undone(turn)))
         else:
-            nearest = min(own, key=lambda other: _farness(own[other][0]), default=None)
+            closer = [other for other in own if steps.get(other, math.inf) < steps.get(name, 0)]
+            nearest = min(closer or own, key=lambda other: _farness(own[other][0]), default=None)
             score, turn = own[nearest] if nearest is not None else (None, "none")
             indirect.append(Member(name, score, nearest, _undone(turn)))
     for members in (direct, indirect):
         members.sort(key=lambda member: _farness(member.score))
-    return [Member(first), *direct, *indirect]
+    return _turned_alike([Member(first), *direct, *indirect])
+
+
+def _steps(first: _T, near: Callable[[_T], Iterable[_T]]) -> dict[_T, int]:
+    """The length of the shortest chain from the first to each that one leads to."""
+    steps, queue = {first: 0}, [first]
+    for item in queue:
+        for other in near(item):
+            if other not in steps:
+                steps[other] = steps[item] + 1
+                queue.append(other)
+    return steps
+
+
+def _turned_alike(group: list[Member]) -> list[Member]:
+    """A group whose turns are those to what each is near, with the turns to the group's first."""
+    if all(member.turn == "none" for member in group):
+        return group
+    by_name = {member.name: member for member in group}
+
+    def turn(member: Member) -> str:
+        total, passed = 0, set[str]()
+        while member.name not in passed:  # a map of one way round may lead in a circle
+            passed.add(member.name)
+            total = _followed_by(total, TURNS.index(member.turn))
+            member = by_name[member.near or group[0].name]
+        return TURNS[total]
+
+    return [member._replace(turn=turn(member)) for member in group]
+
+
+def _followed_by(first: int, second: int) -> int:
+    """The one turn that does what two do, by number: a transpose or none (4), then flips (1, 2)."""
+    flips = first & 3
+    if second & 4:  # which exchanges the two flips before it
+        flips = flips >> 1 | (flips & 1) << 1
+    return (first & 4 | flips) ^ second
 
 
 def _undone(turn: str) -> str:

@@ -13,26 +13,79 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from importlib.resources import files
+from importlib import resources
+from itertools import islice
 from string import Template
+from typing import NamedTuple
 
 from jaxdedup import __version__
 
 from ._members import Member
 from ._thumbnails import Thumbnail
 
+_SCRIPTS = ("page.js", "marks.js", "viewer.js")
 _PLAIN_GROUPS = 100
 _MOST_NAMED = 10_000  # of a group's images without a thumbnail
+_KINDS = {
+    "copies": "images",
+    "blank": "images of one colour",
+    "low": "images of low quality, compared with none",
+}
+_TURNED = {
+    "flip_top_bottom": "shown mirrored top to bottom",
+    "flip_left_right": "shown mirrored left to right",
+    "rotate_180": "shown turned by 180°",
+    "transpose": "shown mirrored along a diagonal",
+    "rotate_90": "shown turned by 90° counter-clockwise",
+    "rotate_270": "shown turned by 90° clockwise",
+    "transverse": "shown mirrored along the other diagonal",
+}
 _LARGE_SIDE = 240  # thumbnails of this side or more get larger tiles
 # Controls, line separators, bidirectional overrides, and bytes that are not UTF-8.
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+class _Files:
+    """Which file each image is in, by number, and how many images of the page are in it."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._counts: Counter[int] = Counter()
+
+    def number(self, thumbnail: Thumbnail) -> int | None:
+        """The number of the file of one more image; None where it is not known."""
+        if thumbnail.file is None:
+            return None
+        number = self._numbers.setdefault(thumbnail.file, len(self._numbers))
+        self._counts[number] += 1
+        return number
+
+    def shared(self) -> dict[int, int]:
+        """By number, how many images are in each file that has several."""
+        return {number: count for number, count in self._counts.items() if count > 1}
+
+
+class _Section(NamedTuple):
+    """A group as the page has it.
+
+    Attributes:
+        kind: ``"copies"``; or ``"blank"`` or ``"low"``, which are set apart.
+        names: the readable names of its images.
+        html: what is in it.
+    """
+
+    kind: str
+    names: str
+    html: str
+
+
 def page(
     groups: Sequence[Sequence[Member]],
-    thumbnails: Iterator[Thumbnail | None],
+    low: Sequence[Member],
+    thumbnails: Iterator[Thumbnail],
     *,
     title: str,
     note: str,
@@ -44,16 +97,17 @@ def page(
 
     Args:
         groups: the groups in order.
-        thumbnails: of the first ``images_per_group`` members of each group, in order; None for
-            one that the page has no room for.
+        low: the images whose quality is too low to compare them.
+        thumbnails: of the first ``images_per_group`` members of each group, and of ``low``.
         title: what the page is called.
         note: a line about what the page holds.
         side: the longest side of the thumbnails.
         images_per_group: the members shown; the others are named.
-        link: the escaped address of a file, or None for no link.
+        link: from the path of a file to its escaped address, or None for no link.
     """
-    style, script = _resource("page.css"), _resource("page.js")
-    values = {
+    style, script = _resource("page.css"), "\n".join(map(_resource, _SCRIPTS))
+    files = _Files()
+    values: dict[str, object] = {
         "style": style,
         "script": script,
         "style_hash": _sha256(style),
@@ -63,42 +117,89 @@ def page(
         "note": escape(readable(note)),
         "size": "large" if side >= _LARGE_SIDE else "small",
     }
-    parts = re.split("<!-- .* -->\n", _resource("page.html"))
-    head, middle, foot = (Template(part).substitute(values) for part in parts)
-    yield head
-    for group in groups[:_PLAIN_GROUPS]:
-        inner = _group(group, thumbnails, images_per_group, link)
-        yield f'<section class="group">{inner}</section>\n'
+    head, between, middle, foot = map(Template, re.split("<!-- .* -->\n", _resource("page.html")))
+    sections = _sections(groups, low, thumbnails, files, images_per_group, link)
+    plain = list(islice(sections, _PLAIN_GROUPS))
+    apart = [section for section in plain if section.kind != "copies"]
+    yield head.substitute(values)
     if not groups:
         yield '<p class="none">No duplicates.</p>\n'
-    yield middle
-    for place, group in enumerate(groups[_PLAIN_GROUPS:]):
-        inner = _group(group, thumbnails, images_per_group, link)
-        names = "\n".join(readable(member.name) for member in group)
-        yield ("," if place else "") + _json_in_html([names, inner]) + "\n"
-    yield foot
+    yield from map(_plain, plain[: len(plain) - len(apart)])
+    yield between.substitute(values, apart="" if apart else " hidden")
+    yield from map(_plain, apart)
+    yield middle.substitute(values)
+    for place, section in enumerate(sections):
+        yield ("," if place else "") + _json_in_html(section) + "\n"
+    yield foot.substitute(values, shared=_json_in_html(files.shared()))
 
 
-def _group(
-    group: Sequence[Member],
-    thumbnails: Iterator[Thumbnail | None],
+def _plain(section: _Section) -> str:
+    return f'<section class="group" data-kind="{section.kind}">{section.html}</section>\n'
+
+
+def _sections(
+    groups: Sequence[Sequence[Member]],
+    low: Sequence[Member],
+    thumbnails: Iterator[Thumbnail],
+    files: _Files,
     images_per_group: int,
     link: Callable[[str], str | None],
+) -> Iterator[_Section]:
+    """The groups, and after them those that are set apart."""
+
+    def section(group: Sequence[Member], kind: str) -> _Section:
+        members = group[:images_per_group]
+        shown = list(zip(members, islice(thumbnails, len(members)), strict=True))
+        seen = [thumbnail.is_blank for _, thumbnail in shown if thumbnail.failure is None]
+        kind = "blank" if kind == "copies" and seen and all(seen) else kind
+        heading = f'<h2 tabindex="-1">{len(group):,} {_KINDS[kind]}{_range(group)}</h2>\n'
+        # Scores are about the first member; without scores there is nothing to refer to.
+        reference = group[0] if any(member.score is not None for member in group[1:2]) else None
+        html = heading + _images(shown, reference, files, link) + _others(group[images_per_group:])
+        return _Section(kind, "\n".join(readable(member.name) for member in group), html)
+
+    apart = []
+    for group in groups:
+        found = section(group, "copies")
+        if found.kind == "copies":
+            yield found
+        else:
+            apart.append(found)
+    yield from apart
+    if low:
+        yield section(low, "low")
+
+
+def _images(
+    shown: Sequence[tuple[Member, Thumbnail]],
+    reference: Member | None,
+    files: _Files,
+    link: Callable[[str], str | None],
 ) -> str:
-    # Scores are about the first member; without scores there is nothing to refer to.
-    reference = group[0] if group[1].score is not None else None
     figures = ""
     names: dict[object, str] = {}  # by file: a link to one, say, is no copy of it
-    for member in group[:images_per_group]:
-        thumbnail = next(thumbnails)
-        file = None if thumbnail is None else thumbnail.file
-        same = None if file is None else names.setdefault(file, member.name)
-        one = same if same != member.name else None
-        figures += _figure(member, member is reference, thumbnail, link(member.name), one)
-    return (
-        f'<h2 tabindex="-1">{len(group):,} images{_range(group)}</h2>\n'
-        f'<ul class="images">\n{figures}</ul>\n{_others(group[images_per_group:])}'
-    )
+    for member, thumbnail in shown:
+        file = files.number(thumbnail)
+        same = member.name if file is None else names.setdefault(file, member.name)
+        caption = _score(member, member is reference)
+        caption += _name(member.name, thumbnail, link) + _details(member, thumbnail)
+        if same != member.name:
+            caption += f'<span class="detail">the same file as {escape(readable(same))}</span>'
+        figures += (
+            f"<li{_attributes(member, file)}><figure>{_picture(member.name, thumbnail)}"
+            f"<figcaption>{caption}</figcaption></figure></li>\n"
+        )
+    return f'<ul class="images">\n{figures}</ul>\n'
+
+
+def _attributes(member: Member, file: int | None) -> str:
+    """What the script has to know beside what is to be seen."""
+    text = "" if file is None else f' data-file="{file}"'
+    if member.stays:
+        text += " data-stays"
+    if readable(member.name) != member.name:
+        text += f' data-name="{escape(json.dumps(member.name))}"'
+    return text
 
 
 def _json_in_html(value: object) -> str:
@@ -118,37 +219,23 @@ def _spell_out(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def _figure(
-    member: Member,
-    is_reference: bool,
-    thumbnail: Thumbnail | None,
-    address: str | None,
-    same_file: str | None,
-) -> str:
-    folder, slash, base = member.name.rpartition("/")
-    name = f"<bdi>{escape(readable(base))}</bdi>"
+def _name(name: str, thumbnail: Thumbnail, link: Callable[[str], str | None]) -> str:
+    folder, slash, base = name.rpartition("/")
+    text = f"<bdi>{escape(readable(base))}</bdi>"
     if folder:
-        name = f'<bdi class="folder">{escape(readable(folder + slash))}</bdi>{name}'
-    loads = thumbnail is None or thumbnail.jpeg is not None
-    if loads and address is not None:
-        caption = f'<a class="name" href="{address}" target="_blank" rel="noreferrer">{name}</a>'
-    else:
-        caption = f'<span class="name">{name}</span>'
-    caption = f"{_score(member, is_reference)}{caption}{_detail(thumbnail)}"
-    if same_file is not None:
-        caption += f'<span class="detail">the same file as {escape(readable(same_file))}</span>'
-    return (
-        f"<li><figure>{_picture(member.name, thumbnail)}"
-        f"<figcaption>{caption}</figcaption></figure></li>\n"
-    )
+        text = f'<bdi class="folder">{escape(readable(folder + slash))}</bdi>{text}'
+    address = None if thumbnail.path is None else link(thumbnail.path)
+    if address is None:
+        return f'<span class="name">{text}</span>'
+    return f'<a class="name" href="{address}" target="_blank" rel="noreferrer">{text}</a>'
 
 
-def _picture(name: str, thumbnail: Thumbnail | None) -> str:
-    if thumbnail is None:
-        return '<div class="thumb missing">not shown: the page is full</div>'
-    if thumbnail.jpeg is None:
-        reason = escape(readable(thumbnail.failure or ""))
+def _picture(name: str, thumbnail: Thumbnail) -> str:
+    if thumbnail.failure is not None:
+        reason = escape(readable(thumbnail.failure))
         return f'<div class="thumb missing">can’t be loaded: {reason}</div>'
+    if not thumbnail.jpeg:
+        return '<div class="thumb missing">not shown: the page is full</div>'
     data = base64.b64encode(thumbnail.jpeg).decode()
     return (
         f'<button class="thumb"><img alt="{escape(readable(name))}" loading="lazy" '
@@ -157,11 +244,12 @@ def _picture(name: str, thumbnail: Thumbnail | None) -> str:
     )
 
 
-def _detail(thumbnail: Thumbnail | None) -> str:
-    if thumbnail is None or thumbnail.jpeg is None:
+def _details(member: Member, thumbnail: Thumbnail) -> str:
+    if thumbnail.failure is not None:
         return ""
-    size = f"{thumbnail.full_width} × {thumbnail.full_height}"
-    return f'<span class="detail">{size} · {_file_size(thumbnail.file_bytes)}</span>'
+    size = f"{thumbnail.full_width} × {thumbnail.full_height} · {_file_size(thumbnail.file_bytes)}"
+    lines = [size, _TURNED.get(member.turn), "of the corpus" if member.stays else None]
+    return "".join(f'<span class="detail">{line}</span>' for line in lines if line)
 
 
 def _score(member: Member, is_reference: bool) -> str:
@@ -169,8 +257,7 @@ def _score(member: Member, is_reference: bool) -> str:
         return '<span class="score first">reference</span>' if is_reference else ""
     kind = "distance" if isinstance(member.score, int) else "similarity"
     to = f" to {escape(readable(member.near))}" if member.near is not None else ""
-    turned = f", {member.turn.replace('_', ' ')}" if member.turn != "none" else ""
-    return f'<span class="score">{kind} {_number(member.score)}{to}{turned}</span>'
+    return f'<span class="score">{kind} {_number(member.score)}{to}</span>'
 
 
 def _range(group: Sequence[Member]) -> str:
@@ -208,7 +295,7 @@ def _file_size(size: int) -> str:
 
 
 def _resource(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _sha256(text: str) -> str:

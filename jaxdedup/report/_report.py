@@ -8,11 +8,18 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from jaxdedup.duplicates import Matches
-from jaxdedup.loading import Folder, ImageSource, open_source
+from jaxdedup.loading import ImageSource
 from jaxdedup.runtime import Path, positive, some, watched, write_whole
 
-from ._members import DuplicateMap, Member, duplicate_groups, groups_of_matches
+from ._members import (
+    DuplicateMap,
+    Member,
+    duplicate_groups,
+    groups_of_matches,
+    named_apart,
+)
 from ._page import page
+from ._sides import Sides
 from ._thumbnails import Thumbnail, make_thumbnails
 
 # A browser shows these as pictures. A file with another suffix may be a page with a script in it.
@@ -63,17 +70,24 @@ def save_report(
     exif_orientation: bool = False,
     num_workers: int | None = None,
     progress: str | None = None,
+    against: Path | ImageSource | None = None,
 ) -> None:
     """Writes one self-contained HTML page that shows each group of duplicates.
 
     A group is a connected component of the map; the largest come first. Each begins with the image
     that has most duplicates; the others carry their distance or similarity to it or, where they are
-    not its duplicates, to their nearest. Images that can't be loaded are shown as such.
+    not its duplicates, to the nearest of those to which a shorter chain of duplicates leads. Images
+    that can't be loaded are shown as such.
 
     The thumbnails are made as large, from 480 pixels down to 80, as the room for them allows; where
     it still does not suffice, fewer images of each group are shown. What a group has beyond that
     is named. A copy that was found turned (``orientations=``) is shown turned back, and says so.
-    The page is written whole or not at all.
+    Images of one colour and those of low quality, which no hash can tell apart, come last, apart
+    from the others. The page is written whole or not at all.
+
+    Two images can be laid side by side or over one another, with what differs; and images can be
+    marked that are to be kept. The page saves what is marked, and what can go in its favour, as a
+    list that ends names with NUL, as ``jaxdedup find --to-remove --null`` prints, or as JSON.
 
     Args:
         path: the file to write.
@@ -90,11 +104,14 @@ def save_report(
             in any case.
         num_workers: the number of threads that make thumbnails; None for one a core.
         progress: what the progress bar is called; None for none.
+        against: the folder, or any source, of the corpus in which ``image_dir`` was searched for;
+            nothing goes from there. None where there was no corpus, or ``image_dir`` has its images
+            too.
 
     Raises:
         TypeError: not a map of duplicates.
         ValueError: scores that are not finite or of several kinds, a folder that does not exist,
-            or a number that is not positive.
+            a number that is not positive, or a search of a corpus whose source is not told.
         OSError: the file can't be written.
 
     Example:
@@ -109,11 +126,11 @@ def save_report(
         True
     """
     bounds = _Bounds(max_groups, images_per_group, max_bytes)
+    sides = Sides(image_dir, against)
     report = _Report(
-        duplicate_map, image_dir, title, bounds, formats, exif_orientation, num_workers, progress
+        duplicate_map, sides, title, bounds, formats, exif_orientation, num_workers, progress
     )
-    source = report.source
-    directory = _relative_address(source.path, path) if isinstance(source, Folder) else None
+    directory = os.path.dirname(os.path.abspath(path))
 
     def write(file: BinaryIO) -> None:
         with closing(report.pieces(directory)) as pieces:
@@ -140,8 +157,8 @@ class Gallery:
     def _repr_html_(self) -> str:
         # A frame of its own: neither the notebook's styles nor its scripts meet those of the page.
         return (
-            f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-scripts" title="Duplicates" '
-            'style="width: 100%; height: 40rem; border: 0"></iframe>'
+            f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-scripts allow-downloads" '
+            'title="Duplicates" style="width: 100%; height: 40rem; border: 0"></iframe>'
         )
 
 
@@ -156,6 +173,7 @@ def show_duplicates(
     formats: Collection[str] = (),
     exif_orientation: bool = False,
     num_workers: int | None = None,
+    against: Path | ImageSource | None = None,
 ) -> Gallery:
     """Shows each group of duplicates in a notebook, as :func:`save_report` does in a page.
 
@@ -169,6 +187,7 @@ def show_duplicates(
         formats: suffixes of files which imageio may open.
         exif_orientation: whether turned copies were found with this setting.
         num_workers: the number of threads that make thumbnails; None for one a core.
+        against: of the corpus in which ``image_dir`` was searched for.
 
     Returns:
         An object that notebooks show.
@@ -181,9 +200,8 @@ def show_duplicates(
         <Gallery: no duplicates among 2 images>
     """
     bounds = _Bounds(max_groups, images_per_group, max_bytes)
-    report = _Report(
-        duplicate_map, image_dir, title, bounds, formats, exif_orientation, num_workers
-    )
+    sides = Sides(image_dir, against)
+    report = _Report(duplicate_map, sides, title, bounds, formats, exif_orientation, num_workers)
     return Gallery("".join(report.pieces(None)), report.summary)
 
 
@@ -193,7 +211,7 @@ class _Report:
     def __init__(
         self,
         duplicate_map: DuplicateMap | Matches,
-        image_dir: Path | ImageSource,
+        sides: Sides,
         title: str | None,
         bounds: _Bounds,
         formats: Collection[str],
@@ -203,19 +221,17 @@ class _Report:
     ) -> None:
         for name, value in bounds._asdict().items():
             positive(name, value)
-        self.source = open_source(image_dir)
-        if isinstance(duplicate_map, Matches):
-            groups, count = groups_of_matches(duplicate_map), len(duplicate_map.names)
-        else:
-            groups, count = duplicate_groups(duplicate_map), len(duplicate_map)
+        self.sides = sides
+        groups, count, low = _found(duplicate_map, sides)
         self.groups = groups[: bounds.max_groups]
         self.summary = _summary(groups, len(self.groups), count)
-        if isinstance(duplicate_map, Matches) and duplicate_map.low_quality:
-            low = duplicate_map.low_quality
+        if low:
             self.summary += f"; {_count(len(low), 'image')} of low quality left out: {some(low)}"
-        self.title = title or f"Duplicates in {self.source.name}"
+        # Of which side they are is not told.
+        self.low = [] if sides.are_two else [Member(name) for name in low]
+        self.title = title or f"Duplicates {sides.name}"
         self.max_bytes = bounds.max_bytes
-        sizes = [len(group) for group in self.groups]
+        sizes = [len(group) for group in [*self.groups, self.low]]
         self.plan = _plan(sizes, bounds.images_per_group, bounds.max_bytes)
         self.formats = formats
         self.exif_orientation = exif_orientation
@@ -223,29 +239,24 @@ class _Report:
         self.progress = progress
 
     def pieces(self, directory: str | None) -> Generator[str]:
-        """The page; ``directory`` is where its links lead to, None for no links."""
-
-        def link(name: str) -> str | None:
-            if directory is None or not name.lower().endswith(_LINKED):
-                return None
-            return f"{directory}/{_quote(name)}"
-
+        """The page, which is to lie in ``directory``; None for no links to the images."""
         with closing(self._thumbnails()) as thumbnails:
             yield from page(
                 self.groups,
+                self.low,
                 thumbnails,
                 title=self.title,
                 note=self.summary,
                 side=self.plan.size.side,
                 images_per_group=self.plan.images_per_group,
-                link=link,
+                link=lambda path: None if directory is None else _address(path, directory),
             )
 
-    def _thumbnails(self) -> Generator[Thumbnail | None]:
-        shown = [group[: self.plan.images_per_group] for group in self.groups]
+    def _thumbnails(self) -> Generator[Thumbnail]:
+        shown = [group[: self.plan.images_per_group] for group in [*self.groups, self.low]]
         members = [member for group in shown for member in group]
         made = make_thumbnails(
-            self.source,
+            self.sides,
             [member.name for member in members],
             self.plan.size.side,
             quality=self.plan.size.quality,
@@ -253,7 +264,7 @@ class _Report:
             exif_orientation=self.exif_orientation,
             num_workers=self.num_workers,
             turned={
-                member.name: (member.turn, member.near or group[0].name)
+                member.name: (member.turn, group[0].name)
                 for group in shown
                 for member in group
                 if member.turn != "none"
@@ -262,8 +273,30 @@ class _Report:
         left = self.max_bytes
         with closing(watched(made, self.progress, len(members))) as thumbnails:
             for thumbnail in thumbnails:
-                left -= len(thumbnail.jpeg or b"") * 4 // 3  # in base64
-                yield thumbnail if left >= 0 else None
+                left -= len(thumbnail.jpeg) * 4 // 3  # in base64
+                full = bool(thumbnail.jpeg) and left < 0
+                yield thumbnail._replace(jpeg=b"") if full else thumbnail
+
+
+def _found(
+    found: DuplicateMap | Matches, sides: Sides
+) -> tuple[list[list[Member]], int, Sequence[str]]:
+    """The groups, how many images were searched for, and what was left out."""
+    if not isinstance(found, Matches):
+        named = named_apart(found, sides.new, sides.old) if sides.are_two else (found,)
+        return duplicate_groups(*named), len(found), ()
+    count, low = len(found.names), found.low_quality
+    if found.is_self_join:
+        if sides.are_two:
+            raise ValueError("expected no against=, got it for matches without a corpus")
+        return groups_of_matches(found), count, low
+    if not sides.are_two and not set(found.names).isdisjoint(found.others):
+        raise ValueError(
+            "expected the source of the corpus as against=, got matches of two sides that have "
+            "names in common"
+        )
+    named = named_apart(found.to_dict(scores=True), sides.new, sides.old)
+    return duplicate_groups(*named), count, low
 
 
 def _plan(group_sizes: Sequence[int], images_per_group: int, max_bytes: int) -> _Plan:
@@ -292,14 +325,12 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _relative_address(folder: str, page_path: Path) -> str | None:
-    """The folder as seen from the page; None where no relative path leads there."""
+def _address(path: str, directory: str) -> str | None:
+    """The escaped path of an image as seen from a directory; None where there is none to follow."""
+    if not path.lower().endswith(_LINKED):
+        return None
     try:
-        relative = os.path.relpath(folder, os.path.dirname(os.path.abspath(page_path)))
+        relative = os.path.relpath(path, directory)
     except ValueError:  # another drive of Windows
         return None
-    return "./" + _quote(relative.replace(os.sep, "/"))
-
-
-def _quote(path: str) -> str:
-    return quote(os.fsencode(path))
+    return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))

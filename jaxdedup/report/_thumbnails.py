@@ -1,6 +1,7 @@
 """Thumbnails: small JPEGs of image files, made in threads."""
 
 import io
+import os
 from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,7 +13,6 @@ from PIL import Image
 
 from jaxdedup.loading import (
     DecodeError,
-    ImageSource,
     Stamp,
     decode,
     image_size,
@@ -22,33 +22,40 @@ from jaxdedup.loading import (
 )
 from jaxdedup.runtime import core_count
 
+from ._sides import Sides
+
 _READ_AHEAD = 64  # files
+_FLAT = 8  # of 255: what differs less is one colour, saved as a JPEG
 
 
 class Thumbnail(NamedTuple):
     """A small picture of a file, or the reason why there is none.
 
     Attributes:
-        jpeg: the picture; None where the file can't be loaded.
+        jpeg: the picture; empty where there is no room for it, or the file can't be loaded.
         width, height: of the JPEG, in pixels.
         full_width, full_height: of the image in the file, in pixels.
         file_bytes: the size of the file.
         file: which file it is, where that is known.
+        path: of the file, where it has one.
+        is_blank: whether it is of one colour, as its decoder sees it.
         failure: why the file can't be loaded.
     """
 
-    jpeg: bytes | None = None
+    jpeg: bytes = b""
     width: int = 0
     height: int = 0
     full_width: int = 0
     full_height: int = 0
     file_bytes: int = 0
     file: tuple[int, int] | None = None
+    path: str | None = None
+    is_blank: bool = False
     failure: str | None = None
 
 
 def make_thumbnails(
-    source: ImageSource,
+    source: Sides,
     names: Sequence[str],
     side: int,
     *,
@@ -61,8 +68,8 @@ def make_thumbnails(
     """A thumbnail of each file, in order; a file that can't be loaded gives its reason.
 
     Args:
-        source: of the files.
-        names: their keys.
+        source: of the images.
+        names: of the images.
         side: the longest side of a thumbnail, in pixels.
         quality: of the JPEG.
         formats: suffixes that imageio may open, see :func:`jaxdedup.loading.decode`.
@@ -91,7 +98,7 @@ def make_thumbnails(
 def _make(
     name: str,
     *,
-    source: ImageSource,
+    source: Sides,
     side: int,
     quality: int,
     formats: Collection[str],
@@ -122,5 +129,13 @@ def _make(
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=quality, optimize=True)
     return Thumbnail(
-        jpeg.getvalue(), image.width, image.height, full_width, full_height, stamp.size, stamp.file
+        jpeg.getvalue(),
+        image.width,
+        image.height,
+        full_width,
+        full_height,
+        stamp.size,
+        stamp.file,
+        os.fspath(item) if isinstance(item, (str, os.PathLike)) else None,
+        int(np.ptp(np.asarray(image), axis=(0, 1)).max()) <= _FLAT,
     )

@@ -1,46 +1,85 @@
-// Keys, the filter, the enlarged view, and the groups that are built when they come into view.
+// Groups that are built when they come into view, the filter, and keys. One script with marks.js
+// and viewer.js.
 
+const get = (id) => document.getElementById(id);
 const main = document.querySelector("main");
-const filter = document.getElementById("filter");
-const status = document.getElementById("status");
-const nothing = document.getElementById("nothing");
-const viewer = document.getElementById("viewer");
+const apart = get("apart");
+const filter = get("filter");
 const thumbs = (group) => [...group.querySelectorAll("button.thumb")];
+const on = (id, type, act) => get(id).addEventListener(type, act);
 const count = (n) => n.toLocaleString("en");
+const element = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
+function say(text) { get("status").textContent = text; }
+
+// Groups: the first are HTML, the others are built from theirs when they come near the window.
+
+const { groups: rest, shared } = JSON.parse(get("rest").textContent);
 const all = [...main.querySelectorAll(".group")];
 const names = all.map((group) =>
   Array.from(group.querySelectorAll(".name"), (name) => name.textContent).join("\n").toLowerCase());
 const unbuilt = new Map();  // the HTML of the groups that were not in view so far
 
-for (const [text, html] of JSON.parse(document.getElementById("rest").textContent)) {
-  const group = document.createElement("section");
-  group.className = "group";
-  nothing.before(group);
+const approach = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target: block } of entries) {
+    if (!isIntersecting) continue;
+    [...block.children].forEach(build);
+    approach.unobserve(block);
+  }
+}, { rootMargin: "2000px 0px" });
+
+// A browser looks at each element that it may skip in each frame: at blocks, not at all groups.
+const blocks = [];
+for (const [kind, text, html] of rest) {
+  const group = element("section", { className: "group" });
+  group.dataset.kind = kind;
+  blockFor(kind).append(group);
   unbuilt.set(group, html);
   all.push(group);
   names.push(text.toLowerCase());
+}
+
+function blockFor(kind) {
+  const isApart = kind !== "copies", last = blocks.at(-1);
+  if (last && last.children.length < 25 && apart.contains(last) === isApart) return last;
+  const block = element("div", { className: "block" });
+  if (isApart) apart.append(block);
+  else apart.before(block);
+  approach.observe(block);
+  blocks.push(block);
+  return block;
 }
 
 function build(group) {
   if (!unbuilt.has(group)) return;
   group.innerHTML = unbuilt.get(group);
   unbuilt.delete(group);
+  offerMarks(group);
 }
 
-const approach = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    build(entry.target);
-    approach.unobserve(entry.target);
-  }
-}, { rootMargin: "2000px 0px" });
-for (const group of unbuilt.keys()) approach.observe(group);
+all.filter((group) => !unbuilt.has(group)).forEach(offerMarks);
 window.addEventListener("beforeprint", () => shown.forEach(build));
 
-let shown = all;  // the groups that the filter lets through
+// The filter, and moving between the groups that it lets through.
 
-function say(text) { status.textContent = text; }
+let shown = all;
+applyFilter();
+
+function applyFilter() {
+  const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+  shown = all.filter((group, n) => {
+    group.hidden = !words.every((word) => names[n].includes(word));
+    return !group.hidden;
+  });
+  for (const block of blocks) {
+    const { length } = block.querySelectorAll(".group:not([hidden])");
+    block.hidden = !length;
+    block.style.setProperty("--groups", length);
+  }
+  say(words.length ? `${count(shown.length)} of ${count(all.length)} groups` : "");
+  get("nothing").hidden = shown.length > 0 || !all.length;
+  apart.hidden = !shown.some((group) => group.dataset.kind !== "copies");
+}
 
 function moveTo(group) {
   if (!group) return;
@@ -72,80 +111,27 @@ function step(by) {
   }
 }
 
+function focusedThumb() {
+  return document.activeElement.closest(".images > li")?.querySelector("button.thumb");
+}
+
 function stepImage(by) {
   const group = document.activeElement.closest(".group");
   if (!group) return;
   const images = thumbs(group);
-  const here = images.indexOf(document.activeElement);
+  const here = images.indexOf(focusedThumb());
   const next = here < 0 ? images.at(by > 0 ? 0 : -1) : images[here + by];
   if (next) next.focus();
 }
 
-function applyFilter() {
-  const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-  shown = all.filter((group, n) => {
-    group.hidden = !words.every((word) => names[n].includes(word));
-    return !group.hidden;
-  });
-  say(words.length ? `${count(shown.length)} of ${count(all.length)} groups` : "");
-  nothing.hidden = shown.length > 0 || !all.length;
-}
-
-// The enlarged view shows one image of a group; its neighbours take the same place.
-let enlarged = null;
-
-function enlarge(thumb) {
-  if (!thumb) return;
-  enlarged = thumb;
-  const small = thumb.querySelector("img");
-  const large = new Image();
-  large.src = small.src;
-  large.alt = small.alt;
-  // As wide for the whole group, so that images can be compared by going back and forth.
-  const images = thumbs(thumb.closest(".group"));
-  large.width = 3 * Math.max(...images.map((image) => image.firstChild.getAttribute("width")));
-  document.getElementById("picture").replaceChildren(large);
-  const caption = thumb.closest("figure").querySelector("figcaption").cloneNode(true);
-  viewer.querySelector("figcaption").replaceWith(caption);
-  const place = images.indexOf(thumb) + 1;
-  document.getElementById("place").textContent = `${place} of ${images.length}`;
-  if (viewer.open) return;
-  viewer.showModal();
-  viewer.focus();
-}
-
-function enlargeNext(by) {
-  const images = thumbs(enlarged.closest(".group"));
-  enlarge(images[images.indexOf(enlarged) + by]);
-}
-
-function enlargeGroup(by) {
-  const place = shown.indexOf(enlarged.closest(".group"));
-  for (let n = place + by; shown[n]; n += by) {
-    build(shown[n]);
-    const first = shown[n].querySelector("button.thumb");
-    if (first) return enlarge(first);
-  }
-}
-
-viewer.addEventListener("close", () => {
-  moveTo(enlarged.closest(".group"));
-  enlarged.focus();
-});
-document.getElementById("previous").addEventListener("click", () => enlargeNext(-1));
-document.getElementById("next").addEventListener("click", () => enlargeNext(1));
-document.getElementById("close").addEventListener("click", () => viewer.close());
-
-document.addEventListener("click", (event) => {
-  const thumb = event.target.closest("button.thumb");
-  if (thumb) enlarge(thumb);
-});
+// Keys.
 
 const onPage = {
   ArrowDown: () => step(1), j: () => step(1),
   ArrowUp: () => step(-1), k: () => step(-1),
   ArrowRight: () => stepImage(1), l: () => stepImage(1),
   ArrowLeft: () => stepImage(-1), h: () => stepImage(-1),
+  m: () => toggleMark(focusedThumb()),
   "/": () => { filter.focus(); filter.select(); },
 };
 const inViewer = {
@@ -153,6 +139,9 @@ const inViewer = {
   ArrowLeft: () => enlargeNext(-1), h: () => enlargeNext(-1),
   ArrowDown: () => enlargeGroup(1), j: () => enlargeGroup(1),
   ArrowUp: () => enlargeGroup(-1), k: () => enlargeGroup(-1),
+  m: () => toggleMark(enlarged),
+  1: () => setView("one"), 2: () => setView("side"),
+  3: () => setView("swipe"), 4: () => setView("difference"),
 };
 
 document.addEventListener("keydown", (event) => {
@@ -165,6 +154,7 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
+  if (event.target.matches("input, select")) return;
   if (event.key === "Enter" && event.target.matches(".group h2")) {
     event.preventDefault();
     return enlarge(event.target.closest(".group").querySelector("button.thumb"));
@@ -175,7 +165,7 @@ document.addEventListener("keydown", (event) => {
   act();
 });
 
-filter.addEventListener("input", applyFilter);
+on("filter", "input", applyFilter);
 new ResizeObserver(([header]) => {  // a group moved to stops below the header
   document.documentElement.style.setProperty("--header", `${header.target.offsetHeight}px`);
 }).observe(document.querySelector("body > header"));

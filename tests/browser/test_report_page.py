@@ -4,138 +4,26 @@ Not among the tests of ``make test``: a browser is a program of the system.
 """
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
-from jaxdedup.report import save_report, show_duplicates
-from tests.pictures import crops
-
-GROUPS = 300  # a hundred of which are plain HTML, the others wait in JSON
-HOSTILE = '<img src=x onerror="document.title = 1">.png'
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("images")
-    for n, picture in enumerate(crops(6, 90, 120, 3)):
-        Image.fromarray(picture).save(folder / f"{n}.jpg")
-    return folder
-
-
-def clique(names: list[str]) -> dict[str, list[tuple[str, int]]]:
-    return {a: [(b, 3) for b in names if b != a] for a in names}
-
-
-@pytest.fixture(scope="module")
-def duplicates(images: Path) -> dict[str, list[tuple[str, int]]]:
-    found = clique(["0.jpg", "1.jpg", "2.jpg", "3.jpg"])  # the largest, so the first
-    for n in range(GROUPS - 1):
-        hostile = HOSTILE if n == 200 else f"b-{n:03}.jpg"
-        names = [f"a-{n:03}.jpg", hostile]
-        for name, source in zip(names, ("4.jpg", "5.jpg"), strict=True):
-            shutil.copy(images / source, images / name)
-        found |= clique(names)
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    assert options.binary_location, "expected Chromium: apt-get install chromium chromium-driver"
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        "--window-size=1280,900",
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(scope="module")
-def address(
-    images: Path,
-    duplicates: dict[str, list[tuple[str, int]]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> str:
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    save_report(path, duplicates, images)
-    return path.as_uri()
-
-
-@pytest.fixture
-def page(browser: webdriver.Chrome, address: str) -> Iterator[webdriver.Chrome]:
-    """The page, loaded afresh; afterwards nothing must have gone wrong and nothing been loaded."""
-    browser.get_log("browser")
-    browser.get_log("performance")
-    browser.get(address)
-    yield browser
-    assert browser.get_log("browser") == []
-    assert [url for url in requests(browser) if not url.startswith("data:")] == [address]
-    assert browser.title.startswith("Duplicates in ")  # which HOSTILE would have changed
-
-
-def requests(browser: webdriver.Chrome) -> list[str]:
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
-    return [event["params"]["request"]["url"] for event in sent]
-
-
-def press(browser: webdriver.Chrome, *keys: str) -> None:
-    for key in keys:
-        webdriver.ActionChains(browser).send_keys(key).perform()
-
-
-def focused(browser: webdriver.Chrome) -> tuple[int, str]:
-    """The number of the group that has the focus, and the image, or what else has it."""
-    number, name = browser.execute_script(
-        """
-        const active = document.activeElement;
-        const groups = [...document.querySelectorAll(".group")];
-        const image = active.querySelector("img");
-        const inImage = active.matches("button.thumb");
-        return [groups.indexOf(active.closest(".group")), inImage ? image.alt : active.tagName];
-        """
-    )
-    return number, name
-
-
-def in_view(browser: webdriver.Chrome) -> bool:
-    return browser.execute_script(
-        """
-        const box = document.activeElement.getBoundingClientRect();
-        const header = document.querySelector("body > header").getBoundingClientRect().bottom;
-        return box.top >= header && box.bottom <= innerHeight;
-        """
-    )
-
-
-def visible_groups(browser: webdriver.Chrome) -> int:
-    return browser.execute_script("return document.querySelectorAll('.group:not([hidden])').length")
-
-
-def status(browser: webdriver.Chrome) -> str:
-    return browser.find_element(By.ID, "status").text
+from jaxdedup.report import show_duplicates
+from tests.browser.driving import (
+    GROUPS,
+    HOSTILE,
+    focused,
+    in_view,
+    press,
+    saved,
+    status,
+    visible_groups,
+    wait_for,
+    wait_for_focus,
+)
 
 
 def test_all_groups_are_there(page: webdriver.Chrome) -> None:
@@ -162,13 +50,16 @@ def test_groups_are_built_when_they_come_into_view(page: webdriver.Chrome) -> No
     assert built() == GROUPS
 
 
-def wait_for(browser: webdriver.Chrome, script: str, *arguments: Any) -> None:
-    WebDriverWait(browser, 20).until(lambda b: b.execute_script(script, *arguments))
-
-
-def wait_for_focus(browser: webdriver.Chrome, expected: tuple[int, str]) -> None:
-    """A dialog hands the focus back in an event of its own, a moment after it has closed."""
-    WebDriverWait(browser, 20).until(lambda b: focused(b) == expected)
+def test_a_browser_skips_blocks_of_groups(page: webdriver.Chrome) -> None:
+    """It looks in each frame at all that it may skip: of ten thousand groups, not at each."""
+    skipped = """
+        return [...document.querySelectorAll("main *")].filter((element) =>
+          getComputedStyle(element).contentVisibility === "auto" && !element.hidden).length
+    """
+    assert page.execute_script(skipped) == 100 + (GROUPS - 100) / 25
+    press(page, "/", *"A-25")  # ten of them, in one block or two
+    wait_for(page, "return document.querySelectorAll('.group:not([hidden])').length === 10")
+    assert page.execute_script(skipped) <= 2
 
 
 def test_keys_move_between_groups(page: webdriver.Chrome) -> None:
@@ -225,13 +116,13 @@ def test_mouse_enlarges(page: webdriver.Chrome) -> None:
 
 def test_tab_reaches_all_controls(page: webdriver.Chrome) -> None:
     reached = []
-    for _ in range(4):
+    for _ in range(5):
         press(page, Keys.TAB)
         reached.append(page.execute_script("return document.activeElement.className || 'filter'"))
         assert page.execute_script("return document.activeElement.matches(':focus-visible')")
         style = page.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
         assert style == "solid"
-    assert reached == ["filter", "thumb", "name", "thumb"]
+    assert reached == ["filter", "thumb", "keep", "name", "thumb"]
 
 
 def test_filter(page: webdriver.Chrome) -> None:
@@ -259,6 +150,47 @@ def test_hostile_name(page: webdriver.Chrome) -> None:
     assert page.find_element(By.CSS_SELECTOR, "dialog[open] .name").text == HOSTILE
 
 
+def test_all_controls_have_names(page: webdriver.Chrome) -> None:
+    """As a screen reader is told."""
+    press(page, "j", "l", "m")
+    assert accessible(page) >= {
+        ("searchbox", "Filter by file name"),
+        ("button", "0.jpg"),
+        ("button", "Keep 0.jpg"),
+        ("heading", "4 images distance 3"),
+        ("region", "What is kept"),
+        ("status", "1 to keep, 3 can go"),
+        ("button", "that can go, ended with NUL"),
+    }
+    press(page, Keys.ENTER, "3")
+    found = accessible(page)
+    assert found >= {
+        ("dialog", "Enlarged images"),
+        ("group", "View"),
+        ("button", "Side by side"),
+        ("combobox", "with"),
+        ("slider", "Where the images meet, in percent"),
+        ("image", "1.jpg and 0.jpg"),
+        ("button", "Keep"),
+    }
+    assert not [role for role, name in found if role in CONTROLS and not name]
+
+
+CONTROLS = ("button", "link", "combobox", "slider", "searchbox", "dialog", "image")
+
+
+def accessible(browser: webdriver.Chrome) -> set[tuple[str, str]]:
+    """The role and the name of all that is not hidden; of a status, its text."""
+    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    found = {
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node["ignored"]
+    }
+    texts = browser.find_elements(By.TAG_NAME, "output")
+    return found | {("status", output.text) for output in texts if ("status", "") in found}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_can_be_read(scheme: str, page: webdriver.Chrome) -> None:
     feature = {"name": "prefers-color-scheme", "value": scheme}
@@ -267,6 +199,10 @@ def test_colours_can_be_read(scheme: str, page: webdriver.Chrome) -> None:
     assert (sum(paper) > 3 * 128) == (scheme == "light")
     for selector in ("body", ".summary", ".score", ".score.first", ".name", ".detail", ".range"):
         assert contrast(rgb(page, selector, "color"), paper) >= 4.5, selector  # WCAG 2, AA
+    press(page, "j", "l", "m")
+    for selector in (".keep", ".kept .keep", ".fate", "#save-json"):
+        ground = rgb(page, selector, "background-color")
+        assert contrast(rgb(page, selector, "color"), ground) >= 4.5, selector
 
 
 def rgb(browser: webdriver.Chrome, selector: str, name: str) -> tuple[int, ...]:
@@ -292,10 +228,18 @@ def test_narrow_window(page: webdriver.Chrome) -> None:
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     try:
         assert page.execute_script("return document.documentElement.scrollWidth") == 360
+        page.find_element(By.CSS_SELECTOR, ".keep").click()
         page.find_element(By.CSS_SELECTOR, "button.thumb").click()
-        buttons = page.find_elements(By.CSS_SELECTOR, "dialog[open] button")
+        for view in "1234":
+            press(page, view)
+            buttons = page.find_elements(By.CSS_SELECTOR, "dialog[open] button")
+            assert all(button.rect["x"] + button.rect["width"] <= 360 for button in buttons)
+            assert all(button.rect["y"] + button.rect["height"] <= 740 for button in buttons)
+            assert page.find_element(By.CSS_SELECTOR, "#picture > *").rect["height"] > 100
+        press(page, Keys.ESCAPE)
+        buttons = page.find_elements(By.CSS_SELECTOR, "#marks button")
         assert all(button.rect["x"] + button.rect["width"] <= 360 for button in buttons)
-        assert all(button.rect["y"] + button.rect["height"] <= 740 for button in buttons)
+        assert page.execute_script("return document.documentElement.scrollWidth") == 360
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -315,5 +259,7 @@ def test_gallery_in_a_notebook(
     assert visible_groups(browser) == 5
     browser.find_element(By.CSS_SELECTOR, "button.thumb").click()
     assert browser.find_element(By.CSS_SELECTOR, "dialog[open] .name").text == "0.jpg"
+    press(browser, "m", Keys.ESCAPE)
+    assert json.loads(saved(browser, tmp_path, "save-json", "marks.json"))["keep"] == ["0.jpg"]
     assert browser.get_log("browser") == []
     browser.switch_to.default_content()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from jaxdedup.cli import main
 from jaxdedup.encoding import load, save
+from jaxdedup.index import Index
 from jaxdedup.methods import AHash
 from tests.stored import features_of, hashes_of
 
@@ -137,6 +138,25 @@ def test_query_prints_what_is_near(
     assert json.loads(output.read_text()) == {"new.jpg": ["c.jpg", "e.jpg"], "other.jpg": []}
     assert main([*words, "--scores"]) == 0
     assert json.loads(output.read_text())["new.jpg"] == [["c.jpg", 1], ["e.jpg", 1]]
+
+
+def test_a_folder_of_shards_is_as_good_as_a_file(
+    hashes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, shards = load(hashes), tmp_path / "rows"
+    shards.mkdir()
+    for number, kept in enumerate(np.arange(len(whole)) % 2 == parity for parity in (0, 1)):
+        save(shards / f"{number}.parquet", whole.only(kept))
+    new = tmp_path / "new.json"
+    save(new, hashes_of({"new.jpg": "00" * 7 + "03"}))
+    printed = {}
+    for corpus in (hashes, str(shards)):
+        assert main(["find", corpus, "--quiet"]) == 0
+        assert main(["query", str(new), corpus, "--quiet"]) == 0
+        printed[corpus] = sorted(capsys.readouterr().out.split("\n"))
+    assert printed[hashes] == printed[str(shards)]
+    assert main(["index", str(shards), "--into", str(tmp_path / "corpus.idx"), "--quiet"]) == 0
+    assert len(Index.open(tmp_path / "corpus.idx")) == len(whole)
 
 
 def test_a_folder_is_encoded_as_the_file_was(

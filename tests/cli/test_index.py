@@ -200,7 +200,13 @@ def test_wrong_usage_is_exit_code_2(
         ("query", corpus, corpus, "--nearest", "1", "--threshold", "1"): "goes without --threshold",
         ("query", tmp_path / "missing.jpg", corpus): "expected a folder or a file of encodings",
         ("find", corpus, "--output", "x.txt"): "expected --output FILE.json or FILE.csv",
-        ("find", folder, "--output", "x.csv", "--to-remove"): "goes without --to-remove, --or and",
+        (
+            "find",
+            folder,
+            "--output",
+            "x.csv",
+            "--to-remove",
+        ): "goes without --to-remove, --or, --orientations and --against",
     }
     for words, message in cases.items():
         assert message in usage_error(capsys, *words), words

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from scipy.sparse.csgraph import connected_components
 
 from jaxdedup import cli
 from jaxdedup.duplicates import find_matches
-from jaxdedup.encoding import METHODS, Encodings, Recipe
+from jaxdedup.encoding import METHODS, TURNS, Encodings, Recipe
 from jaxdedup.report import save_report, show_duplicates
 from tests.pictures import crops
+from tests.report.pages import Html, Page, clique, image_folder, read
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>.png",
@@ -34,60 +34,6 @@ HOSTILE = [
     "猫 🐈 é.png",
     "{title}%s.png",
 ]
-
-
-class Html(HTMLParser):
-    """The elements of a piece of HTML, and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-class Page:
-    """A page, with the groups that wait in its JSON."""
-
-    def __init__(self, html: str) -> None:
-        (waiting,) = re.findall(
-            r'<script type="application/json" id="rest">(.*?)</script>', html, re.S
-        )
-        plain = re.findall(r'<section class="group">(.*?)</section>', html, re.S)
-        groups = [Html(group) for group in plain + [group for _, group in json.loads(waiting)]]
-        self.groups = [group.text for group in groups]
-        self.elements = Html(html).elements
-        for group in groups[len(plain) :]:
-            self.elements += group.elements
-
-    def attributes(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def read(path: Path) -> Page:
-    return Page(path.read_text("utf-8"))
-
-
-def image_folder(folder: Path, names: list[str], side: int = 40) -> Path:
-    (picture,) = crops(1, side, side, 3)
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(folder / "new.jpg")
-        (folder / "new.jpg").rename(folder / name)
-    return folder
-
-
-def clique(names: list[str], score: Any = None) -> dict[str, list[Any]]:
-    return {
-        name: [other if score is None else (other, score) for other in names if other != name]
-        for name in names
-    }
 
 
 def test_groups_are_connected_components(tmp_path: Path) -> None:
@@ -201,6 +147,35 @@ def test_thumbnails_stand_upright(orientation: int, tmp_path: Path) -> None:
     assert f"a.jpg{expected.width} × {expected.height}" in page.groups[0]
 
 
+def turned(picture: Image.Image, turn: str) -> Image.Image:
+    return picture if turn == "none" else picture.transpose(Image.Transpose[turn.upper()])
+
+
+def test_a_chain_of_turned_copies_is_shown_alike(tmp_path: Path) -> None:
+    """Each is known to be turned against its neighbours alone."""
+    (pixels,) = crops(1, 90, 120, 3)
+    rng = np.random.default_rng(0)
+    pictures = [turned(Image.fromarray(pixels), TURNS[n]) for n in rng.integers(8, size=16)]
+    found: dict[str, list[Any]] = {f"{n}.png": [] for n in range(len(pictures))}
+    for i, j, score in zip(range(15), range(1, 16), rng.integers(9, size=15).tolist(), strict=True):
+        for one, other in ((i, j), (j, i)):
+            turn = next(t for t in TURNS if turned(pictures[other], t) == pictures[one])
+            found[f"{one}.png"].append((f"{other}.png", score, turn))
+    for n, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{n}.png")
+    save_report(tmp_path / "p.html", found, tmp_path)
+    first, *others = [
+        np.asarray(
+            Image.open(io.BytesIO(base64.b64decode((a["src"] or "").partition(",")[2]))), int
+        )
+        for a in read(tmp_path / "p.html").attributes("img")
+    ]
+    assert len(others) == 15
+    for other in others:
+        assert other.shape == first.shape
+        assert np.abs(other - first).mean() < 4
+
+
 def test_matches_give_the_page_of_their_map(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = np.zeros((60, 8), np.uint8)
@@ -235,6 +210,9 @@ def test_a_link_is_no_copy(tmp_path: Path) -> None:
     (group,) = read(tmp_path / "p.html").groups
     assert group.count("the same file as") == 1
     assert "the same file as b.png" in group
+    files = [item["data-file"] or "" for item in read(tmp_path / "p.html").attributes("li")]
+    assert files[0] != files[1] == files[2]
+    assert read(tmp_path / "p.html").shared == {files[1]: 2}
 
 
 def test_what_changes_midway_costs_that_image_only(tmp_path: Path) -> None:
@@ -275,17 +253,26 @@ def test_file_names_are_text(plain: bool, tmp_path: Path) -> None:
     for name in HOSTILE:
         written = name.replace("\u202e", "\\u202e").replace("\n", "\\x0a")
         assert written.replace("\udce9", "\\xe9") in shown
+    raw = [json.loads(a["data-name"] or "") for a in page.attributes("li") if "data-name" in a]
+    assert raw == [
+        "\u202egnp.exe.png",
+        "line\nbreak.png",
+        "caf\udce9.png",
+    ]  # others read as they are
 
 
 ALLOWED = {
     *("html", "meta", "link", "title", "style", "body", "header", "h1", "p", "div", "output"),
     *("input", "kbd", "main", "section", "h2", "span", "ul", "li", "figure", "button", "img"),
     *("figcaption", "a", "bdi", "details", "summary", "noscript", "footer", "dialog", "script"),
+    *("label", "select"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "rel", "href", "class", "id", "hidden"),
     *("data-script", "type", "placeholder", "aria-label", "autocomplete", "spellcheck"),
-    *("tabindex", "alt", "loading", "width", "height", "src", "target"),
+    *("tabindex", "alt", "loading", "width", "height", "src", "target", "role", "value"),
+    *("data-kind", "data-file", "data-name", "data-view", "data-stays"),
+    *("aria-pressed", "aria-keyshortcuts", "aria-live"),
 }
 
 
@@ -358,7 +345,9 @@ def test_bounded_size(max_bytes: int, side: int, count: int, tmp_path: Path) -> 
     assert {max(int(a["width"]), int(a["height"])) for a in page.attributes("img")} <= {side}
     assert len(sources) + page.groups[0].count("the page is full") == count
     assert sum(map(len, sources)) <= max_bytes + 30 * len(sources)
-    assert path.stat().st_size - sum(map(len, sources)) < 20_000 + 400 * len(names)
+    save_report(tmp_path / "empty.html", {}, folder)
+    around = path.stat().st_size - (tmp_path / "empty.html").stat().st_size
+    assert around - sum(map(len, sources)) < 400 * len(names)
 
 
 def test_largest_groups(tmp_path: Path) -> None:
@@ -435,7 +424,7 @@ def test_gallery(tmp_path: Path) -> None:
     ((tag, attributes),) = Html(gallery._repr_html_()).elements
     assert tag == "iframe"
     assert attributes["srcdoc"] == gallery.html
-    assert attributes["sandbox"] == "allow-scripts"
+    assert attributes["sandbox"] == "allow-scripts allow-downloads"
     assert "distance 0" in gallery.html
     assert "<a " not in gallery.html  # a notebook can't open the files
 
