@@ -25,7 +25,9 @@ def is_on_one_cpu(tree: Any) -> bool:
     )
 
 
-def split_for_cores(batch: Any, least_bytes: int, per_core: int = 1) -> list[Any]:
+def split_for_cores(
+    batch: Any, least_bytes: int, per_core: int = 1, most_bytes: int | None = None
+) -> list[Any]:
     """A large batch in a CPU's memory, in parts for each core.
 
     Everything else stays whole: what is traced, small, or on an accelerator, and where there are
@@ -36,9 +38,12 @@ def split_for_cores(batch: Any, least_bytes: int, per_core: int = 1) -> list[Any
         least_bytes: of a part, for it to be worth a call.
         per_core: how many parts there are for a core at most. With several, a core that is held
             up leaves some of its share to the others.
+        most_bytes: of a part, whatever ``per_core`` says.
     """
     if not is_on_one_cpu(batch):
         return [batch]
+    if most_bytes is not None:
+        per_core = max(per_core, -(-batch.nbytes // (core_count() * most_bytes)))
     count = min(per_core * core_count(), len(batch), batch.nbytes // least_bytes)
     return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]
 

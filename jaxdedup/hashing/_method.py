@@ -15,6 +15,9 @@ from jaxdedup.image import Profile, resize, weigh_channels
 from jaxdedup.runtime import integer, refuse_fork
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
+# JAX copies arrays of NumPy's, and malloc takes new pages for each copy of 32 MB or more: clearing
+# them takes as long as hashing.
+_MOST_BYTES = 16 * 2**20
 
 
 Array = Any  # JAX's, traced or not, or NumPy's: the arithmetic is in integers, the bits the same
@@ -153,7 +156,7 @@ def _parts_for_cores(images: ArrayLike) -> list[Any]:
     """As `split_for_cores`, where the first axis is surely a batch's and not an image's height."""
     if np.ndim(images) < 4 or getattr(images, "dtype", None) != np.uint8:
         return [images]
-    return split_for_cores(images, _LEAST_BYTES)
+    return split_for_cores(images, _LEAST_BYTES, most_bytes=_MOST_BYTES)
 
 
 @lru_cache(maxsize=64)
