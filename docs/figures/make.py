@@ -14,16 +14,13 @@ BLUE, ORANGE, GREY, INK = "#3b75af", "#d1701f", "#c9ced6", "#24292f"
 WIDTH = 720
 
 
-def rect(x: float, y: float, w: float, h: float, fill: str) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" fill="{fill}"/>'
+def rect(x: float, y: float, w: float, h: float, fill: str, stroke: str = "none") -> str:
+    box = f'x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}"'
+    return f'<rect {box} fill="{fill}" stroke="{stroke}"/>'
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", fill: str = INK) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{words}</text>'
-
-
-def frame(x: float, y: float, w: float, h: float) -> str:
-    return rect(x, y, w, h, f'none" stroke="{BLUE}" stroke-width="3')
 
 
 def line(x: float, y: float, to_x: float, to_y: float, stroke: str = INK) -> str:
@@ -33,7 +30,7 @@ def line(x: float, y: float, to_x: float, to_y: float, stroke: str = INK) -> str
 def write(name: str, height: int, title: str, parts: Iterable[str]) -> None:
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'font-family="sans-serif" font-size="14"><title>{title}</title>'
+        f'font-family="sans-serif" font-size="14" stroke-width="1.5"><title>{title}</title>'
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#fff"/>'
     )
     (HERE / f"{name}.svg").write_text("\n".join([svg, *parts, "</svg>\n"]), "utf-8")
@@ -64,7 +61,7 @@ def resize_figure() -> Iterable[str]:
     wide = cell * length / outputs
     for x, pixel in enumerate(small.tolist()):
         yield rect(left + wide * x, 260, wide, 30, f"rgb({pixel},{pixel},{pixel})")
-    yield frame(left + wide * shown, 260, wide, 30)
+    yield rect(left + wide * shown, 260, wide, 30, "none", stroke=BLUE)
 
 
 def packed_figure() -> Iterable[str]:
@@ -109,7 +106,7 @@ def ties_figure() -> Iterable[str]:
     yield line(30 + 10.4 * 31 + 9.2, 50, 30 + 10.4 * 31 + 9.2, 210, ORANGE)
     yield text(30 + 10.4 * 31 + 2, 232, "the median is the 32nd", "middle", ORANGE)
     yield text(24, 262, "A bit is set where at most 31 coefficients are greater than this one:")
-    yield text(24, 282, "comparisons of whole numbers are counted, which equal ones cannot upset.")
+    yield text(24, 282, "a question about whole numbers, which equal ones cannot upset.")
 
 
 def bands_figure() -> Iterable[str]:
