@@ -1,6 +1,8 @@
 """What README, the pages and CHANGELOG say of the code is so. Their blocks: ``make test-docs``."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,5 +46,35 @@ def test_every_room_has_its_page() -> None:
     assert pages >= {"jaxdedup", *(f"jaxdedup.{room}" for room in {*ROOMS} - {"runtime"})}
 
 
+README = (ROOT / "README.md").read_text("utf-8")
+
+
 def test_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 200
+    assert len(README.splitlines()) <= 200
+
+
+def measured() -> Iterator[float]:
+    """What the benchmarks found of what README's table tells, in its order."""
+
+    def found(name: str, column: str, **row: object) -> float:
+        results = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
+        rows = results["rows"] if isinstance(results, dict) else results
+        return next(r[column] for r in rows if row.items() <= r.items())
+
+    for job in ("1 image", "1,000 mixed", "2,000 of 640x480"):
+        for contestant in ("jaxdedup", "imagededup"):
+            yield found("first_use", "wall_s", job=job, method="PHash", contestant=contestant)
+    for contestant in ("jaxdedup", "Pillow + SciPy"):
+        row = {"images": "32×480×640×3", "method": "phash", "contestant": contestant}
+        yield found("hash_arrays", "ms_per_image", **row)
+    for contestant in ("jaxdedup", "imagededup"):
+        yield found("find_duplicates", "seconds", count=20_000, contestant=contestant)
+    for engine in ("jaxdedup", "faiss"):
+        yield found("search", "again", task="hamming", engine=engine, count=100_000)
+
+
+def test_figures_of_readme_are_measured() -> None:
+    shown = re.findall(r"\b(\d+(?:\.(\d+))?) m?s(?= \|)", README)
+    assert [text for text, _ in shown] == [
+        f"{value:.{len(decimals)}f}" for value, (_, decimals) in zip(measured(), shown, strict=True)
+    ]
