@@ -6,8 +6,7 @@ import pytest
 
 from .pages import ROOT, blocks, run_page
 
-# Their blocks have tests of their own, beside other packages.
-ELSEWHERE = {"clusters.md", "coming_from_imagededup.md", "integrations.md"}
+ELSEWHERE = {"clusters.md", "integrations.md"}  # by tests/integrations, beside other packages
 PAGES = [
     page
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
