@@ -3,17 +3,24 @@
 # make test                                    runs the tests
 # make test-browser                            opens the report in Chromium (and chromedriver)
 # make test-integrations                       runs the programs of data libraries and Ray (and Java)
+# make test-docs                               runs every block of README and of the pages
+# make docs                                    builds the pages into docs/_build
+# make dist                                    builds, checks and tries what is released, in dist/
 # make lint                                    checks style, format and types
 # make bench                                   measures the speed
+# make test JAX=jax==0.10.0 VENV=.venv-oldest  with another JAX, in an environment of its own
 # make soak                                    damaged files, kills and many files: some ten minutes
 
 PYTHON ?= python3
 VENV   ?= .venv
 DIR    ?= tests/data/reference/images
 METHOD ?= phash
-BIN    := $(VENV)/bin
+JAX    ?= jax
+# Where Windows has them.
+BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+NEW    := $(subst $(VENV),$(VENV)-dist,$(BIN))
 
-.PHONY: demo test test-browser test-integrations lint bench soak
+.PHONY: demo test test-browser test-docs test-integrations docs dist lint bench soak
 
 demo: $(VENV)/installed
 	$(BIN)/jaxdedup encode $(DIR) --method $(METHOD)
@@ -24,8 +31,24 @@ test: $(VENV)/installed-test
 test-browser: $(VENV)/installed-test $(VENV)/installed-browser
 	$(BIN)/python -m pytest tests/browser
 
-test-integrations: $(VENV)/installed-test $(VENV)/installed-ray $(VENV)/installed-integrations
+test-docs: $(VENV)/installed-test
+	$(BIN)/python -m pytest tests/docs
+
+test-integrations: $(VENV)/installed-test $(VENV)/installed-integrations
 	$(BIN)/python -m pytest tests/integrations jaxdedup/integrations
+
+docs: $(VENV)/installed-test $(VENV)/installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+
+# The wheel alone, in an environment of its own, is enough for the first pages.
+dist: $(VENV)/installed-release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv --clear $(VENV)-dist
+	$(NEW)/pip install --quiet dist/*.whl
+	$(NEW)/python tests/docs/pages.py README.md docs/start.md
 
 lint: $(VENV)/installed-test $(VENV)/installed-lint
 	$(BIN)/ruff check
@@ -42,9 +65,10 @@ soak: $(VENV)/installed-test
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet 'pip>=25.1'  # knows groups
+	$(BIN)/pip install --quiet --editable . '$(JAX)'
 	touch $@
 
 $(VENV)/installed-%: pyproject.toml | $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[$*]'
+	$(BIN)/pip install --quiet --editable . --group $* '$(JAX)'
 	touch $@

@@ -63,6 +63,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(build, check=True, cwd=folder)
     (wheel,) = folder.glob("jaxdedup-*.whl")
     assert wheel.name.startswith(f"jaxdedup-{jaxdedup.__version__}-")
+    assert wheel.stat().st_size < 20e6
     subprocess.run([*pip, "install", *offline, "--target", folder / "site", wheel], check=True)
     return folder / "site"
 
