@@ -44,10 +44,8 @@ def encode_table(
         >>> encode_table(table, Recipe(METHODS["phash"]), key="id", image="jpg").to_pylist()
         [{'key': 7, 'row': None, 'failure': 'is not an image of a known format'}]
     """
-    for name in (key, image):
-        if name not in table.schema.names:
-            raise ValueError(f"expected a column {name!r:.80}, got {table.schema.names}")
-    stream = encode(_items(table[image]), recipe, num_workers=num_workers)
+    _check_columns(table, key, image)
+    stream = encode(_numbered(table[image]), recipe, num_workers=num_workers)
     encodings = Encodings.collect(stream, recipe)
     order = np.argsort([int(place) for place in (*encodings.names, *encodings.failures)])
     result = to_arrow(encodings).take(order)
@@ -58,7 +56,20 @@ def encode_table(
     return type(result).from_pydict({"key": table[key], "row": row, **told}, metadata=origin)
 
 
-def _items(column: Any) -> Iterator[tuple[str, Any]]:
+def items_of(table: Any, key: str, image: str) -> Iterator[tuple[str, Any]]:
+    """The images of a table by their keys, as text; ValueError if there is no such column."""
+    _check_columns(table, key, image)
+    keys = map(str, table[key].to_pylist())
+    return zip(keys, (item for _, item in _numbered(table[image])), strict=True)
+
+
+def _check_columns(table: Any, *names: str) -> None:
+    for name in names:
+        if name not in table.schema.names:
+            raise ValueError(f"expected a column {name!r:.80}, got {table.schema.names}")
+
+
+def _numbered(column: Any) -> Iterator[tuple[str, Any]]:
     for place, scalar in enumerate(column):
         value = scalar.as_py()
         if isinstance(value, dict) and value.keys() == {"bytes", "path"}:

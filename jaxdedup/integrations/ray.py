@@ -23,13 +23,14 @@ from jaxdedup.runtime import Path, positive
 from ._cluster import run
 from ._search import Search, labels, refuse_another_run, run_of, search_blocks
 from ._shards import Folder, Shards
+from ._table import items_of
 
 _DEFAULT_BLOCK_BYTES = 2**26
 _DEFAULT_MAX_PAIRS = 100_000_000
 
 
 def encode(
-    shards: Iterable[Path] | Mapping[str, Any],
+    shards: Iterable[Path] | Mapping[str, Any] | Any,
     recipe: Recipe,
     output: Path,
     *,
@@ -46,12 +47,13 @@ def encode(
 
     Args:
         shards: what :func:`jaxdedup.loading.open_source` opens; or, by name, iterables of
-            ``(key, item)`` that pickle. Keys are those of the shards: let them differ.
+            ``(key, item)`` that pickle; or a ``ray.data.Dataset``, whose blocks are the shards.
+            Keys are those of the shards: let them differ.
         recipe: what is made of the images.
         output: a folder, made where there is none, for ``key``, ``row`` and ``failure`` of each
             image (:func:`jaxdedup.encoding.to_arrow`). :func:`jaxdedup.encoding.load` reads it.
-        column: of Parquet files, the column of images.
-        key: of Parquet files, the column of keys.
+        column: of Parquet files and datasets, the column of images.
+        key: of Parquet files and datasets, the column of keys.
         num_cpus: cores of a task; None for as many as the smallest node has for each of its GPUs,
             or at all: a process a node, then, which compiles once. Less where others hold cores.
         num_gpus: GPUs of a task; None for 1 where every node has one.
@@ -62,16 +64,14 @@ def encode(
 
     Raises:
         TypeError: ``shards`` is a single path.
-        ValueError: there are no shards, the network's weights can't be seen, or the folder holds
-            shards of another run.
+        ValueError: there are no shards, the columns of a dataset are not named, the network's
+            weights can't be seen, or the folder holds shards of another run.
     """
     if isinstance(shards, (str, os.PathLike)):
         raise TypeError(f"expected several shards, got the path {os.fspath(shards)!r:.100}")
-    named: Mapping[str, Any] = (
-        shards
-        if isinstance(shards, Mapping)
-        else {os.fspath(path): _absolute(path) for path in shards}
-    )
+    if hasattr(shards, "to_arrow_refs") and None in (column, key):
+        raise ValueError(f"expected column and key of a dataset, got {column!r} and {key!r}")
+    named = _by_name(shards)
     if not named:
         raise ValueError("expected at least one shard, got none")
     if recipe.origin.weights is None:
@@ -190,10 +190,24 @@ def groups(rows: Path, matches: Path) -> Any:
 
 def _encode_shard(shared: tuple[Any, ...], name: str, source: Any) -> None:
     recipe, folder, column, key = shared
-    stream = encoding.encode(open_source(source, column=column, key=key), recipe)
+    if hasattr(source, "schema"):  # a block of a dataset
+        items: Iterable[tuple[str, Any]] = items_of(source, key, column)
+    else:
+        items = open_source(source, column=column, key=key)
+    stream = encoding.encode(items, recipe)
     encodings = Encodings.collect(stream, recipe)
     with folder.writing(_file_name(name)) as path:
         save(path, encodings)
+
+
+def _by_name(shards: Any) -> Mapping[str, Any]:
+    if isinstance(shards, Mapping):
+        return shards
+    if hasattr(shards, "to_arrow_refs"):
+        # In order, so that blocks have the same numbers when it is started again.
+        shards.context.execution_options.preserve_order = True
+        return {f"block-{number:06}": ref for number, ref in enumerate(shards.to_arrow_refs())}
+    return {os.fspath(path): _absolute(path) for path in shards}
 
 
 def _absolute(path: Path) -> str:

@@ -79,6 +79,23 @@ def test_a_column_of_parquet(nodes: Nodes, tmp_path: Path) -> None:
     assert load(tmp_path / "rows") == here([("a", picture(0)), ("b", picture(1))])
 
 
+def test_a_dataset(nodes: Nodes, tmp_path: Path) -> None:
+    items = [(f"{number}.png", picture(number)) for number in range(6)] + [("bad.png", b"")]
+    dataset = ray.data.from_items([{"id": key, "jpg": item} for key, item in items])
+    dataset = dataset.repartition(3)
+    named = {"column": "jpg", "key": "id"}
+    for _ in range(2):  # the second run has nothing to do
+        assert encode(dataset, RECIPE, tmp_path / "rows", **named, progress=False) == {}
+        assert len(os.listdir(tmp_path / "rows")) == 3
+    rows = load(tmp_path / "rows")
+    assert dict(rows) == dict(here(items))
+    assert rows.failures == {"bad.png": "is empty"}
+    wrong = encode(dataset, RECIPE, tmp_path / "no", column="png", key="id", progress=False)
+    assert set(wrong.values()) == {"expected a column 'png', got ['id', 'jpg']"}
+    with pytest.raises(ValueError, match="expected column and key of a dataset, got None and None"):
+        encode(dataset, RECIPE, tmp_path / "no")
+
+
 def test_what_is_there_is_not_encoded_again(nodes: Nodes, tmp_path: Path) -> None:
     shards = {f"{n}": Watched(tmp_path, n, waits=False) for n in range(3)}
     rows = f"file://{tmp_path}/rows"
