@@ -1,4 +1,4 @@
-"""Runs notebooks and saves what they show: ``python tests/docs/notebooks.py docs/notebooks/*.ipynb``.
+"""Runs notebooks and saves what they show: ``python tests/docs/notebooks.py FILE.ipynb …``.
 
 What is saved is the same after each run: no times, no counters, no versions.
 """
