@@ -3,7 +3,7 @@
 # make test                                    runs the tests
 # make test-browser                            opens the report in Chromium (and chromedriver)
 # make test-integrations                       runs the programs of data libraries and Ray (and Java)
-# make test-docs                               runs every block of README and of the pages
+# make test-docs                               runs the notebooks, and every block of README and the pages
 # make docs                                    builds the pages into docs/_build
 # make dist                                    builds, checks and tries what is released, in dist/
 # make lint                                    checks style, format and types
@@ -31,7 +31,7 @@ test: $(VENV)/installed-test
 test-browser: $(VENV)/installed-test $(VENV)/installed-browser
 	$(BIN)/python -m pytest tests/browser
 
-test-docs: $(VENV)/installed-test
+test-docs: $(VENV)/installed-test $(VENV)/installed-docs
 	$(BIN)/python -m pytest tests/docs
 
 test-integrations: $(VENV)/installed-test $(VENV)/installed-integrations

@@ -10,13 +10,14 @@ copyright = f"2026, {author}"
 version = release = jaxdedup.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # the tests run the notebooks
 default_role = "code"  # of docstrings, as in the pages
 
 autodoc_default_options = {"members": True, "imported-members": True}
