@@ -2,13 +2,18 @@
 
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import TypeVar
 
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from ._interrupt import noticing_interrupts
+
+with warnings.catch_warnings():  # a notebook without ipywidgets has bars of text
+    warnings.simplefilter("ignore", TqdmWarning)
+    from tqdm.auto import tqdm
 
 T = TypeVar("T")
 
