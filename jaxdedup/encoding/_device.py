@@ -26,7 +26,7 @@ from jaxdedup.loading import (
 )
 from jaxdedup.runtime import core_count, refuse_fork
 
-from ._programs import device_function
+from ._programs import device_function, work_of
 from ._recipe import Recipe
 
 _WAITING = 2  # workers that the device keeps waiting, while the others decode
@@ -60,13 +60,13 @@ def encode_batches(
         count: how many items there are, as far as is known.
     """
     function = device_function(recipe.method, recipe.profile)
-    done = pixels = ties = 0
+    done = work = ties = 0
 
     def process(batch: Batch) -> tuple[Any, ...]:
-        nonlocal done, pixels
-        done, pixels = done + len(batch.positions), pixels + batch.pixel_count
-        to_come = max(0, count - done) * pixels / done
-        rows = function(batch, pixels_to_come=to_come, batch_size=batch_size)
+        nonlocal done, work
+        done, work = done + len(batch.positions), work + work_of(batch)
+        to_come = max(0, count - done) * work / done
+        rows = function(batch, work_to_come=to_come, batch_size=batch_size)
         return batch.positions, *_taken_apart(rows, recipe)
 
     loaded = decode_batches(

@@ -34,7 +34,7 @@ class HostFunction:
         return Room(size)
 
     def __call__(
-        self, batch: Batch, *, pixels_to_come: float = 0, batch_size: int | None = None
+        self, batch: Batch, *, work_to_come: float = 0, batch_size: int | None = None
     ) -> NDArray[Any]:
         """A row for each image of a batch."""
         images = map(batch.image, range(len(batch.positions)))

@@ -123,7 +123,7 @@ class PreparedFunction:
         return Room(_IMAGES * self._method.prepare.size)
 
     def __call__(
-        self, batch: Batch, *, pixels_to_come: float = 0, batch_size: int | None = None
+        self, batch: Batch, *, work_to_come: float = 0, batch_size: int | None = None
     ) -> NDArray[Any]:
         """A row for each image of a batch."""
         images = self._method.prepare.arrays(batch)

@@ -1,9 +1,9 @@
 """Programs of a device, compiled when they are worth it, and what serves until then.
 
 Compiling for the CPU takes as long as resizing some hundred images with Pillow. So a job begins
-on the host, where the pixels are the same, and the program is compiled, in a thread, once there is
-enough to do for it; what knows of so much to come waits for it. An accelerator's program serves
-from the first image.
+on the host, where the pixels are the same, and the program is compiled, in a thread, once as much
+is done, or known to come, as it costs; what knows of much to come waits for it. An accelerator's
+program serves from the first image.
 """
 
 import math
@@ -41,9 +41,16 @@ from ._turns import mirrored
 
 Rows = NDArray[Any]
 
-# What the program saves on so many pixels, compiling it costs.
+# What the program saves on so many pixels, compiling it costs; and what an image counts for
+# beside its pixels.
 _WORTH_COMPILING = 330_000_000
+_IMAGE = 100_000
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
+
+
+def work_of(batch: Batch) -> int:
+    """What a batch takes on the host, in pixels."""
+    return batch.pixel_count + _IMAGE * len(batch.positions)
 
 
 class DeviceFunction:
@@ -92,19 +99,19 @@ class DeviceFunction:
         raise DecodeError(f"has {shape[0]}×{shape[1]} pixels, more than can be resized")
 
     def __call__(
-        self, batch: Batch, *, pixels_to_come: float = 0, batch_size: int | None = None
+        self, batch: Batch, *, work_to_come: float = 0, batch_size: int | None = None
     ) -> Rows:
         """A row for each image of a batch.
 
         Args:
             batch: of a plan of :meth:`plan`.
-            pixels_to_come: how many are expected after these, as far as is known.
+            work_to_come: how much is expected after these, as far as is known: :func:`work_of`.
             batch_size: the most images in a call of a network.
         """
         count = len(batch.positions)
         device = self._turns.get()
         try:
-            program = self._ready(batch, pixels_to_come, device)
+            program = self._ready(batch, work_to_come, device)
             if program is None:
                 results = self._finish(self._resize_on_host(batch))
             else:
@@ -119,16 +126,16 @@ class DeviceFunction:
             self._turns.put(device)
 
     def _ready(
-        self, batch: Batch, pixels_to_come: float, device: jax.Device
+        self, batch: Batch, work_to_come: float, device: jax.Device
     ) -> Callable[..., jax.Array] | None:
         """The program for a batch; None where the host serves."""
         if isinstance(batch.plan, Room):
             return None
-        pixels = batch.pixel_count
+        work = work_of(batch)
         if self._asked == "host":
-            pixels = pixels_to_come = 0
+            work = work_to_come = 0
         program = self._program(batch.plan.capacity, device)
-        return program.get(pixels, pixels_to_come, wait=not self._on_host)
+        return program.get(work, work_to_come, wait=not self._on_host)
 
     def _program(self, capacity: Any, device: jax.Device) -> "_Program":
         with self._lock:
@@ -232,23 +239,22 @@ class _Program:
     def __init__(self, compile_it: Callable[[], Callable[..., jax.Array]]) -> None:
         self._compile = compile_it
         self._lock = Lock()
-        self._pixels = 0.0
+        self._work = 0.0
         self._compiled: Future[Callable[..., jax.Array]] | None = None
 
-    def get(
-        self, pixels: int, pixels_to_come: float, *, wait: bool
-    ) -> Callable[..., jax.Array] | None:
+    def get(self, work: int, work_to_come: float, *, wait: bool) -> Callable[..., jax.Array] | None:
         """The program, if it is there; waited for if so asked, or if most is still to come."""
         with self._lock:
-            self._pixels += pixels
-            worth_it = wait or self._pixels + pixels_to_come >= _WORTH_COMPILING
+            self._work += work
+            # Half done and half to come is not enough: compiling would only come on top.
+            worth_it = wait or max(self._work, work_to_come) >= _WORTH_COMPILING
             if self._compiled is None and worth_it:
                 self._compiled = Future()
                 Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
         if self._compiled is None:
             return None
         # Beside workers that go on decoding, compiling would take as long as the job.
-        wait = wait or pixels_to_come >= _WORTH_COMPILING
+        wait = wait or work_to_come >= _WORTH_COMPILING / 4
         if not (wait or self._compiled.done()):
             return None
         return self._compiled.result()

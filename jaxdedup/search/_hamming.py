@@ -26,7 +26,7 @@ from ._words import Words, count_bits, distance_type, to_words, where
 
 DEFAULT_TILE_PAIRS = 2**24
 
-_FEW_QUERIES = 2**10
+_FEW_QUERIES = 2**12
 
 _HOST_ROWS = 2**20 // BLOCK  # rows of blocks that the host lists at a time
 
