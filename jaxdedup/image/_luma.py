@@ -61,14 +61,17 @@ def weigh_planes(images: jax.Array, profile: Profile) -> jax.Array:
 
     Its vectors take bytes that lie three apart, but not while it computes with them.
     """
-    planes: Any = lax.optimization_barrier([images[..., c] for c in range(3)])  # type: ignore[no-untyped-call]
-    red, green, blue = (plane.astype(jnp.int32) for plane in planes)
-    return luma_of(red, green, blue, profile).astype(jnp.uint8)
+    planes = [images[..., c] for c in range(3)]
+    return _weighed(lax.optimization_barrier(planes), profile)  # type: ignore[no-untyped-call]
 
 
 def weigh_channels(images: Any, profile: Profile) -> Any:
     """The luma of ``uint8[..., 3]``, as an array of the same kind: JAX's or NumPy's."""
-    red, green, blue = (images[..., c].astype(np.int32) for c in range(3))
+    return _weighed([images[..., c] for c in range(3)], profile)
+
+
+def _weighed(planes: Any, profile: Profile) -> Any:
+    red, green, blue = (plane.astype(np.int32) for plane in planes)
     return luma_of(red, green, blue, profile).astype(np.uint8)
 
 

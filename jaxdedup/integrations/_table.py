@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxdedup.encoding import Encodings, Recipe, encode, pyarrow_modules, to_arrow
+from jaxdedup.loading import unwrapped
 
 
 def encode_table(
@@ -71,9 +72,7 @@ def _check_columns(table: Any, *names: str) -> None:
 
 def _numbered(column: Any) -> Iterator[tuple[str, Any]]:
     for place, scalar in enumerate(column):
-        value = scalar.as_py()
-        if isinstance(value, dict) and value.keys() == {"bytes", "path"}:
-            value = value["path"] if value["bytes"] is None else value["bytes"]
+        value = unwrapped(scalar)
         if value is not None and not isinstance(value, (bytes, str)):
             raise TypeError(f"expected images as bytes or paths, got {scalar.type}")
         yield str(place), b"" if value is None else value

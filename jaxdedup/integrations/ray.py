@@ -69,9 +69,7 @@ def encode(
     """
     if isinstance(shards, (str, os.PathLike)):
         raise TypeError(f"expected several shards, got the path {os.fspath(shards)!r:.100}")
-    if hasattr(shards, "to_arrow_refs") and None in (column, key):
-        raise ValueError(f"expected column and key of a dataset, got {column!r} and {key!r}")
-    named = _by_name(shards)
+    named = _by_name(shards, column, key)
     if not named:
         raise ValueError("expected at least one shard, got none")
     if recipe.origin.weights is None:
@@ -200,10 +198,12 @@ def _encode_shard(shared: tuple[Any, ...], name: str, source: Any) -> None:
         save(path, encodings)
 
 
-def _by_name(shards: Any) -> Mapping[str, Any]:
+def _by_name(shards: Any, column: str | None, key: str | None) -> Mapping[str, Any]:
     if isinstance(shards, Mapping):
         return shards
     if hasattr(shards, "to_arrow_refs"):
+        if None in (column, key):
+            raise ValueError(f"expected column and key of a dataset, got {column!r} and {key!r}")
         # In order, so that blocks have the same numbers when it is started again.
         shards.context.execution_options.preserve_order = True
         return {f"block-{number:06}": ref for number, ref in enumerate(shards.to_arrow_refs())}

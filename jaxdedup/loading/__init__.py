@@ -33,6 +33,7 @@ from ._geometry import lies as lies
 from ._geometry import trimmed as trimmed
 from ._geometry import upright as upright
 from ._items import own as own
+from ._items import unwrapped as unwrapped
 from ._open import is_source as is_source
 from ._open import open_source as open_source
 from ._remote import Remote as Remote
