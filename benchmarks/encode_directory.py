@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--folders", nargs="+", choices=FOLDERS, default=list(FOLDERS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["phash"])
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
+    parser.add_argument("--times", type=int, default=1, help="as many images, for many cores")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir(), "jaxdedup-bench"))
     parser.add_argument("--save", metavar="NAME", default="encode_directory")
@@ -129,7 +130,7 @@ def main() -> None:
     print("| folder | method | contestant | images/s | jaxdedup is | of decoding | peak MB |")
     print("|---|---|---|---|---|---|---|")
     for name in options.folders:
-        count = FOLDERS[name]
+        count = FOLDERS[name] * options.times
         mixed = name == "mixed"
         folder = (
             mixed_folder(options.work, count)

@@ -2,14 +2,15 @@
 
 Compiling for the CPU takes as long as resizing some hundred images with Pillow. So a job begins
 on the host, where the pixels are the same, and the program is compiled, in a thread, once as much
-is done, or known to come, as it costs; what knows of much to come waits for it. An accelerator's
-program serves from the first image.
+is done, or known to come, as it costs; what knows of much to come waits for it.
 """
 
+import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -46,6 +47,9 @@ Rows = NDArray[Any]
 _WORTH_COMPILING = 330_000_000
 _IMAGE = 100_000
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
+_LEAST_BYTES = 1 << 20  # of a call: what has no room for these has room for nothing
+
+logger = logging.getLogger("jaxdedup")
 
 
 def work_of(batch: Batch) -> int:
@@ -71,9 +75,9 @@ class DeviceFunction:
         devices = jax.local_devices()
         self._form = packed_form(devices[0].platform, method.size, devices[0])
         self._asked = os.environ.get("JAXDEDUP_FORM", "")
-        # Whether images may be resized on the host; and whether that is the way to begin.
+        # Whether images may be resized on the host, which is then the way to begin.
         self._pillow = self._asked in ("", "host") and pillow_resizes_as_planned()
-        self._on_host = self._pillow and devices[0].platform == "cpu"
+        self._most_bytes = math.inf  # of a call, as far as the devices have room
         # Each image is followed by its transpose where that is encoded too.
         self._each = 2 if method.orientations == "all" else 1
         self._network = NetworkCalls(method) if method.load is not None else None
@@ -88,10 +92,10 @@ class DeviceFunction:
         """A plan for most images, or for a larger one of this shape, without any in it."""
         form = self._form
         if shape is None:
-            return self._planner(form.capacities[form.common])
-        if self._pillow and max(shape[:2]) > LONGEST:
+            return self._planner(self._with_room(form.capacities[form.common]))
+        if self._pillow and (max(shape[:2]) > LONGEST or math.prod(shape) > self._most_bytes):
             return Room(math.prod(shape))
-        for capacity in form.capacities:
+        for capacity in map(self._with_room, form.capacities):
             planner = self._planner(capacity)
             if planner.add(0, *shape[:2], 3 if len(shape) == 3 else 1):
                 planner.clear()
@@ -101,29 +105,87 @@ class DeviceFunction:
     def __call__(
         self, batch: Batch, *, work_to_come: float = 0, batch_size: int | None = None
     ) -> Rows:
-        """A row for each image of a batch.
+        """A row for each image of a batch. One that a device has no room for is cut into halves.
 
         Args:
             batch: of a plan of :meth:`plan`.
             work_to_come: how much is expected after these, as far as is known: :func:`work_of`.
             batch_size: the most images in a call of a network.
         """
-        count = len(batch.positions)
+        try:
+            with self._turn() as device:
+                program = self._ready(batch, work_to_come, device)
+                if program is not None or device.platform == "cpu":
+                    return self._rows(program, batch, device, batch_size)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error) or not self._halve(batch.plan.capacity):
+                raise
+            parts = self._parts(batch)
+            return np.concatenate([self(part, batch_size=batch_size) for part in parts])
+        return self._rows(None, batch, device, batch_size)  # while the device has its programs
+
+    @contextmanager
+    def _turn(self) -> Generator[jax.Device]:
         device = self._turns.get()
         try:
-            program = self._ready(batch, work_to_come, device)
-            if program is None:
-                results = self._finish(self._resize_on_host(batch))
-            else:
-                results = self._run(program, batch)
-            if self._network is not None:
-                turned = results.reshape(-1, *self._size, 3)  # all turns of an image together
-                rows = self._network(turned, count * self._method.row.rows, device, batch_size)
-            else:
-                rows = np.asarray(results)[: self._each * count]
-            return rows.reshape(count, -1)
+            yield device
         finally:
             self._turns.put(device)
+
+    def _rows(
+        self,
+        program: Callable[..., jax.Array] | None,
+        batch: Batch,
+        device: jax.Device,
+        batch_size: int | None,
+    ) -> Rows:
+        count = len(batch.positions)
+        if program is None:
+            results = self._finish(self._resize_on_host(batch))
+        else:
+            results = self._run(program, batch)
+        if self._network is not None:
+            turned = results.reshape(-1, *self._size, 3)  # all turns of an image together
+            rows = self._network(turned, count * self._method.row.rows, device, batch_size)
+        else:
+            rows = np.asarray(results)[: self._each * count]
+        return rows.reshape(count, -1)
+
+    def _with_room(self, capacity: Any) -> Any:
+        """This capacity, or what the devices have room for of it."""
+        while self._form.halved is not None and capacity[0] > self._most_bytes:
+            capacity = self._form.halved(capacity)
+        return capacity
+
+    def _halve(self, capacity: Any) -> bool:
+        """Whether calls may be half as large as one that a device had no room for; told once."""
+        if self._form.halved is None or capacity[0] < 2 * _LEAST_BYTES:
+            return False
+        with self._lock:
+            if self._most_bytes >= capacity[0]:
+                self._most_bytes = capacity[0] // 2
+                logger.warning(
+                    "The device has no room for calls of %.0f MB of pixels: they are halved.",
+                    capacity[0] / 2**20,
+                )
+        return True
+
+    def _parts(self, batch: Batch) -> Generator[Batch]:
+        """The images of a batch in smaller ones."""
+        part = Batch(self.plan(None))
+        for image in map(batch.image, range(len(batch.positions))):
+            place = part.reserve(0, image.shape)
+            if place is None:
+                if part.positions:
+                    yield part
+                part = Batch(self.plan(None))
+                place = part.reserve(0, image.shape)
+            if place is None:
+                part = Batch(self.plan(image.shape))
+                place = part.reserve(0, image.shape)
+            assert place is not None
+            place[...] = image
+        yield part
 
     def _ready(
         self, batch: Batch, work_to_come: float, device: jax.Device
@@ -135,7 +197,7 @@ class DeviceFunction:
         if self._asked == "host":
             work = work_to_come = 0
         program = self._program(batch.plan.capacity, device)
-        return program.get(work, work_to_come, wait=not self._on_host)
+        return program.get(work, work_to_come, wait=not self._pillow)
 
     def _program(self, capacity: Any, device: jax.Device) -> "_Program":
         with self._lock:

@@ -29,6 +29,8 @@ class PackedForm(NamedTuple):
     Attributes:
         capacities: of a call, ascending; a program each.
         common: which of them is for most images; others are for single ones.
+        halved: from a capacity to one of half its bytes, its first number; None on a CPU, where
+            memory is the host's.
         planner: from ``(size, profile, capacity)`` to what plans the calls.
         turns: whether that takes ``turned`` too, for each image to be followed by its transpose.
         arguments: from a flat buffer and its planner to what the program takes.
@@ -39,6 +41,7 @@ class PackedForm(NamedTuple):
 
     capacities: tuple[Any, ...]
     common: int
+    halved: Callable[[Any], Any] | None
     planner: Callable[..., Any]
     turns: bool
     arguments: Callable[[NDArray[np.uint8], Any], tuple[Any, ...]]
@@ -83,6 +86,7 @@ def _cpu() -> PackedForm:
     return PackedForm(
         (_plan.COMMON, _plan.LARGE),
         0,
+        None,
         _plan.Planner,
         True,
         lambda pixels, planner: (pixels, planner.tables()),
@@ -116,7 +120,11 @@ def _accelerator(
     ) -> Any:
         return function(resize(pixels, tables, size, room_of(capacity, size), luma=luma))
 
-    return PackedForm(_ACCELERATOR_CAPACITIES, 1, planner, False, arguments, map_resized)
+    def halved(capacity: tuple[int, int]) -> tuple[int, int]:
+        pixels, images = capacity
+        return pixels // 2, max(1, images // 2)
+
+    return PackedForm(_ACCELERATOR_CAPACITIES, 1, halved, planner, False, arguments, map_resized)
 
 
 def _gpu() -> PackedForm:

@@ -131,3 +131,27 @@ found = [hashes("ahash", batch_size=3), len(jax.local_devices())]
     found, programs = run(code, reference_images, JAXDEDUP_FORM="program")
     assert found == [expected(reference_hashes, "ahash"), 2]
     assert programs == 2
+
+
+def test_what_a_device_has_no_room_for_is_halved(
+    reference_images: Path, reference_hashes: Any
+) -> None:
+    code = """
+import logging
+run = jax.stages.Compiled.__call__
+def with_little_memory(self, *arguments):
+    if max(leaf.nbytes for leaf in jax.tree.leaves(arguments)) > 20 << 20:
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+    return run(self, *arguments)
+jax.stages.Compiled.__call__ = with_little_memory
+told = []
+logging.getLogger("jaxdedup").addFilter(lambda record: told.append(record.getMessage()))
+found = [hashes("ahash"), told]
+"""
+    (found, told), programs = run(code, reference_images, JAXDEDUP_FORM="gpu")
+    assert found == expected(reference_hashes, "ahash")
+    assert [line for line in told if "room" in line] == [
+        "The device has no room for calls of 64 MB of pixels: they are halved.",
+        "The device has no room for calls of 32 MB of pixels: they are halved.",
+    ]
+    assert programs == 3
