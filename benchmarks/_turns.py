@@ -77,6 +77,7 @@ def environment() -> dict[str, Any]:
     import simplejpeg
 
     import jaxdedup
+    from jaxdedup.runtime import core_count
 
     cpu = platform.processor()
     if os.path.exists("/proc/cpuinfo"):
@@ -85,7 +86,7 @@ def environment() -> dict[str, Any]:
     return {
         "date": datetime.date.today().isoformat(),
         "cpu": cpu,
-        "cores": os.cpu_count(),
+        "cores": core_count(),
         "device": jax.devices()[0].device_kind,
         "python": platform.python_version(),
         "jaxdedup": jaxdedup.__version__,

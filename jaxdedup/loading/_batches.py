@@ -235,7 +235,7 @@ class _Loader:
         self._gate = gate
         self._num_workers = num_workers
         self._read: queue.SimpleQueue[tuple[int, Item] | None] = queue.SimpleQueue()
-        self._room = threading.Semaphore(_AHEAD * num_workers)  # for items that are read
+        self._has_room = threading.Event()  # for items that are read
         self._output = _Output()
 
     def run(self) -> Generator[Any]:
@@ -259,7 +259,7 @@ class _Loader:
         finally:
             self._output.is_closed = True
             self._gate.close()
-            self._room.release()
+            self._has_room.set()
             self._end_workers()
             give_up = time.monotonic() + _PATIENCE
             for thread in threads:  # that of an endless image ends by itself, with the image
@@ -269,15 +269,31 @@ class _Loader:
         """Read the items, as there is room for them."""
         entries = enumerate(self._items)
         try:
-            while self._room.acquire() and not self._output.is_closed:
-                entry = next(entries, None)
-                if entry is None:
-                    break
+            while self._wait_for_room() and (entry := next(entries, None)) is not None:
                 self._read.put(entry)
         except BaseException as error:  # of the iterable of items: the consumer raises it
             self._output.put(error)
         finally:
             self._end_workers()
+
+    def _wait_for_room(self) -> bool:
+        """Whether anybody still wants items, once there is room for one more.
+
+        Where it was full, half of it is waited for: to sleep and to be woken for each item would
+        cost the workers more than the items.
+        """
+        most = _AHEAD * self._num_workers
+        if self._read.qsize() >= most:
+            self._has_room.clear()
+            while self._read.qsize() > most // 2 and not self._output.is_closed:
+                self._has_room.wait()
+        return not self._output.is_closed
+
+    def _take(self) -> tuple[int, Item] | None:
+        entry = self._read.get()
+        if not self._has_room.is_set() and self._read.qsize() <= _AHEAD * self._num_workers // 2:
+            self._has_room.set()
+        return entry
 
     def _end_workers(self) -> None:
         for _ in range(self._num_workers):
@@ -286,8 +302,7 @@ class _Loader:
     def _work(self) -> None:
         try:
             worker = self._new_worker(output=self._output)
-            while (entry := self._read.get()) is not None and not self._output.is_closed:
-                self._room.release()
+            while (entry := self._take()) is not None and not self._output.is_closed:
                 worker.load(*entry)
             if not self._output.is_closed:
                 worker.finish()
