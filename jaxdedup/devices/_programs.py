@@ -1,4 +1,4 @@
-"""Programs for the CPU, with options of its compiler."""
+"""Programs with options of the compiler."""
 
 import threading
 from collections.abc import Callable
@@ -10,6 +10,21 @@ import jax
 # XLA leaves half of a 512-bit vector unused where a processor has them; the resize gains 15 %. Such
 # options change speed alone: an XLA that doesn't know one of them goes without.
 _OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+
+# On an H200 MobileNet is compiled in 1.3 s, not 24, without the kernels that XLA makes and tries
+# for each product, and is a tenth slower: it takes 22,000 images a second.
+_WITHOUT_TRIALS = {"xla_gpu_enable_triton_gemm": False}
+
+
+def network_program(function: Callable[..., Any]) -> Any:
+    """``jax.jit`` of a network that no other jitted function calls; on a GPU it is soon compiled.
+
+    Example:
+        >>> network_program(lambda x: x + x)(1)
+        Array(2, dtype=int32, weak_type=True)
+    """
+    options = _WITHOUT_TRIALS if jax.default_backend() == "gpu" else None
+    return jax.jit(function, compiler_options=options)
 
 
 class WideProgram:

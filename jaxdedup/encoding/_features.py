@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from jaxdedup.devices import network_program
+
 from ._method import Method
 from ._recipe import parameters
 
@@ -27,7 +29,7 @@ class NetworkCalls:
         self._method = method
         self._lock = Lock()
         self._parameters: dict[jax.Device, Any] = {}
-        self._run = jax.jit(self._some_at_once)
+        self._run = network_program(self._some_at_once)
 
     def __call__(
         self, images: Any, count: int, device: jax.Device, most: int | None

@@ -143,7 +143,7 @@ class DeviceFunction:
         if program is None:
             results = self._finish(self._resize_on_host(batch))
         else:
-            results = self._run(program, batch, device)
+            results = self._run(program, batch)
         if self._network is not None:
             turned = results.reshape(-1, *self._size, 3)  # all turns of an image together
             rows = self._network(turned, count * self._method.row.rows, device, batch_size)
@@ -229,24 +229,13 @@ class DeviceFunction:
             return _TwoCalls(lambda: new(capacity))
         return new(capacity._replace(images=max(2, capacity.images)), turned=True)
 
-    def _run(
-        self, program: Callable[..., jax.Array], batch: Batch, device: jax.Device
-    ) -> jax.Array:
+    def _run(self, program: Callable[..., jax.Array], batch: Batch) -> jax.Array:
         """The program's results of each image, and of its transpose where that is encoded too."""
-        plan = batch.plan
-
-        def results(pixels: NDArray[np.uint8], planner: Any) -> jax.Array:
-            arguments = self._form.arguments(pixels, planner)
-            if device.platform != "cpu":
-                # Nobody writes to them until the results are there. A call that is given NumPy
-                # arrays doesn't know that, and copies them first.
-                arguments = jax.device_put(arguments, device)
-            return program(*arguments)
-
+        plan, arguments = batch.plan, self._form.arguments
         if not isinstance(plan, _TwoCalls):
-            return results(batch.pixels, plan)
-        upright = results(batch.pixels, plan.upright)
-        turned = results(_transposes(batch), plan.turned)
+            return program(*arguments(batch.pixels, plan))
+        upright = program(*arguments(batch.pixels, plan.upright))
+        turned = program(*arguments(_transposes(batch), plan.turned))
         return jnp.stack([upright, turned], axis=1).reshape(-1, *upright.shape[1:])
 
     def _finish(self, images: Any) -> Any:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 # The two plugins are imported for their formats, which Pillow does not load by itself.
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
-from jaxdedup.runtime import open_regular
+from jaxdedup.runtime import read_regular
 
 from ._colours import Note, Pixels, Range, as_image, image_pixels, unnoted
 from ._formats import pillow_formats, suffixes, what_raw_needs, why_unknown
@@ -179,7 +179,7 @@ def opened(item: Any) -> BinaryIO:
         b'GIF'
     """
     if isinstance(item, (str, os.PathLike)):
-        return open_regular(item)
+        return read_regular(item)
     return io.BytesIO(item if isinstance(item, (bytes, bytearray, memoryview)) else item.read())
 
 
@@ -216,7 +216,7 @@ def _read(item: Content) -> bytes:
 def _decode_path(path: str, allocate: Allocate, way: _Way) -> Pixels:
     suffix = os.path.splitext(path)[1].lstrip(".").lower()
     try:
-        file = open_regular(path)
+        file = read_regular(path)
     except ValueError as error:
         raise DecodeError(f"has a name that no file can have: {error}") from None
     with file:

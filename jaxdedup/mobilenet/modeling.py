@@ -17,7 +17,13 @@ from jax import Array, lax
 from jax.lax import Precision
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxdedup.devices import WideProgram, is_on_one_cpu, map_on_cores, split_for_cores
+from jaxdedup.devices import (
+    WideProgram,
+    is_on_one_cpu,
+    map_on_cores,
+    network_program,
+    split_for_cores,
+)
 from jaxdedup.runtime import refuse_fork
 
 from . import _forms
@@ -89,8 +95,10 @@ def features(
     images = _checked(images)
     if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
         raise TypeError(f"expected dtype float32 or bfloat16, got {jnp.dtype(dtype)}")
-    if not is_on_one_cpu((params, images)):
+    if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((params, images))):
         return _features(params, images, dtype=dtype, precision=precision)
+    if not is_on_one_cpu((params, images)):
+        return _anywhere(jnp.dtype(dtype).name, precision)(params, images)
     program = _program(jnp.dtype(dtype).name, precision)
     least_bytes = _LEAST_IMAGES * IMAGE_SIZE**2 * 3 * images.dtype.itemsize
     parts = split_for_cores(images, least_bytes, per_core=2)
@@ -100,6 +108,11 @@ def features(
 @cache
 def _program(dtype: str, precision: Precision) -> WideProgram:
     return WideProgram(jax.jit(partial(_features, dtype=dtype, precision=precision)))
+
+
+@cache
+def _anywhere(dtype: str, precision: Precision) -> Callable[..., Array]:
+    return network_program(partial(_features, dtype=dtype, precision=precision))
 
 
 @partial(jax.jit, static_argnames=("dtype", "precision"))

@@ -20,5 +20,6 @@ from ._progress import measured as measured
 from ._progress import timed as timed
 from ._progress import watched as watched
 from ._regular import open_regular as open_regular
+from ._regular import read_regular as read_regular
 from ._whole import write_json as write_json
 from ._whole import write_whole as write_whole
