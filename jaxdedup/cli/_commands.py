@@ -57,7 +57,8 @@ _OF_FOLDERS = (
 
 def encode(options: Namespace) -> Work:
     """``jaxdedup encode``."""
-    target = Target(options, options.directory, is_images=True)
+    refuse_shared(options, options.directories)
+    target = Target(options, *options.directories, is_images=True)
     refuse_columns(options, [target])
     _refuse_unwritable(options)
     recipe = recipe_for(options)
@@ -140,7 +141,8 @@ def index(options: Namespace) -> Work:
     if not options.into.endswith(INDEX):
         raise ValueError(f"expected --into FILE{INDEX}, got {options.into!r:.100}")
     runtime.refuse_unless_writable(options.into)
-    target = Target(options, options.directory)
+    refuse_shared(options, options.targets)
+    target = Target(options, *options.targets)
     old = [Target(options, options.into)] if os.path.exists(options.into) else []
     recipe = _prepare(options, [target, *old])
     turned = _with_orientations(options, target, recipe)
