@@ -6,13 +6,16 @@ Three things in one run: ``jaxdedup.integrations.ray.encode`` on one node beside
 on the same files, each once to start up and then for the clock; a search in blocks through two
 nodes beside ``hamming_pairs``; and one through a single node beside the seconds that
 docs/clusters.md predicts from one block. At a threshold up to 3, ``--band-join`` has Spark find the
-same pairs as its users do, by a join of four bands. The result is in
+same pairs as its users do, by a join of four bands. ``--data-juicer DIRECTORY/bin/python``, an
+environment with py-data-juicer, imagededup and ray, has its ray_image_deduplicator find the equal
+hashes of the same files, beside ours; what stays must be the same. The result is in
 benchmarks/results/clusters.json.
 """
 
 import argparse
 import json
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +33,7 @@ from numpy.typing import NDArray
 from ray.cluster_utils import Cluster
 
 from jaxdedup.encoding import METHODS, Encodings, Recipe, save
-from jaxdedup.integrations.ray import encode, find_matches
+from jaxdedup.integrations.ray import encode, find_matches, groups
 from jaxdedup.methods import PHash
 from jaxdedup.runtime import core_count
 from jaxdedup.search import hamming_pairs
@@ -99,6 +102,34 @@ def band_join(hashes: NDArray[np.uint8], threshold: int, place: Path) -> Callabl
     return run
 
 
+def equal_hashes(
+    python: str, folder: Path, shards: dict[str, Any], place: Path
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Ours and Data-Juicer's, which keeps one of each of our groups; and its versions."""
+    rows, matches = place / "output" / "rows", place / "output" / "matches"
+    encoded = over_ray(lambda to: encode(shards, RECIPE, to / "rows", progress=False), place)
+
+    def run() -> None:
+        encoded()
+        assert find_matches(rows, matches, threshold=0, copies=False, progress=False) == {}
+        groups(rows, matches)
+
+    with cluster(1):
+        ours = first_and_second(run)
+    command = [python, str(Path(__file__).with_name("_data_juicer.py")), folder, str(core_count())]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    answer = json.loads(printed.splitlines()[-1])
+    first, second = answer["seconds"]
+    group = dict(zip(*groups(rows, matches).to_pydict().values(), strict=True))
+    kept = sorted(str(group.get(name, name)) for name in answer["kept"])
+    assert kept == sorted({str(group.get(path.name, path.name)) for path in folder.iterdir()})
+    theirs = {"seconds": second, "start_up_s": first - second}
+    both = {"equal hashes over one node": ours, "equal hashes, Data-Juicer": theirs}
+    return [{"what": what, **row, "kept": len(kept)} for what, row in both.items()], answer[
+        "versions"
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "jaxdedup"))
@@ -107,6 +138,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=4)
     parser.add_argument("--threshold", type=int, default=10)
     parser.add_argument("--band-join", action="store_true")
+    parser.add_argument("--data-juicer", metavar="PYTHON", help="where Data-Juicer lives")
     parser.add_argument("--name", default="clusters", help="of the result")
     arguments = parser.parse_args()
 
@@ -117,6 +149,11 @@ def main() -> None:
     block = -(-arguments.rows // arguments.blocks)
     limit = {"max_distance": arguments.threshold}
     rows: list[dict[str, Any]] = []
+    asked: dict[str, Any] = {
+        "images": arguments.images,
+        "hashes": arguments.rows,
+        "blocks": arguments.blocks,
+    }
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         (place / "rows").mkdir()
@@ -144,8 +181,10 @@ def main() -> None:
         if arguments.band_join:
             joined = band_join(hashes, arguments.threshold, place)
             rows.append({"what": "Spark, a join of bands", **first_and_second(joined)})
+        if arguments.data_juicer:
+            both, asked["peers"] = equal_hashes(arguments.data_juicer, folder, shards, place)
+            rows += both
     print(json.dumps(rows, indent=1))
-    asked = {"images": arguments.images, "hashes": arguments.rows, "blocks": arguments.blocks}
     save_result(arguments.name, rows, threshold=arguments.threshold, ray=ray.__version__, **asked)
 
 

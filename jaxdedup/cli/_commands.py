@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
-from jaxdedup.duplicates import Files, Matches
+from jaxdedup.duplicates import Matches
 from jaxdedup.encoding import Encodings, Recipe
 from jaxdedup.index import Index
 from jaxdedup.report import save_report
@@ -57,7 +57,8 @@ _OF_FOLDERS = (
 
 def encode(options: Namespace) -> Work:
     """``jaxdedup encode``."""
-    target = Target(options, options.directory, is_images=True)
+    refuse_shared(options, options.directories)
+    target = Target(options, *options.directories, is_images=True)
     refuse_columns(options, [target])
     _refuse_unwritable(options)
     recipe = recipe_for(options)
@@ -97,7 +98,7 @@ def find(options: Namespace) -> Work:
     also = _also(options, turned)
 
     def work() -> int:
-        seen = [_look(side) for side in sides] if options.to_remove else []
+        seen = [duplicates.look(side.source) for side in sides] if options.to_remove else []
         encodings = _encoded(options, sides, [turned, recipe])
         if is_list:
             return _code(options, _give_pairs(options, *encodings), *encodings)
@@ -105,8 +106,7 @@ def find(options: Namespace) -> Work:
         if options.to_remove:
             decode = None if recipe is None else encoding.whole_decoder(recipe)
             files, *corpus = seen
-            source, stamps = files or (None, None)
-            removed = matches.removable(keep, source, decode, stamps, *corpus)
+            removed = matches.removable(keep, files, decode, *corpus)
             give_removable(options, matches, removed)
             return _code(options, len(removed), *encodings)
         searches = [matches, *_others(options, target, also)]
@@ -141,7 +141,8 @@ def index(options: Namespace) -> Work:
     if not options.into.endswith(INDEX):
         raise ValueError(f"expected --into FILE{INDEX}, got {options.into!r:.100}")
     runtime.refuse_unless_writable(options.into)
-    target = Target(options, options.directory)
+    refuse_shared(options, options.targets)
+    target = Target(options, *options.targets)
     old = [Target(options, options.into)] if os.path.exists(options.into) else []
     recipe = _prepare(options, [target, *old])
     turned = _with_orientations(options, target, recipe)
@@ -243,12 +244,6 @@ def _sides(options: Namespace, paths: Sequence[str], *, are_images: bool = False
         for side in (paths, options.against)
         if side
     ]
-
-
-def _look(target: Target) -> Files | None:
-    """The files, before they are read."""
-    source = target.source
-    return None if source is None else Files(source, duplicates.look(source))
 
 
 def _encoded(

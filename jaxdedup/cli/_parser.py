@@ -81,9 +81,10 @@ def make_parser(prepare: dict[str, Prepare]) -> argparse.ArgumentParser:
 
 
 def _add_encode(command: argparse.ArgumentParser) -> None:
-    """Encode the images of a folder. Without --output, prints a line for each image: the hash, two
-    spaces, the file name, with controls and backslashes escaped as by ls -b."""
-    command.add_argument("directory", metavar="IMAGES", help=_IMAGES)
+    """Encode the images of folders. Without --output, prints a line for each image: the hash, two
+    spaces, the file name, with controls and backslashes escaped as by ls -b. Of several folders,
+    names begin with the folder's."""
+    command.add_argument("directories", metavar="IMAGES", nargs="+", help=f"{_IMAGES}, or several")
     results = command.add_argument_group("results")
     results.add_argument(
         "--output",
@@ -141,11 +142,14 @@ def _add_find(command: argparse.ArgumentParser) -> None:
 
 
 def _add_index(command: argparse.ArgumentParser) -> None:
-    """Put the encodings of a folder into an index, which is searched without being read. Run again,
-    it encodes and adds the images whose names are new, and prints their duplicates as query
-    does."""
+    """Put the encodings of folders into an index, which is searched without being read. Run again,
+    it encodes and adds the images whose names are new, and prints their duplicates as query does.
+    Of several folders, names begin with the folder's."""
     command.add_argument(
-        "directory", metavar="IMAGES|ENCODINGS", help=f"{_IMAGES}; or what encode wrote"
+        "targets",
+        metavar="IMAGES|ENCODINGS",
+        nargs="+",
+        help=f"{_IMAGES}, or several; or what encode wrote",
     )
     command.add_argument(
         "--into",
@@ -154,7 +158,7 @@ def _add_index(command: argparse.ArgumentParser) -> None:
         help="the index: made where it doesn't exist, written whole or not at all",
     )
     command.add_argument(
-        "--prune", action="store_true", help="take out what is not in the folder any more"
+        "--prune", action="store_true", help="take out what is not in the folders any more"
     )
     add_threshold_arguments(command)
     results = command.add_argument_group("results")
@@ -225,8 +229,8 @@ _SEARCH_CODES = f"""{_CODES}
 _COMMANDS = {
     "encode": _Command(
         _add_encode,
-        "IMAGES [options]",
-        "encode the images of a folder",
+        "IMAGES ... [options]",
+        "encode the images of folders",
         """\
   jaxdedup encode photos/ --recursive --output hashes.json
   jaxdedup encode photos.zip --method cnn --output features.npz --failures bad.jsonl
@@ -247,8 +251,8 @@ _COMMANDS = {
     ),
     "index": _Command(
         _add_index,
-        "IMAGES|ENCODINGS --into FILE.idx [options]",
-        "keep the encodings of a folder, to be searched and added to",
+        "IMAGES|ENCODINGS ... --into FILE.idx [options]",
+        "keep the encodings of folders, to be searched and added to",
         """\
   jaxdedup index photos/ --into photos.idx    again: adds the new, tells its duplicates
   jaxdedup index photos/ --into photos.idx --prune

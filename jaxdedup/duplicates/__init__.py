@@ -3,7 +3,6 @@
 from ._evaluation import evaluate as evaluate
 from ._keep import Files as Files
 from ._keep import Keep as Keep
-from ._keep import Stamps as Stamps
 from ._keep import check_keep as check_keep
 from ._keep import look as look
 from ._matches import DEFAULT_MAX_PAIRS as DEFAULT_MAX_PAIRS

@@ -20,7 +20,7 @@ Stamps = Mapping[Key, Stamp | None]
 
 
 class Files(NamedTuple):
-    """The files of a source, and what they were before they were read: what :func:`look` gave."""
+    """The files of a source, and what they were before they were read: see :func:`look`."""
 
     source: ImageSource
     seen: Stamps
@@ -29,9 +29,11 @@ class Files(NamedTuple):
 logger = logging.getLogger("jaxdedup")
 
 
-def look(source: ImageSource | None) -> Stamps:
-    """What the files of a source are now: to be asked before they are read."""
-    return {} if source is None else {name: source.stamp(name) for name in source.names}
+def look(source: ImageSource | None) -> Files | None:
+    """The files of a source, if there is one, as they are now: to be asked before they are read."""
+    if source is None:
+        return None
+    return Files(source, {name: source.stamp(name) for name in source.names})
 
 
 def check_keep(keep: Any, has_files: bool) -> None:
@@ -52,9 +54,8 @@ def removable(
     duplicates: Sequence[Sequence[int]],
     names: Sequence[Key],
     keep: Choice,
-    source: ImageSource | None,
+    files: Files | None,
     decoder: Callable[[Any], Any] | None,
-    seen: Stamps | None,
 ) -> list[int]:
     """Which items can go, as each has a duplicate that stays.
 
@@ -68,23 +69,22 @@ def removable(
         names: of the items.
         keep: the rule that puts the items into an order, in which the first stays; or a function
             that takes a group's names, in order, and gives the one that stays.
-        source: of the files.
+        files: of the items, if they have any.
         decoder: decodes a file that Pillow can't open.
-        seen: what the files were before they were read, by :func:`look`.
 
     Returns:
         Items in ascending order. No two of the others are duplicates, files that have changed and
         further paths of one file apart.
     """
-    check_keep(keep, source is not None)
-    if source is not None:
-        seen = look(source) if seen is None else seen
+    check_keep(keep, files is not None)
+    if files is not None:
         kinds = zip(members, duplicates, strict=True)
         alike = [item for items, near in kinds if len(items) > 1 or near for item in items]
-        changed = _changed(alike, names, source, seen)
+        changed = _changed(alike, names, *files)
         members = [[item for item in items if item not in changed] for items in members]
+    source = None if files is None else files.source
     removed = _without_one_of_each(members, duplicates, names, keep, source, decoder or decode)
-    return removed if seen is None else _whole_files(removed, names, seen)
+    return removed if files is None else _whole_files(removed, names, files.seen)
 
 
 def removable_against(

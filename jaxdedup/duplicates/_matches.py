@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.encoding import INVERSE_TURNS, TURNS, Encodings, Key
-from jaxdedup.loading import ImageSource
 from jaxdedup.runtime import positive
 from jaxdedup.search import (
     HammingPairs,
@@ -25,7 +24,7 @@ from jaxdedup.search import (
     neighbours,
 )
 
-from ._keep import Files, Keep, Stamps, look, removable, removable_against
+from ._keep import Files, Keep, removable, removable_against
 from ._metric import Metric, Order, Pairs, Progress, check_threshold, metric_of
 from ._quality import check_quality, of_quality
 from ._turned import Turned, turned_pairs
@@ -149,9 +148,8 @@ class Matches:
     def removable(
         self,
         keep: Keep | Callable[[list[Key]], Key] = "first",
-        source: ImageSource | None = None,
+        files: Files | None = None,
         decode: Callable[[Any], Any] | None = None,
-        seen: Stamps | None = None,
         corpus: Files | None = None,
     ) -> list[Key]:
         """Names that can go, as each has a duplicate that stays; in order.
@@ -160,8 +158,8 @@ class Matches:
         Otherwise:
 
         No two of the names that stay are duplicates. With the first to stay, these are the files
-        that imagededup's ``find_duplicates_to_remove`` names. With a source, files that are not
-        there any more, or not as they were when they were ``seen``, neither go nor keep others
+        that imagededup's ``find_duplicates_to_remove`` names. With their files, those that are not
+        there any more, or not as they were when they were looked at, neither go nor keep others
         from staying; and a file goes with all of its paths, links included, or not at all. Of both
         the log tells.
 
@@ -170,23 +168,19 @@ class Matches:
                 ``"largest"`` (in pixels), ``"newest"`` or ``"oldest"`` (by modification time), the
                 first among equals; or a function that takes a group's names, in order, and gives
                 the one that stays.
-            source: of the files.
+            files: what :func:`look` gave before they were read, where there are any.
             decode: decodes a file that Pillow can't open.
-            seen: what :func:`look` gave before the files were read; None to look now.
             corpus: the files of the corpus, where there is one and it has any.
 
         Raises:
-            ValueError: ``keep`` is unknown, needs a source where there is none, goes without a
+            ValueError: ``keep`` is unknown, needs files where there are none, goes without a
                 corpus, or returned something else than a name of its list.
         """
         members = [items.tolist() for items in _Members(self.kinds).split()]
         near = self._near_kinds()
         if self.is_self_join:
-            removed = removable(members, near, self.names, keep, source, decode, seen)
+            removed = removable(members, near, self.names, keep, files, decode)
         elif keep == "first":
-            files = (
-                None if source is None else Files(source, look(source) if seen is None else seen)
-            )
             other_members = [items.tolist() for items in _Members(self.other_kinds).split()]
             removed = removable_against(
                 members, near, other_members, self.names, self.others, files, corpus

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from itertools import islice
 from logging import getLogger
 from typing import Any
@@ -33,24 +34,8 @@ def run(
     Returns:
         By name, why a call failed.
     """
-    failures = {}
-    results = _results(function, shared, todo, num_cpus, num_gpus)
-    for name, error in watched(results, label, len(todo), "shard"):
-        if error is not None:
-            failures[name] = error
-            logger.warning("%s: %s", name, error)
-    return failures
-
-
-def _results(
-    function: Callable[..., None],
-    shared: Any,
-    todo: Mapping[str, tuple[Any, ...]],
-    num_cpus: int | None,
-    num_gpus: float | None,
-) -> Generator[tuple[str, str | None]]:
     if not todo:
-        return
+        return {}
     try:
         import ray
     except ImportError:
@@ -59,14 +44,27 @@ def _results(
         ray.init()
     # A machine that goes away costs its tasks a new start, as often as it takes others.
     options = {"max_retries": 10, **_share(ray.nodes(), num_cpus, num_gpus)}
-    task = ray.remote(**options)(_on_a_node)
-    shipped = ray.put(shared)
+    start = partial(ray.remote(**options)(_on_a_node).remote, function, ray.put(shared))
+    failures = {}
+    for name, error in watched(_results(start, todo), label, len(todo), "shard"):
+        if error is not None:
+            failures[name] = error
+            logger.warning("%s: %s", name, error)
+    return failures
+
+
+def _results(
+    start: Callable[..., Any], todo: Mapping[str, tuple[Any, ...]]
+) -> Generator[tuple[str, str | None]]:
+    """Each name, as its call ends, and why that failed."""
+    import ray
+
     waiting = iter(todo.items())
     running: dict[Any, str] = {}
     try:
         while True:
             for name, arguments in islice(waiting, _AHEAD - len(running)):
-                running[task.remote(function, shipped, name, *arguments)] = name
+                running[start(name, *arguments)] = name
             if not running:
                 return
             (done, *_), _ = ray.wait(list(running))

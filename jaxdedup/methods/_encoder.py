@@ -284,23 +284,19 @@ class Encoder:
         self._check(threshold)
         files = self._files(inputs)  # before anything is read
         corpus = None if inputs.of_corpus is None else self._files(inputs.of_corpus)
-        source, seen = files or (None, None)
-        inputs = inputs._replace(image_dir=source)
+        inputs = inputs._replace(image_dir=files and files.source)
         if corpus is not None:
             inputs = inputs._replace(against=corpus.source)
         matches = self._matches(inputs, threshold, outfile, max_pairs)
         decode = encoding.whole_decoder(self.recipe)
-        removed = matches.removable(keep, source, decode, seen, corpus)
+        removed = matches.removable(keep, files, decode, corpus)
         if outfile:
             texts = dict(zip(matches.names, duplicates.text_names(matches.names), strict=True))
             runtime.write_json(outfile, [texts[name] for name in removed])
         return removed
 
     def _files(self, inputs: Inputs) -> Files | None:
-        if inputs.image_dir is None:
-            return None
-        source = self._source(inputs)
-        return Files(source, duplicates.look(source))
+        return None if inputs.image_dir is None else duplicates.look(self._source(inputs))
 
     def _search(
         self,

@@ -10,6 +10,8 @@ from PIL import Image
 
 from jaxdedup.cli import main
 from jaxdedup.encoding import save
+from jaxdedup.index import Index
+from jaxdedup.methods import PHash
 from tests.cli.test_find import usage_error
 from tests.stored import hashes_of
 
@@ -105,12 +107,33 @@ def test_a_page_of_two_folders(against: list[str], capsys: Capture) -> None:
 
 
 @pytest.mark.usefixtures("folders")
+def test_encodings_of_two_folders(capsys: Capture) -> None:
+    hashes = {
+        f"{folder}/{name}": value
+        for folder in ("new", "old")
+        for name, value in PHash(verbose=False).encode_images(folder).items()
+    }
+    assert printed(capsys, "encode", "new", "old") == [f"{v}  {k}" for k, v in hashes.items()]
+    words = ["index", "new", "old", "--into", "both.idx"]
+    assert printed(capsys, *words, "--failures", "failures") == []
+    assert Index.open("both.idx").encodings.to_dict() == hashes
+    assert json.loads(Path("failures").read_text())["path"] == "old/bad.png"
+    os.remove("old/copy.png")
+    assert printed(capsys, *words, "--prune") == []
+    assert list(Index.open("both.idx").encodings.names) == [
+        n for n in hashes if n != "old/copy.png"
+    ]
+
+
+@pytest.mark.usefixtures("folders")
 def test_folders_that_share_images(capsys: Capture) -> None:
     os.makedirs("new/sub")
     os.symlink("new", "link")
     same = "expected folders that share no images, got"
     for other in ("new/", "./new", "link"):
         assert f"{same} {min('new', other)!r} and" in usage_error(capsys, "find", "new", other)
+    for words in (["encode", "new", "link"], ["index", "new", "link", "--into", "both.idx"]):
+        assert f"{same} 'link' and 'new'" in usage_error(capsys, *words)
     words = ["find", "new/sub", "--against", "new", "--recursive"]
     assert f"{same} 'new' and 'new/sub'" in usage_error(capsys, *words)
     assert printed(capsys, "find", "new", "--against", "new/sub", code=1) == []

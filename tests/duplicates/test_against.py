@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.duplicates import Files, find_matches, look
+from jaxdedup.duplicates import find_matches, look
 from jaxdedup.encoding import METHODS, Encodings, Recipe, encode
 from jaxdedup.loading import Folder
 from jaxdedup.methods import CNN, PHash
@@ -88,13 +88,13 @@ def test_what_changes_midway_sends_nothing_away(
     change: str, folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     sources = [Folder(folder) for folder in folders]
-    new, old = (Files(source, look(source)) for source in sources)
+    new, old = map(look, sources)
     matches = find_matches(*(Encodings.collect(encode(s, RECIPE), RECIPE) for s in sources))
-    assert matches.removable("first", new.source, None, new.seen, old) == ["a.png", "copy.bmp"]
+    assert matches.removable("first", new, None, old) == ["a.png", "copy.bmp"]
     (folders[1] / "a.png").unlink()
     if change == "other":
         shutil.copy(folders[0] / "b.png", folders[1] / "a.png")
-    assert matches.removable("first", new.source, None, new.seen, old) == []
+    assert matches.removable("first", new, None, old) == []
     assert "1 files have changed or gone since they were read, and are left alone: a.png" in (
         caplog.text
     )

@@ -117,10 +117,10 @@ def test_what_changes_midway_keeps_nothing_from_staying(
         picture(0, side).save(tmp_path / name)
         os.utime(tmp_path / name, (side, side))
     source, recipe = Folder(tmp_path), Recipe(METHODS["phash"])
-    seen = look(source)
+    files = look(source)
     encodings = Encodings.collect(encode(source, recipe), recipe)
     CHANGES[change](tmp_path / "a.png")
-    removed = find_matches(encodings).removable(keep, source, None, seen)
+    removed = find_matches(encodings).removable(keep, files)
     assert removed == ["c.png"]
     assert "1 files have changed or gone since they were read, and are left alone: a.png" in (
         caplog.text
