@@ -26,7 +26,7 @@ from ._gate import PixelGate
 
 T = TypeVar("T")
 
-_AHEAD = 2  # items a worker, that are read
+_AHEAD = 4  # items a worker, that are read
 _MAX_READY = 2
 _MAX_KEPT = 256 * 2**20  # bytes of a large image whose memory is used again
 _LOOK_UP = 0.1  # seconds after which a worker that waits looks whether it is still waited for
