@@ -11,7 +11,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from jaxdedup.hashing import split_quality
-from jaxdedup.image import luma_on_host
 from jaxdedup.loading import (
     Allocate,
     Batch,
@@ -95,7 +94,8 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
     """The row of one decoded image, in this thread."""
     refuse_fork()
     function = device_function(recipe.method, recipe.profile)
-    pixels = prepared(pixels, recipe)
+    if function.prepare is not None:
+        pixels = function.prepare(pixels)
     place = None
     for shape in (None, pixels.shape):
         batch = Batch(function.plan(shape))
@@ -140,23 +140,15 @@ def whole_decoder(recipe: Recipe) -> Callable[..., Pixels]:
     return decoder(replace(recipe, draft=False, trim=False))
 
 
-def prepared(pixels: Pixels, recipe: Recipe) -> Pixels:
-    """What of a decoded image is encoded."""
-    if recipe.method.prepare is not None:
-        return recipe.method.prepare(pixels, recipe.profile)
-    if recipe.method.luma_first and pixels.ndim == 3:
-        return luma_on_host(pixels, recipe.profile)
-    return pixels
-
-
 def _decoder_into(recipe: Recipe, note: Note) -> Callable[..., Pixels]:
     """As :func:`decoder`, of images as they are encoded."""
     decode_item = decoder(recipe, note)
-    if not recipe.method.luma_first and recipe.method.prepare is None:
+    prepare = device_function(recipe.method, recipe.profile).prepare
+    if prepare is None:
         return decode_item
 
     def decode_into(item: Item, allocate: Allocate, **admission: Any) -> Pixels:
-        pixels = prepared(decode_item(item, **admission), recipe)
+        pixels = prepare(decode_item(item, **admission))
         place = allocate(pixels.shape)
         place[...] = pixels
         return place

@@ -1,12 +1,13 @@
 """Methods that take images as they are, on the host: what has no size is no program of a device."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.hashing import pack_bits
-from jaxdedup.image import Profile
+from jaxdedup.image import Profile, luma_on_host
 from jaxdedup.loading import Batch, DecodeError, Plan
 
 from ._method import Method
@@ -25,6 +26,7 @@ class HostFunction:
 
     def __init__(self, method: Method, profile: Profile) -> None:
         self._method, self._profile = method, profile
+        self.prepare = partial(luma_on_host, profile=profile) if method.luma_first else None
 
     def plan(self, shape: tuple[int, ...] | None) -> Plan:
         """A plan for most images, or for a larger one of this shape, without any in it."""

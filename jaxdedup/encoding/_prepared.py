@@ -7,6 +7,7 @@ layout, so that the batch is an array without a copy.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Self
 
@@ -109,10 +110,12 @@ class PreparedFunction:
 
     Args:
         method: whose network.
+        profile: the Pillow whose pixels are reproduced.
     """
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, profile: Profile) -> None:
         self._method = method
+        self.prepare = partial(method.prepare, profile=profile)
         self._network = NetworkCalls(method)
         self._turns: SimpleQueue[jax.Device] = SimpleQueue()
         for device in jax.local_devices():

@@ -25,6 +25,7 @@ from jaxdedup.hashing import pack_bits
 from jaxdedup.image import (
     LONGEST,
     Profile,
+    luma_on_host,
     packed_form,
     pillow_resizes_as_planned,
     resize_on_host,
@@ -73,7 +74,12 @@ class DeviceFunction:
         self._method, self._profile = method, profile
         self._size: tuple[int, int] = method.size
         devices = jax.local_devices()
-        self._form = packed_form(devices[0].platform, method.size, devices[0])
+        platform = devices[0].platform
+        self._form = packed_form(platform, method.size, devices[0], method.luma_first)
+        #: What of a decoded image goes into a batch; None where all of it does.
+        self.prepare = None
+        if method.luma_first and not self._form.luma_first:
+            self.prepare = partial(luma_on_host, profile=profile)
         self._asked = os.environ.get("JAXDEDUP_FORM", "")
         # Whether images may be resized on the host, which is then the way to begin.
         self._pillow = self._asked in ("", "host") and pillow_resizes_as_planned()
@@ -83,7 +89,7 @@ class DeviceFunction:
         self._network = NetworkCalls(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
-        turns = core_count() // len(devices) if devices[0].platform == "cpu" else 0
+        turns = core_count() // len(devices) if platform == "cpu" else 0
         self._turns: SimpleQueue[jax.Device] = SimpleQueue()
         for device in devices * max(turns, _LEAST_TURNS):
             self._turns.put(device)
@@ -254,7 +260,9 @@ class DeviceFunction:
             image = batch.image(number)
             for turn, turned in enumerate((image, image.swapaxes(0, 1))[: self._each]):
                 pixels = np.ascontiguousarray(turned)
-                small = resize_on_host(pixels, self._size, self._profile)
+                small = resize_on_host(
+                    pixels, self._size, self._profile, luma_first=self._method.luma_first
+                )
                 resized[self._each * number + turn] = small if small.ndim == 3 else small[..., None]
         return weigh_channels(resized, self._profile) if self._network is None else resized
 
@@ -335,5 +343,5 @@ def device_function(
 ) -> DeviceFunction | HostFunction | PreparedFunction:
     """The one of a method and profile: what is compiled is shared by all who encode."""
     if method.prepare is not None:
-        return PreparedFunction(method)
+        return PreparedFunction(method, profile)
     return DeviceFunction(method, profile) if method.size else HostFunction(method, profile)

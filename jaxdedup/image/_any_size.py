@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -33,6 +34,7 @@ class PackedForm(NamedTuple):
             memory is the host's.
         planner: from ``(size, profile, capacity)`` to what plans the calls.
         turns: whether that takes ``turned`` too, for each image to be followed by its transpose.
+        luma_first: whether RGB images become grey before they are resized.
         arguments: from a flat buffer and its planner to what the program takes.
         map_resized: from a function, the planner's size and capacity, the profile of luma or None,
             and those arguments, to the function's results of all images, resized: to luma
@@ -44,6 +46,7 @@ class PackedForm(NamedTuple):
     halved: Callable[[Any], Any] | None
     planner: Callable[..., Any]
     turns: bool
+    luma_first: bool
     arguments: Callable[[NDArray[np.uint8], Any], tuple[Any, ...]]
     map_resized: Callable[..., Any]
 
@@ -69,7 +72,7 @@ class _Planner:
         return bool(self.call.add(offset, height, width, channels))
 
 
-def _cpu() -> PackedForm:
+def _cpu(luma_first: bool) -> PackedForm:
     def map_resized(
         function: Any,
         size: Size,
@@ -81,14 +84,15 @@ def _cpu() -> PackedForm:
         def finish(images: jax.Array) -> Any:
             return function(images if luma is None else weigh_channels(images, luma))
 
-        return _packed.map_resized(finish, pixels, tables, size)
+        return _packed.map_resized(finish, pixels, tables, size, luma if luma_first else None)
 
     return PackedForm(
         (_plan.COMMON, _plan.LARGE),
         0,
         None,
-        _plan.Planner,
+        partial(_plan.Planner, luma_first=luma_first),
         True,
+        luma_first,
         lambda pixels, planner: (pixels, planner.tables()),
         map_resized,
     )
@@ -124,7 +128,9 @@ def _accelerator(
         pixels, images = capacity
         return pixels // 2, max(1, images // 2)
 
-    return PackedForm(_ACCELERATOR_CAPACITIES, 1, halved, planner, False, arguments, map_resized)
+    return PackedForm(
+        _ACCELERATOR_CAPACITIES, 1, halved, planner, False, False, arguments, map_resized
+    )
 
 
 def _gpu() -> PackedForm:
@@ -152,8 +158,16 @@ def _tpu(walk: Any) -> PackedForm:
     return _accelerator(walk.Planner, room_of, walk.resize_tiles, arguments)
 
 
-def packed_form(platform: str, size: Size = (1, 1), device: jax.Device | None = None) -> PackedForm:
+def packed_form(
+    platform: str,
+    size: Size = (1, 1),
+    device: jax.Device | None = None,
+    luma_first: bool = False,
+) -> PackedForm:
     """The form of a platform, as JAX names it, for a target size; and of a device of it.
+
+    With ``luma_first``, images shall become grey before they are resized: where the form that is
+    returned does not see to that, it takes grey images.
 
     The environment variable ``JAXDEDUP_FORM`` puts another platform's form on the CPU, slowly, for
     a look at its bits: ``gpu`` or ``accelerator``, and ``tpu``.
@@ -166,4 +180,4 @@ def packed_form(platform: str, size: Size = (1, 1), device: jax.Device | None = 
 
         if device is None or device.platform == "cpu" or _walk.runs_on(device):
             return _tpu(_walk)
-    return _cpu() if platform == "cpu" else _gpu()
+    return _cpu(luma_first) if platform == "cpu" else _gpu()

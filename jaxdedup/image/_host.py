@@ -24,6 +24,8 @@ def resize_on_host(
     size: tuple[int, int],
     profile: Profile = "pillow13",
     resample: Image.Resampling = Image.Resampling.LANCZOS,
+    *,
+    luma_first: bool = False,
 ) -> NDArray[np.uint8]:
     """Resize of one image, by LANCZOS with the same pixels as :func:`resize`.
 
@@ -32,6 +34,7 @@ def resize_on_host(
         size: the target ``(h, w)``.
         profile: the version of Pillow to equal.
         resample: another of Pillow's filters.
+        luma_first: whether an RGB image becomes grey before.
 
     Returns:
         ``uint8[h, w, 3]`` or ``uint8[h, w]``.
@@ -42,7 +45,7 @@ def resize_on_host(
                [7, 7, 7]], dtype=uint8)
     """
     height, width = image.shape[:2]
-    pillow = _as_pillow(image)
+    pillow = _luma(image, profile) if luma_first else _as_pillow(image)
     if vertical_first(height, width, size, profile=profile):
         between = (width, size[0])
     else:
@@ -53,10 +56,10 @@ def resize_on_host(
 
 
 def luma_on_host(image: NDArray[np.uint8], profile: Profile = "pillow13") -> NDArray[np.uint8]:
-    """Luma of one RGB image, with the same pixels as :func:`rgb_to_luma`.
+    """Luma of one image, with the same pixels as :func:`rgb_to_luma`.
 
     Args:
-        image: ``uint8[H, W, 3]``, C-contiguous.
+        image: ``uint8[H, W, 3]``, or ``uint8[H, W]``, which is its own; C-contiguous.
         profile: the version of Pillow to equal.
 
     Returns:
@@ -66,9 +69,13 @@ def luma_on_host(image: NDArray[np.uint8], profile: Profile = "pillow13") -> NDA
         >>> luma_on_host(np.array([[[255, 0, 0]]], np.uint8))
         array([[76]], dtype=uint8)
     """
-    if not _pillow_weighs_as(profile):
-        return np.asarray(weigh_channels(image, profile))
-    return np.asarray(_as_pillow(image).convert("L"))
+    return image if image.ndim == 2 else np.asarray(_luma(image, profile))
+
+
+def _luma(image: NDArray[np.uint8], profile: Profile) -> Image.Image:
+    if image.ndim == 3 and not _pillow_weighs_as(profile):
+        return _as_pillow(weigh_channels(image, profile))
+    return _as_pillow(image).convert("L")
 
 
 @cache

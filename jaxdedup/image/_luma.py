@@ -13,6 +13,8 @@ from jaxdedup.runtime import refuse_fork
 
 from ._profiles import Profile, rules
 
+_WEIGHTS = (19595, 38470, 7471)  # of red, green and blue, of 2¹⁶
+
 
 def rgb_to_luma(images: ArrayLike, *, profile: Profile = "pillow13") -> jax.Array:
     """Luma of RGB images, equal to Pillow's ``convert("L")`` bit for bit.
@@ -65,6 +67,13 @@ def weigh_planes(images: jax.Array, profile: Profile) -> jax.Array:
     return _weighed(lax.optimization_barrier(planes), profile)  # type: ignore[no-untyped-call]
 
 
+def weigh_middle(images: jax.Array, profile: Profile) -> jax.Array:
+    """The luma of ``uint8[N, 3, L]``, for a CPU: as a sum, for which it takes whole vectors."""
+    weights = np.array(_WEIGHTS, np.int32)[None, :, None]
+    sums = jnp.sum(images.astype(jnp.int32) * weights, axis=1, dtype=jnp.int32)
+    return ((sums + rules(profile).luma_bias) >> 16).astype(jnp.uint8)
+
+
 def weigh_channels(images: Any, profile: Profile) -> Any:
     """The luma of ``uint8[..., 3]``, as an array of the same kind: JAX's or NumPy's."""
     return _weighed([images[..., c] for c in range(3)], profile)
@@ -77,4 +86,5 @@ def _weighed(planes: Any, profile: Profile) -> Any:
 
 def luma_of(red: Any, green: Any, blue: Any, profile: Profile) -> Any:
     """Luma of channels in int32, as int32."""
-    return (19595 * red + 38470 * green + 7471 * blue + rules(profile).luma_bias) >> 16
+    weighed = _WEIGHTS[0] * red + _WEIGHTS[1] * green + _WEIGHTS[2] * blue
+    return (weighed + rules(profile).luma_bias) >> 16

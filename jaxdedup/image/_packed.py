@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ._fixed_point import round_sums
+from ._luma import weigh_middle
 from ._plan import (
     BLOCKS,
     BLOCKS_END,
@@ -31,6 +32,7 @@ from ._plan import (
     IS_HORIZONTAL,
     IS_LAST,
     IS_VERTICAL,
+    IS_WEIGHED,
     LANES,
     LAST_LINE,
     OFFSET,
@@ -50,8 +52,10 @@ from ._plan import (
     UNROLLED,
     Tables,
 )
+from ._profiles import Profile
 
 _ROWS_AT_ONCE = 32  # that are read from the buffer
+_WEIGHED_AT_ONCE = 16  # columns of a tile that becomes grey
 _UNFORKED = 12_288  # elements of an operation that XLA leaves on one core
 _TOGETHER = 8  # resized images that are handed on at once
 
@@ -61,6 +65,7 @@ def map_resized(
     pixels: jax.Array,
     tables: Tables,
     size: tuple[int, int],
+    luma_first: Profile | None = None,
 ) -> jax.Array:
     """What a function makes of each image of a call, resized.
 
@@ -70,11 +75,13 @@ def map_resized(
         pixels: the flat buffer ``uint8[P]``, `SLACK` bytes longer than what the images may fill.
         tables: from a `Planner` of the same size.
         size: the target ``(h, w)``.
+        luma_first: the profile by which RGB images become grey before, where they are planned so.
 
     Returns:
         ``[B, …]``, of which as many rows as there are images mean something.
     """
-    resized = _resize_all(pixels, tables, max(size))
+    read = partial(_read_block, pixels, luma_first)
+    resized = _resize_all(read, tables, max(size))
     is_vertical = tables.is_vertical
     capacity = len(is_vertical)
     together = min(_TOGETHER, capacity)
@@ -97,11 +104,21 @@ def map_resized(
     return lax.fori_loop(jnp.int32(0), rounds, add, results)
 
 
+class _Read(NamedTuple):
+    """What a block is read into."""
+
+    tile: jax.Array  # uint8[128, 384]: as read
+    columns: jax.Array  # uint8[384, 128]: turned, and what became grey in its first third
+    block: jax.Array  # uint8[512·3, 128]: position and channel, line
+
+
+_ReadBlock = Callable[[jax.Array, jax.Array, jax.Array, _Read], _Read]
+
+
 class _Scratch(NamedTuple):
     """What the loops hand on, and write into in place."""
 
-    tile: jax.Array  # uint8[128, 384]: as read
-    block: jax.Array  # uint8[512·3, 128]: position and channel, line
+    read: _Read
     first: jax.Array  # int32[O, 3, 128]: sums of the first pass
     rounded: jax.Array  # uint8[O, 3, 128]
     turned: jax.Array  # uint8[3·128, O]: channel and line, output
@@ -109,12 +126,15 @@ class _Scratch(NamedTuple):
     results: jax.Array  # uint8[B, O, 3, O]
 
 
-def _resize_all(pixels: jax.Array, tables: Tables, outputs: int) -> jax.Array:
+def _resize_all(read: _ReadBlock, tables: Tables, outputs: int) -> jax.Array:
     """Both passes: ``uint8[B, O, 3, O]``, by the second pass, the channel and the first pass."""
     square = (outputs, 3, outputs)
     scratch = _Scratch(
-        tile=jnp.zeros((LANES, 3 * LANES), jnp.uint8),
-        block=jnp.zeros((TILES * 3 * LANES, LANES), jnp.uint8),
+        read=_Read(
+            tile=jnp.zeros((LANES, 3 * LANES), jnp.uint8),
+            columns=jnp.zeros((3 * LANES, LANES), jnp.uint8),
+            block=jnp.zeros((TILES * 3 * LANES, LANES), jnp.uint8),
+        ),
         first=jnp.zeros((outputs, 3, LANES), jnp.int32),
         rounded=jnp.zeros((outputs, 3, LANES), jnp.uint8),
         turned=jnp.zeros((3 * LANES, outputs), jnp.uint8),
@@ -124,16 +144,16 @@ def _resize_all(pixels: jax.Array, tables: Tables, outputs: int) -> jax.Array:
     tables = Tables(*map(jnp.asarray, tables))
 
     def add_strip(s: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _resize_strip(pixels, tables, tables.strips[s], scratch)
+        return _resize_strip(read, tables, tables.strips[s], scratch)
 
     return lax.fori_loop(jnp.int32(0), tables.counts[1], add_strip, scratch).results
 
 
 def _resize_strip(
-    pixels: jax.Array, tables: Tables, strip: jax.Array, scratch: _Scratch
+    read: _ReadBlock, tables: Tables, strip: jax.Array, scratch: _Scratch
 ) -> _Scratch:
     def contract(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _contract_strip(pixels, tables, strip, scratch)
+        return _contract_strip(read, tables, strip, scratch)
 
     def turn(strip: jax.Array, scratch: _Scratch) -> _Scratch:
         return _in_turn(strip, scratch, _turn_rows, _turn_columns)
@@ -169,35 +189,27 @@ def _always(strip: jax.Array) -> jax.Array:
 
 
 def _contract_strip(
-    pixels: jax.Array, tables: Tables, strip: jax.Array, scratch: _Scratch
+    read: _ReadBlock, tables: Tables, strip: jax.Array, scratch: _Scratch
 ) -> _Scratch:
     """The first pass over a strip, block by block."""
     first = _in_parts(jnp.zeros_like, scratch.first, scratch.first, _always(strip))
 
-    def add_block(
-        b: jax.Array, carry: tuple[jax.Array, jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def add_block(b: jax.Array, carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
         bounds = tables.blocks[b]
 
-        def read(
-            carry: tuple[jax.Array, jax.Array, jax.Array],
-        ) -> tuple[jax.Array, jax.Array, jax.Array]:
-            tile, block, first = carry
-            return *_read_block(pixels, tables.tiles, bounds, strip, tile, block), first
+        def read_it(carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
+            return read(tables.tiles, bounds, strip, carry[0]), carry[1]
 
-        def add(
-            carry: tuple[jax.Array, jax.Array, jax.Array],
-        ) -> tuple[jax.Array, jax.Array, jax.Array]:
-            tile, block, first = carry
-            positions = block.reshape(TILES * LANES, 3, LANES)
-            first = _add_steps(positions, 0, first, bounds[STEP], bounds[STEP_END], tables)
-            return tile, block, first
+        def add(carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
+            positions = carry[0].block.reshape(TILES * LANES, 3, LANES)
+            first = _add_steps(positions, 0, carry[1], bounds[STEP], bounds[STEP_END], tables)
+            return carry[0], first
 
-        return _when(_always(strip), add, _when(_always(strip), read, carry))
+        return _when(_always(strip), add, _when(_always(strip), read_it, carry))
 
-    carry = (scratch.tile, scratch.block, first)
-    tile, block, first = lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
-    return scratch._replace(tile=tile, block=block, first=first)
+    carry = (scratch.read, first)
+    done, first = lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
+    return scratch._replace(read=done, first=first)
 
 
 def _round_strip(strip: jax.Array, scratch: _Scratch) -> _Scratch:
@@ -234,48 +246,96 @@ def _finish_image(strip: jax.Array, scratch: _Scratch) -> _Scratch:
 
 def _read_block(
     pixels: jax.Array,
+    luma_first: Profile | None,
     tiles: jax.Array,
     bounds: jax.Array,
     strip: jax.Array,
-    tile: jax.Array,
-    block: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+    into: _Read,
+) -> _Read:
     """The tiles of a block: turned where the first pass is horizontal, else as they are."""
-    first_tile = bounds[TILE]
+    first_tile, count = bounds[TILE], bounds[TILE_END] - bounds[TILE]
 
-    is_horizontal, is_vertical = strip[IS_HORIZONTAL], strip[IS_VERTICAL]
-    zero, rounds = jnp.int32(0), jnp.int32(LANES // _ROWS_AT_ONCE)
+    def each(flag: jax.Array, read: Callable[[jax.Array, jax.Array, _Read], _Read]) -> None:
+        nonlocal into
 
-    def rows(i: jax.Array, where: jax.Array) -> jax.Array:
-        row = i * _ROWS_AT_ONCE + jnp.arange(_ROWS_AT_ONCE, dtype=jnp.int32)
-        starts = where[OFFSET] + jnp.minimum(row, where[LAST_LINE]) * where[STRIDE]
-        return _read_rows(pixels, starts)
+        def read_tile(t: jax.Array, into: _Read) -> _Read:
+            return read(tiles[t], t - first_tile, into)
 
-    def put(x: jax.Array, at: jax.Array, into: jax.Array) -> jax.Array:
-        return lax.dynamic_update_slice(into, x, (at, zero))
+        into = lax.fori_loop(first_tile, first_tile + count * flag, read_tile, into)
 
-    def turn(t: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        tile, block = carry
-        where, place = tiles[t], (t - first_tile) * (3 * LANES)
-        tile = lax.fori_loop(
-            zero, rounds, lambda i, tile: put(rows(i, where), i * _ROWS_AT_ONCE, tile), tile
-        )
-        block = _put_alone(tile.T, lambda x, block: put(x, place, block), block, is_horizontal)
-        return tile, block
+    others = 1 - strip[IS_WEIGHED]
+    if luma_first is not None:
+        each(strip[IS_WEIGHED], partial(_read_weighed, pixels, luma_first, strip))
+    each(strip[IS_HORIZONTAL] * others, partial(_read_turned, pixels, _always(strip)))
+    each(strip[IS_VERTICAL] * others, partial(_read_as_is, pixels))
+    return into
 
-    def copy(t: jax.Array, block: jax.Array) -> jax.Array:
-        where, place = tiles[t], (t - first_tile) * (3 * LANES)
 
-        def copy_rows(i: jax.Array, block: jax.Array) -> jax.Array:
-            some = rows(i, where).reshape(-1, LANES)
-            return put(some, place + i * (3 * _ROWS_AT_ONCE), block)
+def _read_turned(
+    pixels: jax.Array, flag: jax.Array, where: jax.Array, number: jax.Array, into: _Read
+) -> _Read:
+    tile = _read_tile(pixels, where, into.tile)
+    place = number * (3 * LANES)
+    block = _put_alone(tile.T, partial(_put, at=place), into.block, flag)
+    return into._replace(tile=tile, block=block)
 
-        return lax.fori_loop(zero, rounds, copy_rows, block)
 
-    count = bounds[TILE_END] - first_tile
-    tile, block = lax.fori_loop(first_tile, first_tile + count * is_horizontal, turn, (tile, block))
-    block = lax.fori_loop(first_tile, first_tile + count * is_vertical, copy, block)
-    return tile, block
+def _read_as_is(pixels: jax.Array, where: jax.Array, number: jax.Array, into: _Read) -> _Read:
+    place = number * (3 * LANES)
+
+    def copy_rows(i: jax.Array, block: jax.Array) -> jax.Array:
+        some = _rows(pixels, where, i).reshape(-1, LANES)
+        return _put(some, block, place + i * (3 * _ROWS_AT_ONCE))
+
+    block = lax.fori_loop(jnp.int32(0), jnp.int32(LANES // _ROWS_AT_ONCE), copy_rows, into.block)
+    return into._replace(block=block)
+
+
+def _read_weighed(
+    pixels: jax.Array,
+    profile: Profile,
+    strip: jax.Array,
+    where: jax.Array,
+    number: jax.Array,
+    into: _Read,
+) -> _Read:
+    """A tile that becomes grey: a third as many bytes."""
+    always, zero = _always(strip), jnp.int32(0)
+    tile = _read_tile(pixels, where, into.tile)
+    columns = _put_alone(tile.T, partial(_put, at=zero), into.columns, always)
+
+    def weigh(i: jax.Array, columns: jax.Array) -> jax.Array:
+        shape = (3 * _WEIGHED_AT_ONCE, LANES)
+        some = lax.dynamic_slice(columns, (i * shape[0], zero), shape).reshape(-1, 3, LANES)
+        return _put(weigh_middle(some, profile), columns, i * _WEIGHED_AT_ONCE)
+
+    columns = lax.fori_loop(zero, jnp.int32(LANES // _WEIGHED_AT_ONCE), weigh, columns)
+
+    def put_columns(block: jax.Array) -> jax.Array:
+        return _put(columns[:LANES], block, number * LANES)
+
+    def put_rows(rows: jax.Array, block: jax.Array) -> jax.Array:
+        at = (number // 3 * LANES, number % 3 * LANES)
+        return lax.dynamic_update_slice(block.reshape(-1, 3 * LANES), rows, at).reshape(block.shape)
+
+    block = _when(strip[IS_HORIZONTAL], put_columns, into.block)
+    flag = strip[IS_VERTICAL]
+    block = _when(flag, lambda block: _put_alone(columns[:LANES].T, put_rows, block, flag), block)
+    return _Read(tile, columns, block)
+
+
+def _read_tile(pixels: jax.Array, where: jax.Array, tile: jax.Array) -> jax.Array:
+    def read(i: jax.Array, tile: jax.Array) -> jax.Array:
+        return _put(_rows(pixels, where, i), tile, i * _ROWS_AT_ONCE)
+
+    return lax.fori_loop(jnp.int32(0), jnp.int32(LANES // _ROWS_AT_ONCE), read, tile)
+
+
+def _rows(pixels: jax.Array, where: jax.Array, i: jax.Array) -> jax.Array:
+    """A few rows of a tile."""
+    row = i * _ROWS_AT_ONCE + jnp.arange(_ROWS_AT_ONCE, dtype=jnp.int32)
+    starts = where[OFFSET] + jnp.minimum(row, where[LAST_LINE]) * where[STRIDE]
+    return _read_rows(pixels, starts)
 
 
 def _read_rows(pixels: jax.Array, starts: jax.Array) -> jax.Array:
@@ -331,12 +391,13 @@ def _put_alone(
     return _when(once, lambda into: put(x, into), into)
 
 
+def _put(x: jax.Array, into: jax.Array, at: jax.Array) -> jax.Array:
+    """Writes rows."""
+    return lax.dynamic_update_slice(into, x, (at, jnp.int32(0)))
+
+
 def _turn(x: jax.Array, flag: jax.Array, turned: jax.Array) -> jax.Array:
-    zero = jnp.int32(0)
-
-    def put(x: jax.Array, turned: jax.Array) -> jax.Array:
-        return lax.dynamic_update_slice(turned, x, (zero, zero))
-
+    put = partial(_put, at=jnp.int32(0))
     return _when(flag, lambda turned: _put_alone(x, put, turned, flag), turned)
 
 

@@ -5,7 +5,8 @@ are cut into *strips* of 128, which are the lanes of the vectors. A strip is rea
 to 512 positions, by *tiles* of 128×128. A *step* adds up to 16 weighted positions to one output.
 
 Memory is read in threes of bytes: one RGB pixel or three grey ones. A grey image is one of a third
-of the width whose three "channels" are added in the end.
+of the width whose three "channels" are added in the end. So is an image that becomes grey while it
+is read, by a tile of 128×128 RGB pixels at a time, of which a block takes three times as many.
 """
 
 import mmap
@@ -27,7 +28,7 @@ _MOST_CACHED = 8192  # pixels of an axis whose steps are kept
 
 # Columns of the tables.
 BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_FIRST, IS_LAST = range(6)
-IMAGE, SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL = range(6, 11)
+IMAGE, SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL, IS_WEIGHED = range(6, 12)
 TILE, TILE_END, STEP, STEP_END = range(4)
 OFFSET, STRIDE, LAST_LINE = range(3)
 OUTPUT, POSITION = range(2)
@@ -58,7 +59,7 @@ class Tables(NamedTuple):
     """How the images of a call are resized: NumPy's arrays, or JAX's while a program is traced."""
 
     counts: Any  # int32[2]: images, strips
-    strips: Any  # int32[·, 11]
+    strips: Any  # int32[·, 12]
     blocks: Any  # int32[·, 4]
     tiles: Any  # int32[·, 3]
     steps: Any  # int32[S, 2]
@@ -81,6 +82,7 @@ class Planner:
         capacity: of a call.
         axis_windows: what each output of an axis sums; LANCZOS by default.
         turned: whether each image is followed by its transpose, which is read where the image is.
+        luma_first: whether RGB images become grey before they are resized.
     """
 
     def __init__(
@@ -90,7 +92,9 @@ class Planner:
         capacity: Capacity = COMMON,
         axis_windows: LinearMap = windows,
         turned: bool = False,
+        luma_first: bool = False,
     ) -> None:
+        self._luma_first = luma_first
         self._turns = (False, True) if turned else (False,)
         self.capacity = capacity
         self._size = size
@@ -98,7 +102,7 @@ class Planner:
         self._windows = axis_windows
         self._tables = Tables(
             counts=untouched((2,), np.int32),
-            strips=untouched((capacity.strips, 11), np.int32),
+            strips=untouched((capacity.strips, 12), np.int32),
             blocks=untouched((capacity.blocks, 4), np.int32),
             tiles=untouched((capacity.tiles, 3), np.int32),
             steps=untouched((capacity.steps, 2), np.int32),
@@ -183,7 +187,9 @@ class Planner:
         """The plan of an image as if it were the first; that of equal sizes is made once."""
         key = (height, width, channels, turned)
         if key not in self._planned:
-            image = _Geometry.of(height, width, channels, self._size, self._profile, turned)
+            image = _Geometry.of(
+                height, width, channels, self._size, self._profile, turned, self._luma_first
+            )
             if image.strips * image.tiles > self.capacity.tiles:
                 return None
             first = self._axis(image.length, image.outputs[0], LANES * TILES, image.per_position)
@@ -229,7 +235,7 @@ class _ImagePlan(NamedTuple):
 def _strips_of(
     image: "_Geometry", first: NDArray[np.int32], second: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    strips = np.zeros((image.strips, 11), np.int32)
+    strips = np.zeros((image.strips, 12), np.int32)
     strip = np.arange(image.strips)
     strips[:, BLOCKS] = strip * image.blocks
     strips[:, BLOCKS_END] = (strip + 1) * image.blocks
@@ -241,6 +247,7 @@ def _strips_of(
     strips[-1, SUMS_SECOND] = image.per_line == 3
     strips[:, IS_VERTICAL] = image.is_vertical
     strips[:, IS_HORIZONTAL] = not image.is_vertical
+    strips[:, IS_WEIGHED] = image.is_weighed
     return strips
 
 
@@ -248,15 +255,18 @@ def _blocks_of(image: "_Geometry", first: NDArray[np.int32]) -> NDArray[np.int32
     blocks = np.zeros((image.strips, image.blocks, 4), np.int32)
     blocks[..., STEP] = first[:-1]
     blocks[..., STEP_END] = first[1:]
-    strip, tile = np.arange(image.strips)[:, None], np.arange(image.blocks) * TILES
+    strip, tile = np.arange(image.strips)[:, None], np.arange(image.blocks) * image.per_block
     blocks[..., TILE] = strip * image.tiles + tile
-    blocks[..., TILE_END] = strip * image.tiles + np.minimum(tile + TILES, image.tiles)
+    blocks[..., TILE_END] = strip * image.tiles + np.minimum(tile + image.per_block, image.tiles)
     return blocks.reshape(-1, 4)
 
 
 def _tiles_of(image: "_Geometry") -> NDArray[np.int32]:
     tiles = np.zeros((image.strips, image.tiles, 3), np.int32)
     across, along = np.arange(image.strips)[:, None], np.arange(image.tiles)
+    if image.is_weighed and image.is_vertical:  # three tiles lie side by side in a strip
+        along, third = along // 3, along % 3
+        across = np.minimum(3 * across + third, (image.stride - 1) // (3 * LANES))
     row, column = (along, across) if image.is_vertical else (across, along)
     tiles[..., OFFSET] = LANES * (row * image.stride + column * 3)
     tiles[..., STRIDE] = image.stride
@@ -275,6 +285,7 @@ class _Geometry(NamedTuple):
     per_position: int  # pixels in three bytes along the first pass: 3 in grey rows
     per_line: int  # the same for the second
     outputs: tuple[int, int]  # of the two passes
+    is_weighed: bool  # RGB that becomes grey, three pixels of which count as three bytes
 
     @classmethod
     def of(
@@ -284,17 +295,19 @@ class _Geometry(NamedTuple):
         channels: int,
         size: tuple[int, int],
         profile: Profile,
-        turned: bool = False,
+        turned: bool,
+        luma_first: bool,
     ) -> "_Geometry":
-        per_column = 3 // channels
+        is_weighed = luma_first and channels == 3
+        per_column = 3 if is_weighed else 3 // channels
         is_vertical = vertical_first(height, width, size, profile=profile)
         if turned:  # the other pass is the transpose's first one, to the exchanged size
             is_vertical = not vertical_first(width, height, size, profile=profile)
             size = size[1], size[0]
         if is_vertical:
-            axes = (height, width, 1, per_column, (size[0], size[1]))
+            axes = (height, width, 1, per_column, (size[0], size[1]), is_weighed)
             return cls(True, height, width * channels, *axes)
-        axes = (width, height, per_column, 1, (size[1], size[0]))
+        axes = (width, height, per_column, 1, (size[1], size[0]), is_weighed)
         return cls(False, height, width * channels, *axes)
 
     @property
@@ -304,12 +317,19 @@ class _Geometry(NamedTuple):
     @property
     def tiles(self) -> int:
         """In a strip."""
+        if self.is_weighed:
+            return -(-self.length // LANES) * self.per_line
         return -(-self.length // (LANES * self.per_position))
+
+    @property
+    def per_block(self) -> int:
+        """Tiles, at most."""
+        return TILES * (3 if self.is_weighed else 1)
 
     @property
     def blocks(self) -> int:
         """In a strip."""
-        return -(-self.tiles // TILES)
+        return -(-self.tiles // self.per_block)
 
 
 class _AxisSteps(NamedTuple):

@@ -114,6 +114,30 @@ def test_horizontal_first_always(profile: str) -> None:
         np.testing.assert_array_equal(found, rgb(pillow(image, (32, 32), profile)))
 
 
+def test_grey_before_they_are_resized() -> None:
+    """RGB and grey images, of either order of the passes, with each one's transpose behind it."""
+    size, rng = (32, 30), np.random.default_rng(6)
+    form = packed_form("cpu", luma_first=True)
+    planner = form.planner(size, "pillow13", CAPACITY, turned=True)
+    pixels = rng.integers(0, 256, planner.buffer_size, np.uint8)
+    end, images = 0, []
+    for number, shape in enumerate(rng.permutation(CHOSEN).tolist()):
+        image = picture(rng, *shape, grey=number % 5 == 0)
+        if planner.add(end, *shape, 3 if image.ndim == 3 else 1):
+            pixels[end : end + image.size] = image.ravel()
+            end += image.size
+            images += [image, np.ascontiguousarray(image.swapaxes(0, 1))]
+    assert len(images) > len(CHOSEN)
+    run = jax.jit(partial(form.map_resized, lambda luma: luma, size, CAPACITY, "pillow13"))
+    resized = np.asarray(run(*form.arguments(pixels, planner)))
+    for found, image in zip(resized, images, strict=False):
+        luma = np.asarray(Image.fromarray(image).convert("L"))
+        expected = pillow(luma, size, "pillow13")
+        np.testing.assert_array_equal(found, expected, str(image.shape))
+        on_host = resize_on_host(image, size, luma_first=True)
+        np.testing.assert_array_equal(on_host, expected, str(image.shape))
+
+
 @pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (2048, 2048), (1, 1)])
 def test_what_lies_beyond_does_not_matter(shape: tuple[int, int]) -> None:
     """Images that end where the buffer does, one of them by rows that are not whole tiles."""
