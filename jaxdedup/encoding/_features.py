@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from jaxdedup.devices import ON_ONE_CORE
+
 from ._method import Method
 from ._recipe import parameters
 
@@ -27,7 +29,12 @@ class NetworkCalls:
         self._method = method
         self._lock = Lock()
         self._parameters: dict[jax.Device, Any] = {}
-        self._run = jax.jit(self._some_at_once)
+        self._on_cpu = None
+        if jax.local_devices()[0].platform == "cpu":
+            self._on_cpu = method.on_cpu
+        # Where it has a form of its own there are as many calls at once as there are cores.
+        options = ON_ONE_CORE if self._on_cpu is not None else None
+        self._run = jax.jit(self._on_cpu or self._some_at_once, compiler_options=options)
 
     def __call__(
         self, images: Any, count: int, device: jax.Device, most: int | None
@@ -59,7 +66,7 @@ class NetworkCalls:
             # Of resized images there is room for so many in each call, and a round for each turn.
             is_ready = self._method.prepare is not None
             return _BATCH if is_ready else len(images) // self._method.row.rows
-        return 1 if count == 1 else _CPU_BATCH
+        return 1 if count == 1 and self._on_cpu is None else _CPU_BATCH
 
     def _rows(self, images: Any, count: int, device: jax.Device) -> jax.Array:
         params = self._on(device)

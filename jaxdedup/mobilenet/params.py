@@ -69,4 +69,6 @@ def _weights(
     """Writes gamma·(x − mean)/√(variance + ε) + beta as scale·x + bias."""
     scale = gamma / np.sqrt(variance.astype(np.float64) + _EPSILON)
     bias = beta - mean * scale
-    return Weights(*(jnp.asarray(array, jnp.float32) for array in (kernel, scale, bias)))
+    # By NumPy: JAX would compile a program for each shape that it rounds.
+    rounded = [np.asarray(array, np.float32) for array in (kernel, scale, bias)]
+    return Weights(*map(jnp.asarray, rounded))
