@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES = 200
+IMAGES = 400
 
 FIRST = """
 import logging, sys

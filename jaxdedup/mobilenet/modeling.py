@@ -119,7 +119,7 @@ def features_on_cpu(
     return _forward(
         params,
         _checked(images),
-        count=jnp.asarray(count),
+        count=jnp.asarray(count).astype(jnp.uint32),  # an index that can't be negative
         dtype=dtype,
         precision=Precision.HIGHEST,
         forms=platforms.CPU,
@@ -222,5 +222,5 @@ def _in_rounds(
             now = function(lax.dynamic_index_in_dim(x, i, keepdims=False))
             return lax.dynamic_update_index_in_dim(rows, now, i, axis=0)
 
-        rows = lax.fori_loop(jnp.int32(0), (count + size - 1) // size, add, empty)
+        rows = lax.fori_loop(jnp.uint32(0), (count + (size - 1)) // size, add, empty)
     return rows.reshape(rounds * size, *rows.shape[2:])[: len(images)]
