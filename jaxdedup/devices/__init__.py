@@ -3,7 +3,15 @@
 from ._cores import is_on_one_cpu as is_on_one_cpu
 from ._cores import map_on_cores as map_on_cores
 from ._cores import split_for_cores as split_for_cores
+from ._programs import ON_ONE_CORE as ON_ONE_CORE
 from ._programs import WideProgram as WideProgram
 from ._programs import network_program as network_program
 
-__all__ = ["WideProgram", "is_on_one_cpu", "map_on_cores", "network_program", "split_for_cores"]
+__all__ = [
+    "ON_ONE_CORE",
+    "WideProgram",
+    "is_on_one_cpu",
+    "map_on_cores",
+    "network_program",
+    "split_for_cores",
+]

@@ -1,7 +1,7 @@
 """Programs with options of the compiler."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -10,6 +10,9 @@ import jax
 # XLA leaves half of a 512-bit vector unused where a processor has them; the resize gains 15 %. Such
 # options change speed alone: an XLA that doesn't know one of them goes without.
 _OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+
+#: Options for a program that runs on each core at once: its matrix products stay where they are.
+ON_ONE_CORE = {"xla_cpu_multi_thread_eigen": False}
 
 # On an H200 MobileNet is compiled in 1.3 s, not 24, without the kernels that XLA makes and tries
 # for each product, and is a tenth slower: it takes 22,000 images a second.
@@ -36,10 +39,12 @@ class WideProgram:
 
     Args:
         function: the jitted function, of positional pytrees of arrays.
+        options: of the compiler, beside those.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, options: Mapping[str, Any] | None = None) -> None:
         self._function = function
+        self._options = _OPTIONS | dict(options or {})
         self._compiled: dict[Any, Future[Callable[..., Any]]] = {}
         self._lock = threading.Lock()
 
@@ -65,6 +70,6 @@ class WideProgram:
     def _compile(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         lowered = self._function.lower(*arguments)
         try:
-            return lowered.compile(compiler_options=_OPTIONS)
+            return lowered.compile(compiler_options=self._options)
         except jax.errors.JaxRuntimeError:
             return lowered.compile()

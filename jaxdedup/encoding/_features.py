@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from jaxdedup.devices import network_program
+from jaxdedup.devices import ON_ONE_CORE, network_program
 
 from ._method import Method
 from ._recipe import parameters
@@ -29,7 +29,13 @@ class NetworkCalls:
         self._method = method
         self._lock = Lock()
         self._parameters: dict[jax.Device, Any] = {}
-        self._run = network_program(self._some_at_once)
+        self._on_cpu = None
+        if jax.local_devices()[0].platform == "cpu":
+            self._on_cpu = method.on_cpu
+        if self._on_cpu is not None:  # there are as many calls at once as there are cores
+            self._run = jax.jit(self._on_cpu, compiler_options=ON_ONE_CORE)
+        else:
+            self._run = network_program(self._some_at_once)
 
     def __call__(
         self, images: Any, count: int, device: jax.Device, most: int | None
@@ -61,7 +67,7 @@ class NetworkCalls:
             # Of resized images there is room for so many in each call, and a round for each turn.
             is_ready = self._method.prepare is not None
             return _BATCH if is_ready else len(images) // self._method.row.rows
-        return 1 if count == 1 else _CPU_BATCH
+        return 1 if count == 1 and self._on_cpu is None else _CPU_BATCH
 
     def _rows(self, images: Any, count: int, device: jax.Device) -> jax.Array:
         params = self._on(device)

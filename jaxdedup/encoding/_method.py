@@ -92,6 +92,8 @@ class Method:
         load: the parameters of a network; None for a hash.
         dtype: what the network's products are computed in.
         traced: whether ``compute`` may be jitted; a user's function is called as it is.
+        on_cpu: of a network, what a CPU runs in place of ``compute``, where it has a form of its
+            own: it takes how many of the images are wanted too, and passes over the others.
         luma_first: whether images become grey before all else, or after they are resized.
         prepare: what a network is given of each image, made on the host; None for the resized one.
         is_known: whether name and parameters tell the network from any other: files and caches
@@ -108,6 +110,7 @@ class Method:
     load: Callable[[], Any] | None = None
     dtype: str = "uint8"
     traced: bool = True
+    on_cpu: Callable[..., Any] | None = None
     luma_first: bool = False
     prepare: Any = None  # a Preparation
     is_known: bool = True
@@ -120,7 +123,7 @@ class _MobileNetParams:
     path: str | None
 
     def __call__(self) -> Any:
-        from jaxdedup import mobilenet  # brings in flax, which users of hashes need not wait for
+        from jaxdedup import mobilenet  # which users of hashes need not wait for
 
         return mobilenet.load_params(self.path)
 
@@ -133,6 +136,16 @@ class _MobileNetFeatures:
         from jaxdedup import mobilenet
 
         return mobilenet.features(params, images, dtype=self.dtype)
+
+
+@dataclass(frozen=True)
+class _MobileNetOnCpu:
+    dtype: str
+
+    def __call__(self, params: Any, images: jax.Array, count: jax.Array) -> jax.Array:
+        from jaxdedup import mobilenet
+
+        return mobilenet.features_on_cpu(params, images, count, dtype=self.dtype)
 
 
 def mobilenet_method(weights: str | None = None, dtype: DTypeLike = "float32") -> Method:
@@ -156,7 +169,9 @@ def mobilenet_method(weights: str | None = None, dtype: DTypeLike = "float32") -
     if name not in ("float32", "bfloat16"):
         raise ValueError(f"expected dtype float32 or bfloat16, got {name!r:.80}")
     load, compute = _MobileNetParams(weights), _MobileNetFeatures(name)
-    return Method("cnn", (224, 224), Features(1024), compute, load, name)
+    return Method(
+        "cnn", (224, 224), Features(1024), compute, load, name, on_cpu=_MobileNetOnCpu(name)
+    )
 
 
 def hash_method(hashed: HashMethod) -> Method:

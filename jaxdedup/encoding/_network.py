@@ -51,7 +51,7 @@ def network_method(
         >>> network_method(lambda images: images.mean((1, 2)), image_size=32).size
         (32, 32)
     """
-    from jaxdedup import mobilenet  # brings in flax, which users of hashes need not wait for
+    from jaxdedup import mobilenet  # which users of hashes need not wait for
 
     own = _OwnNetwork(adapted(model), preprocess or mobilenet.preprocess)
     size = _size(image_size)

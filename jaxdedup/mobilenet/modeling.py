@@ -1,23 +1,21 @@
-"""MobileNet V1 without its classifier, as a function of weights and as a Flax module.
+"""MobileNet V1 without its classifier, as a function of weights.
 
 Images are `(B, 224, 224, 3)`; features are float32 `(B, 1024)`, the mean of the last layer over all
 pixels. BatchNorm is a scale and a bias (see `params`).
 """
 
-import os
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax import Array, lax
 from jax.lax import Precision
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxdedup.devices import (
+    ON_ONE_CORE,
     WideProgram,
     is_on_one_cpu,
     map_on_cores,
@@ -26,9 +24,9 @@ from jaxdedup.devices import (
 )
 from jaxdedup.runtime import refuse_fork
 
-from . import _forms
-from .architecture import IMAGE_SIZE, LAYERS, Layer
-from .params import Weights, load_params
+from . import forms as platforms
+from .architecture import IMAGE_SIZE, LAYERS
+from .params import Weights
 
 # The layers that `dtype` rounds. The first blocks magnify rounding: with all of the network in
 # bfloat16 the features of solid colours fell to a cosine of 0.82 with Keras'.
@@ -99,15 +97,48 @@ def features(
         return _features(params, images, dtype=dtype, precision=precision)
     if not is_on_one_cpu((params, images)):
         return _anywhere(jnp.dtype(dtype).name, precision)(params, images)
-    program = _program(jnp.dtype(dtype).name, precision)
+    program = _cpu_program(jnp.dtype(dtype).name, precision)
     least_bytes = _LEAST_IMAGES * IMAGE_SIZE**2 * 3 * images.dtype.itemsize
     parts = split_for_cores(images, least_bytes, per_core=2)
     return map_on_cores(partial(program, params), parts)
 
 
+def features_on_cpu(
+    params: Sequence[Weights], images: ArrayLike, count: ArrayLike, *, dtype: DTypeLike = "float32"
+) -> Array:
+    """Computes `features` of the first images, in a CPU's form.
+
+    One program serves any number of images, and spends no time on most of those that are not
+    wanted.
+
+    Args:
+        params: see `features`.
+        images: see `features`.
+        count: how many of the images are wanted.
+        dtype: see `features`.
+
+    Returns:
+        `(B, 1024)` float32. From `count` on, rows hold anything.
+
+    Example:
+        >>> images = jnp.zeros((16, 224, 224, 3), jnp.uint8)
+        >>> jax.jit(features_on_cpu)(load_params(), images, 2)[:2].shape
+        (2, 1024)
+    """
+    return _forward(
+        params,
+        _checked(images),
+        count=jnp.asarray(count).astype(jnp.uint32),  # an index that can't be negative
+        dtype=dtype,
+        precision=Precision.HIGHEST,
+        forms=platforms.CPU,
+    )
+
+
 @cache
-def _program(dtype: str, precision: Precision) -> WideProgram:
-    return WideProgram(jax.jit(partial(_features, dtype=dtype, precision=precision)))
+def _cpu_program(dtype: str, precision: Precision) -> WideProgram:
+    forward = partial(_forward, dtype=dtype, precision=precision, forms=platforms.CPU)
+    return WideProgram(jax.jit(forward), ON_ONE_CORE)
 
 
 @cache
@@ -122,9 +153,9 @@ def _features(
     forward = partial(_forward, params, dtype=dtype, precision=precision)
     return lax.platform_dependent(
         images,
-        cpu=partial(forward, forms=_forms.CPU),
-        tpu=partial(forward, forms=_forms.TPU),
-        default=partial(forward, forms=_forms.GPU),
+        cpu=partial(forward, forms=platforms.CPU),
+        tpu=partial(forward, forms=platforms.TPU),
+        default=partial(forward, forms=platforms.GPU),
     )
 
 
@@ -137,119 +168,73 @@ def _checked(images: ArrayLike) -> Array:
     return images
 
 
-def _last(vector: Array) -> Array:
-    return vector.reshape(1, 1, 1, -1)
-
-
 def _forward(
     params: Sequence[Weights],
     images: Array,
     *,
+    count: Array | None = None,
     dtype: DTypeLike,
     precision: Precision,
-    forms: _forms.Forms,
+    forms: platforms.Forms,
 ) -> Array:
     """Runs the layers of the table in the given forms."""
+    x, first = images, 0
+    for last, some in forms.stages:
 
-    def network(images: Array) -> Array:
-        x = images.astype(jnp.float32)
-        if images.dtype == jnp.uint8:
-            x = preprocess(images) if forms.looks_up else x * jnp.float32(2 / 255) - 1
-        for layer, weights in zip(LAYERS, params, strict=True):
-            kernel = weights.kernel
-            if layer.name in ROUNDED:
-                x, kernel = x.astype(dtype), kernel.astype(dtype)
-            x = forms.of(layer)(x, kernel, stride=layer.stride, precision=precision)
-            x = jnp.clip(x * _last(weights.scale) + _last(weights.bias), 0.0, 6.0)
-        return x.mean(axis=(1, 2))
+        def stage(x: Array, layers: slice = slice(first, last)) -> Array:
+            if layers.start == 0:
+                x = _pixel_values(x, forms)
+            for layer, weights in zip(LAYERS[layers], params[layers], strict=True):
+                inputs = dtype if layer.name in ROUNDED else "float32"
+                form = forms.of(layer)
+                x = _layer(x, weights, form, layer.stride, inputs, precision)
+            return x.mean(axis=(1, 2)) if layers.stop == len(LAYERS) else x
 
-    return (
-        network(images) if forms.micro_batch is None else _map(network, images, forms.micro_batch)
-    )
-
-
-def _map(network: Callable[[Array], Array], images: Array, size: int) -> Array:
-    """Runs the network on `size` images at a time, and on what is left over."""
-    whole = len(images) - len(images) % size
-    parts = []
-    if whole:
-        batches = images[:whole].reshape(-1, size, *images.shape[1:])
-        parts.append(lax.map(network, batches).reshape(whole, -1))
-    if whole < len(images) or not whole:
-        parts.append(network(images[whole:]))
-    return jnp.concatenate(parts)
+        x = stage(x) if some is None else _in_rounds(stage, x, some, count)
+        first = last
+    return x
 
 
-class MobileNet(nnx.Module):
-    """MobileNet V1 as a Flax module: `features` with its own parameters.
-
-    The layers stand in the order of the table in `architecture`.
-
-    Args:
-        dtype: float32 or bfloat16; see `features`.
-        precision: of the products; see `features`.
-        rngs: for the initial kernels.
-
-    Example:
-        >>> model = MobileNet.from_pretrained()
-        >>> model(jnp.zeros((2, 224, 224, 3))).shape
-        (2, 1024)
-    """
-
-    def __init__(
-        self,
-        *,
-        dtype: DTypeLike = "float32",
-        precision: Precision = Precision.HIGHEST,
-        rngs: nnx.Rngs,
-    ) -> None:
-        self.dtype = dtype
-        self.precision = precision
-        self.layers = nnx.List([ConvBatchNorm(layer, rngs=rngs) for layer in LAYERS])
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        weights: str | os.PathLike[str] | None = None,
-        *,
-        dtype: DTypeLike = "float32",
-        precision: Precision = Precision.HIGHEST,
-    ) -> Self:
-        """Makes the network with Google's ImageNet weights, or those of a file.
-
-        Args:
-            weights: see `load_params`.
-            dtype: see `features`.
-            precision: see `features`.
-
-        Raises:
-            ValueError: if the file does not hold exactly these weights.
-        """
-        make = partial(cls, dtype=dtype, precision=precision)
-        model = nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0)))
-        for layer, loaded in zip(model.layers, load_params(weights), strict=True):
-            layer.kernel = nnx.Param(loaded.kernel)
-            layer.scale = nnx.Param(loaded.scale)
-            layer.bias = nnx.Param(loaded.bias)
-        return model
-
-    def __call__(self, images: ArrayLike) -> Array:
-        """Computes `features` of images `(B, 224, 224, 3)`."""
-        params = tuple(layer.weights for layer in self.layers)
-        return features(params, images, dtype=self.dtype, precision=self.precision)
+def _pixel_values(images: Array, forms: platforms.Forms) -> Array:
+    if images.dtype != jnp.uint8:
+        return images.astype(jnp.float32)
+    if forms.looks_up:
+        return preprocess(images)
+    return images.astype(jnp.float32) * jnp.float32(2 / 255) - 1
 
 
-class ConvBatchNorm(nnx.Module):
-    """The parameters of a line of the table."""
+# Jitted, as equal layers are then traced and lowered once.
+@partial(jax.jit, static_argnames=("form", "stride", "inputs", "precision"))
+def _layer(
+    x: Array,
+    weights: Weights,
+    form: platforms.Form,
+    stride: int,
+    inputs: DTypeLike,
+    precision: Precision,
+) -> Array:
+    kernel = weights.kernel.astype(inputs)
+    x = form(x.astype(inputs), kernel, stride=stride, precision=precision)
+    return platforms.activated(x, weights.scale, weights.bias)
 
-    def __init__(self, layer: Layer, *, rngs: nnx.Rngs) -> None:
-        # A depthwise kernel has one channel in, and TensorFlow puts that axis last.
-        axes = (-1, -2) if layer.depthwise else (-2, -1)
-        self.kernel = nnx.Param(nnx.initializers.he_normal(*axes)(rngs.params(), layer.kernel))
-        self.scale = nnx.Param(jnp.ones(layer.channels))
-        self.bias = nnx.Param(jnp.zeros(layer.channels))
 
-    @property
-    def weights(self) -> Weights:
-        """The arrays themselves."""
-        return Weights(self.kernel[...], self.scale[...], self.bias[...])
+def _in_rounds(
+    function: Callable[[Array], Array], images: Array, size: int, count: Array | None
+) -> Array:
+    """Runs a function on `size` images at a time, in as many rounds as `count` asks for."""
+    size = max(1, min(size, len(images)))
+    rounds = -(-len(images) // size)
+    spare = rounds * size - len(images)
+    x = jnp.pad(images, ((0, spare), *3 * ((0, 0),))).reshape(rounds, size, *images.shape[1:])
+    if count is None:  # a loop that can be differentiated
+        rows = lax.map(function, x)
+    else:
+        some = jax.eval_shape(function, x[0])
+        empty = lax.empty((rounds, *some.shape), some.dtype)  # type: ignore[no-untyped-call]
+
+        def add(i: Array, rows: Array) -> Array:
+            now = function(lax.dynamic_index_in_dim(x, i, keepdims=False))
+            return lax.dynamic_update_index_in_dim(rows, now, i, axis=0)
+
+        rows = lax.fori_loop(jnp.uint32(0), (count + (size - 1)) // size, add, empty)
+    return rows.reshape(rounds * size, *rows.shape[2:])[: len(images)]

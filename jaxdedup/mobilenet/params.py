@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jax import Array
 
@@ -69,4 +69,6 @@ def _weights(
     """Writes gamma·(x − mean)/√(variance + ε) + beta as scale·x + bias."""
     scale = gamma / np.sqrt(variance.astype(np.float64) + _EPSILON)
     bias = beta - mean * scale
-    return Weights(*(jnp.asarray(array, jnp.float32) for array in (kernel, scale, bias)))
+    # Rounded by NumPy, and put as they are: jnp.asarray would compile a program for each shape.
+    rounded = [np.asarray(array, np.float32) for array in (kernel, scale, bias)]
+    return Weights(*jax.device_put(rounded))

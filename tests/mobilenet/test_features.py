@@ -14,10 +14,17 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 from PIL import Image
 
-from jaxdedup.mobilenet import MobileNet, features, load_params, modeling, preprocess
-from jaxdedup.mobilenet._forms import CPU, GPU, TPU
+from jaxdedup.mobilenet import (
+    MobileNet,
+    features,
+    features_on_cpu,
+    load_params,
+    modeling,
+    preprocess,
+)
 from jaxdedup.mobilenet.architecture import LAYERS
-from jaxdedup.mobilenet.modeling import _features, _forward
+from jaxdedup.mobilenet.forms import CPU, GPU, TPU
+from jaxdedup.mobilenet.modeling import _forward
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +100,13 @@ def test_batch_size_does_not_matter(size, params, pixels, ours):
     np.testing.assert_allclose(np.concatenate(found), ours[: size * len(found)], rtol=0, atol=1e-5)
 
 
+def test_only_as_many_as_are_wanted(params, pixels, ours):
+    program = jax.jit(features_on_cpu)
+    for wanted in (1, 6, 16):
+        found = program(params, pixels[:16], wanted)[:wanted]
+        np.testing.assert_allclose(found, ours[:wanted], rtol=0, atol=1e-5)
+
+
 def test_vmap(params, pixels, ours):
     several = jax.vmap(partial(features, params))
     found = several(pixels[:6].reshape(2, 3, 224, 224, 3)).reshape(6, -1)
@@ -146,9 +160,9 @@ def test_bfloat16_keeps_the_direction(params, pixels, keras):
 def test_weights_are_arguments_of_the_compiled_function(params):
     image = np.zeros((1, 224, 224, 3), np.uint8)
     features(params, image)
-    traces = _features._cache_size()
+    compiled = dict(modeling._cpu_program("float32", jax.lax.Precision.HIGHEST)._compiled)
     assert not features(jax.tree.map(jnp.zeros_like, params), image).any()
-    assert _features._cache_size() == traces
+    assert modeling._cpu_program("float32", jax.lax.Precision.HIGHEST)._compiled == compiled
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,21 @@ All forms compute the same sums. x is `(B, H, W, C)`, kernels are TensorFlow's, 
 float32 before the bias.
 """
 
+from functools import reduce
 from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.lax import Precision
 
-from .architecture import Layer
+from .architecture import LAYERS, Layer
 
 
 class Form(Protocol):
     """A convolution with "SAME" padding."""
 
-    def __call__(self, x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array: ...
+    def __call__(self, x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
+        """Computes the sums."""
 
 
 class Forms(NamedTuple):
@@ -24,7 +26,7 @@ class Forms(NamedTuple):
 
     Attributes:
         full, depthwise, pointwise: the layers.
-        micro_batch: how many images to run at a time; None for all.
+        stages: up to which layer how many images are run at a time; None for all of them.
         looks_up: whether pixels become numbers by a table, as NumPy rounds them. A TPU looks up
             one number at a time: there they are computed, to the last bit but one.
     """
@@ -32,7 +34,7 @@ class Forms(NamedTuple):
     full: Form
     depthwise: Form
     pointwise: Form
-    micro_batch: int | None = None
+    stages: tuple[tuple[int, int | None], ...] = ((len(LAYERS), None),)
     looks_up: bool = True
 
     def of(self, layer: Layer) -> Form:
@@ -73,26 +75,27 @@ def conv_shifted(x: Array, kernel: Array, *, stride: int, precision: Precision) 
     """
     del precision  # there is no matrix product here
     shifts = _shifts(_barred(_padded(x, stride)), stride)
-    shifted = [pixels[..., c : c + 1] for pixels in shifts for c in range(x.shape[-1])]
-    return _sum_products(shifted, kernel.reshape(len(shifted), 1, 1, 1, -1))
+    channels = range(x.shape[-1])
+    shifted = [lax.slice_in_dim(pixels, c, c + 1, axis=3) for pixels in shifts for c in channels]
+    return _sum_products(shifted, kernel.reshape(len(shifted), -1))
 
 
 def depthwise_shifted(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
     """A filter a channel, as nine shifted multiply-adds, which XLA fuses and vectorises."""
     del precision
     shifts = _shifts(_barred(_padded(x, stride)), stride)
-    return _sum_products(shifts, kernel.reshape(9, 1, 1, 1, -1))
+    return _sum_products(shifts, kernel.reshape(9, -1))
 
 
 def depthwise_fused(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
     """The same, fused with what comes before it and after: it reads once and writes once."""
     del precision
-    return _sum_products(_shifts(_padded(x, stride), stride), kernel.reshape(9, 1, 1, 1, -1))
+    return _sum_products(_shifts(_padded(x, stride), stride), kernel.reshape(9, -1))
 
 
 def _padded(x: Array, stride: int) -> Array:
     before = 1 if stride == 1 else 0
-    return jnp.pad(x, ((0, 0), (before, 1), (before, 1), (0, 0)))
+    return lax.pad(x, x.dtype.type(0), ((0, 0, 0), (before, 1, 0), (before, 1, 0), (0, 0, 0)))
 
 
 def _barred(x: Array) -> Array:
@@ -111,8 +114,26 @@ def _shifts(x: Array, stride: int) -> list[Array]:
 
 
 def _sum_products(shifted: list[Array], weights: Array) -> Array:
-    products = [x * w for x, w in zip(shifted, weights, strict=True)]
-    return sum(products[1:], start=products[0])
+    shape = (*shifted[0].shape[:3], weights.shape[1])
+    products = [
+        lax.mul(
+            lax.broadcast_in_dim(x, shape, (0, 1, 2, 3)),
+            _of_channels(lax.index_in_dim(weights, i, keepdims=False), shape),
+        )
+        for i, x in enumerate(shifted)
+    ]
+    return reduce(lax.add, products)
+
+
+def activated(x: Array, scale: Array, bias: Array) -> Array:
+    """BatchNorm, as a scale and a bias, and ReLU6."""
+    scaled = lax.mul(x, _of_channels(scale, x.shape))
+    return lax.clamp(0.0, lax.add(scaled, _of_channels(bias, x.shape)), 6.0)
+
+
+def _of_channels(vector: Array, shape: tuple[int, ...]) -> Array:
+    """Numbers of channels, at every pixel. (`jnp`'s products take twice as long to trace.)"""
+    return lax.broadcast_in_dim(vector, shape, (3,))
 
 
 def pointwise_product(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
@@ -133,6 +154,6 @@ TPU = Forms(conv, depthwise_conv, conv, looks_up=False)
 GPU = Forms(conv, depthwise_fused, pointwise_product)
 
 # XLA's grouped convolution is 8 times slower than the shifted products here, and its full one, of
-# three channels, 1.4 times. With one image at a time the large kernels at the end are read for too
-# little work, with 4 the large layers at the beginning leave the caches.
-CPU = Forms(conv_shifted, depthwise_shifted, pointwise_product, micro_batch=2)
+# three channels, 1.4 times. One image at a time stays in the caches; towards the end images are
+# small and kernels large, which each product lays out anew, and there several share that.
+CPU = Forms(conv_shifted, depthwise_shifted, pointwise_product, stages=((23, 1), (len(LAYERS), 4)))
