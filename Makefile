@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 	$(BIN)/jaxdedup encode $(DIR) --method $(METHOD)
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-browser: $(VENV)/installed-test $(VENV)/installed-browser
 	$(BIN)/python -m pytest tests/browser

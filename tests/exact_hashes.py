@@ -45,11 +45,16 @@ def _factors() -> NDArray[np.float64]:
     return factors.reshape(-1, _SIDE * _SIDE).astype(np.float64)
 
 
-def phash_bits(luma: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The 64 bits of a 32×32 luma, and which of them compare two equal numbers."""
-    sums = _factors() @ luma.reshape(-1)  # of whole numbers below 2²⁰: exact, and BLAS is fast
-    factors = sums.astype(np.int64).reshape(64, _SIDE)
-    coefficients = [sum(map(int.__mul__, row, _cosines())) for row in factors.tolist()]
+def phash_bits(lumas: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """``bool[2, N, 64]``: of each 32×32 luma its bits, and which of them compare equal numbers."""
+    # Of whole numbers below 2²⁰: exact, and BLAS is fast.
+    sums = lumas.reshape(len(lumas), -1).astype(np.float64) @ _factors().T
+    factors = sums.astype(np.int64).reshape(-1, 64, _SIDE)
+    return np.stack([_phash_bits(rows) for rows in factors.tolist()], axis=1)
+
+
+def _phash_bits(factors: list[list[int]]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    coefficients = [sum(map(int.__mul__, row, _cosines())) for row in factors]
     median = sorted(coefficients[1:])[31]
     bits = np.array([c >= median for c in coefficients])
     tied = np.array([c == median for c in coefficients])

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _packed, _plan, _steps
+from . import _packed, _plan, _steps, _tiles
 from ._luma import weigh_channels
 from ._plan import LONGEST
 from ._profiles import Profile
@@ -21,7 +21,6 @@ _ACCELERATOR_CAPACITIES = (  # bytes and images
     (512 << 20, 16),
     (2**31 - 1, 1),
 )
-_MOST_TILED = 256  # outputs an axis, of the kernel
 
 
 class PackedForm(NamedTuple):
@@ -144,18 +143,18 @@ def _gpu() -> PackedForm:
     return _accelerator(_steps.Planner, room_of, _steps.resize_flat, arguments)
 
 
-def _tpu(walk: Any) -> PackedForm:
-    def room_of(capacity: tuple[int, int], size: Size) -> Any:
+def _tpu(resize_tiles: Callable[..., Any]) -> PackedForm:
+    def room_of(capacity: tuple[int, int], size: Size) -> _tiles.Capacity:
         slabs = 128 if capacity != _ACCELERATOR_CAPACITIES[-1] else 320  # strips need more weights
-        return walk.capacity(*_fewer(capacity, size), slabs)
+        return _tiles.capacity(*_fewer(capacity, size), slabs)
 
     def arguments(pixels: NDArray[np.uint8], planner: _Planner) -> tuple[Any, ...]:
         room = room_of(planner.capacity, (1, 1))
         tiles = _plan.untouched((room.chunks * room.tiles, 32, 128, 3), np.uint8)
-        walk.write_tiles(pixels, planner.call.placements(), tiles)
+        _tiles.write_tiles(pixels, planner.call.placements(), tiles)
         return tiles, planner.call.tables()
 
-    return _accelerator(walk.Planner, room_of, walk.resize_tiles, arguments)
+    return _accelerator(_tiles.Planner, room_of, resize_tiles, arguments)
 
 
 def packed_form(
@@ -175,9 +174,9 @@ def packed_form(
     if platform == "cpu":
         asked = os.environ.get("JAXDEDUP_FORM", "")
         platform = {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"}.get(asked, platform)
-    if platform == "tpu" and max(size) <= _MOST_TILED:
+    if platform == "tpu" and max(size) <= _tiles.MOST_OUTPUTS:
         from . import _walk  # Pallas takes a while to import, and only TPUs need it
 
         if device is None or device.platform == "cpu" or _walk.runs_on(device):
-            return _tpu(_walk)
+            return _tpu(_walk.resize_tiles)
     return _cpu(luma_first) if platform == "cpu" else _gpu()

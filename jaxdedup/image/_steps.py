@@ -225,20 +225,8 @@ def resize_flat(
     lines, channels, taps = (
         _iota(axis, n) for axis, n in ((1, _LINES), (2, 3), (3, capacity.taps))
     )
-
-    def spread(column: jax.Array) -> jax.Array:  # over a step's rows, one for each output
-        return _along(0, jnp.repeat(column, outputs))
-
-    def rows(column: jax.Array) -> jax.Array:
-        return (column[:, None] * outputs + jnp.arange(outputs, dtype=jnp.int32)[None]).reshape(-1)
-
-    def inputs(group: jax.Array) -> jax.Array:
-        return _along(0, tables.inputs.reshape(-1)[rows(group)])
-
-    def add(values: jax.Array, group: jax.Array, segment: jax.Array, count: int) -> jax.Array:
-        weights = tables.taps.reshape(-1, capacity.taps)[rows(group)]
-        sums = jnp.sum(values * weights[:, None, None, :], axis=-1, dtype=jnp.int32)
-        return jax.ops.segment_sum(sums, rows(segment), num_segments=count * outputs)
+    steps = _Steps(outputs, jnp.asarray(tables.inputs), jnp.asarray(tables.taps))
+    spread, inputs = steps.spread, steps.inputs
 
     # An index is a sum of terms that each vary along a few axes of [rows, lines, channels, taps],
     # and what is read is flat: so written, nothing as large as the products is ever in memory.
@@ -250,7 +238,7 @@ def resize_flat(
         + channels * spread(channel_stride)
         + taps * spread(stride)
     )
-    sums = add(_read(pixels, at).astype(jnp.int32), group, band, capacity.bands)
+    sums = steps.add(_read(pixels, at).astype(jnp.int32), group, band, capacity.bands)
 
     # Now the lines are inputs, and the outputs are lines.
     first_band, group, image = tables.second.T
@@ -262,11 +250,38 @@ def resize_flat(
         + channels
     )
     pixels = round_sums(_read(sums.reshape(-1), at)).astype(jnp.int32)
-    resized = round_sums(add(pixels, group, image, capacity.images))
+    resized = round_sums(steps.add(pixels, group, image, capacity.images))
     resized = resized.reshape(capacity.images, outputs, outputs, 3)
     resized = jnp.where(tables.swapped[:, None, None, None], resized.swapaxes(1, 2), resized)
     resized = resized[:, : size[0], : size[1]]
     return resized if luma is None else rgb_to_luma(resized, profile=luma)
+
+
+class _Steps(NamedTuple):
+    """The rows of steps: one for each output of each."""
+
+    outputs: int
+    first_inputs: jax.Array  # as `Tables.inputs`
+    taps: jax.Array
+
+    def spread(self, column: jax.Array) -> jax.Array:
+        """What holds for a step, over its rows."""
+        return _along(0, jnp.repeat(column, self.outputs))
+
+    def rows(self, column: jax.Array) -> jax.Array:
+        """Where the outputs of a group of weights, or of a segment, stand among those of all."""
+        output = jnp.arange(self.outputs, dtype=jnp.int32)[None]
+        return (column[:, None] * self.outputs + output).reshape(-1)
+
+    def inputs(self, group: jax.Array) -> jax.Array:
+        """The first input of each row."""
+        return _along(0, self.first_inputs.reshape(-1)[self.rows(group)])
+
+    def add(self, values: jax.Array, group: jax.Array, segment: jax.Array, count: int) -> jax.Array:
+        """Of each segment the sum of the products that its steps come to."""
+        weights = self.taps.reshape(-1, self.taps.shape[-1])[self.rows(group)]
+        sums = jnp.sum(values * weights[:, None, None, :], axis=-1, dtype=jnp.int32)
+        return jax.ops.segment_sum(sums, self.rows(segment), num_segments=count * self.outputs)
 
 
 def _iota(axis: int, length: int) -> jax.Array:

@@ -60,9 +60,10 @@ class MobileNet(nnx.Module):
         Raises:
             ValueError: if the file does not hold exactly these weights.
         """
+        params = load_params(weights)
         make = partial(cls, dtype=dtype, precision=precision)
         model = nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0)))
-        for layer, loaded in zip(model.layers, load_params(weights), strict=True):
+        for layer, loaded in zip(model.layers, params, strict=True):
             layer.kernel = nnx.Param(loaded.kernel)
             layer.scale = nnx.Param(loaded.scale)
             layer.bias = nnx.Param(loaded.bias)

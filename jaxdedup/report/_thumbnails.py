@@ -13,6 +13,7 @@ from PIL import Image
 
 from jaxdedup.loading import (
     DecodeError,
+    Item,
     Stamp,
     decode,
     image_size,
@@ -122,9 +123,8 @@ def _make(
     if name in turned:
         turn, other = turned[name]
         image = image.transpose(Image.Transpose[turn.upper()])
-        if not exif_orientation:  # as every viewer shows the other one
-            shown = upright(np.asarray(image), orientation_of(source.open(other)))
-            image = Image.fromarray(np.ascontiguousarray(shown))
+        if not exif_orientation:
+            image = _as_shown(image, source.open(other))
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=quality, optimize=True)
@@ -139,3 +139,9 @@ def _make(
         os.fspath(item) if isinstance(item, (str, os.PathLike)) else None,
         int(np.ptp(np.asarray(image), axis=(0, 1)).max()) <= _FLAT,
     )
+
+
+def _as_shown(image: Image.Image, file: Item) -> Image.Image:
+    """As every viewer shows a file that holds the same pixels."""
+    shown = upright(np.asarray(image), orientation_of(file))
+    return Image.fromarray(np.ascontiguousarray(shown))

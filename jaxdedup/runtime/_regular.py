@@ -4,15 +4,12 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Callable
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from ._arguments import Path
 
 # Opening a pipe waits for its writer, a terminal for its line. Windows has neither flag nor wait.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-T = TypeVar("T")
 
 _MOST_AT_ONCE = 1 << 20  # bytes
 
@@ -44,7 +41,7 @@ def open_regular(path: Path) -> RegularFile:
         ...
         IsADirectoryError: [Errno 21] is a folder: '.'
     """
-    return _opened(path, RegularFile)
+    return RegularFile(*_opened(path))
 
 
 def read_regular(path: Path) -> BinaryIO:
@@ -53,21 +50,20 @@ def read_regular(path: Path) -> BinaryIO:
     Each call of the system lets other threads have the interpreter, and waits to get it back. Of
     many threads that read small files, a file object's calls are what takes longest.
     """
-
-    def read(number: int, size: int) -> BinaryIO:
-        if size > _MOST_AT_ONCE:
-            return RegularFile(number, size)
+    number, size = _opened(path)
+    if size > _MOST_AT_ONCE:
+        return RegularFile(number, size)
+    try:
         content = os.read(number, size + 1)
         while len(content) != size and (more := os.read(number, _MOST_AT_ONCE)):
             content += more
+    finally:
         os.close(number)
-        return io.BytesIO(content)
-
-    return _opened(path, read)
+    return io.BytesIO(content)
 
 
-def _opened(path: Path, use: Callable[[int, int], T]) -> T:
-    """What is made of a file's number, which it then owns, and its size."""
+def _opened(path: Path) -> tuple[int, int]:
+    """An open file's number, and its size."""
     try:
         number = os.open(path, _FLAGS)
     except OSError as error:
@@ -80,10 +76,10 @@ def _opened(path: Path, use: Callable[[int, int], T]) -> T:
             raise IsADirectoryError(errno.EISDIR, "is a folder", os.fspath(path))
         if not stat.S_ISREG(found.st_mode):
             raise _not_regular(path)
-        return use(number, found.st_size)
     except BaseException:
         os.close(number)
         raise
+    return number, found.st_size
 
 
 def _not_regular(path: Path) -> OSError:

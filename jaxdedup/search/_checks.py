@@ -19,17 +19,8 @@ def check_hashes(hashes: ArrayLike, corpus: ArrayLike | None) -> int:
 
     Looks at dtype and shape only. Raises in a forked process too, where no device answers.
     """
-    refuse_fork()
-    for rows, name in ((hashes, "hashes"), (corpus, "corpus")):
-        if rows is None:
-            continue
-        _check_dtype(rows, np.uint8, name)
-        shape = np.shape(rows)
-        if len(shape) != 2 or not 0 < shape[1] <= _MOST_BYTES:
-            raise ValueError(f"expected {name} of shape (N, b), 0 < b < 4096, got {shape}")
-    if corpus is not None:
-        _check_same_width(hashes, corpus, "hashes")
-    return 8 * np.shape(hashes)[1]
+    wanted = "(N, b), 0 < b < 4096"
+    return 8 * _check_rows({"hashes": hashes, "corpus": corpus}, np.uint8, wanted, _MOST_BYTES)
 
 
 def check_features(features: ArrayLike, corpus: ArrayLike | None) -> None:
@@ -37,16 +28,7 @@ def check_features(features: ArrayLike, corpus: ArrayLike | None) -> None:
 
     Looks at dtype and shape only. Raises in a forked process too, where no device answers.
     """
-    refuse_fork()
-    for rows, name in ((features, "features"), (corpus, "corpus")):
-        if rows is None:
-            continue
-        _check_dtype(rows, np.float32, name)
-        shape = np.shape(rows)
-        if len(shape) != 2 or shape[1] == 0:
-            raise ValueError(f"expected {name} of shape (N, D), D > 0, got {shape}")
-    if corpus is not None:
-        _check_same_width(features, corpus, "features")
+    _check_rows({"features": features, "corpus": corpus}, np.float32, "(N, D), D > 0")
 
 
 def check_finite(features: NDArray[np.float32], name: str, first: int) -> None:
@@ -85,12 +67,23 @@ def check_positive(value: Any, name: str) -> int:
     return number
 
 
-def _check_same_width(rows: ArrayLike, corpus: ArrayLike, name: str) -> None:
-    if np.shape(rows)[1] != np.shape(corpus)[1]:
-        raise ValueError(
-            f"expected {name} and corpus with rows of one length, got {np.shape(rows)} and "
-            f"{np.shape(corpus)}"
-        )
+def _check_rows(
+    sides: dict[str, ArrayLike | None], dtype: type[np.generic], wanted: str, most: float = math.inf
+) -> int:
+    """How wide the rows of the sides are, which may be one."""
+    refuse_fork()
+    shapes = {}
+    for name, rows in sides.items():
+        if rows is None:
+            continue
+        _check_dtype(rows, dtype, name)
+        shape = shapes[name] = np.shape(rows)
+        if len(shape) != 2 or not 0 < shape[1] <= most:
+            raise ValueError(f"expected {name} of shape {wanted}, got {shape}")
+    if len({width for _, width in shapes.values()}) > 1:
+        names, told = " and ".join(shapes), " and ".join(map(str, shapes.values()))
+        raise ValueError(f"expected {names} with rows of one length, got {told}")
+    return int(next(iter(shapes.values()))[1])
 
 
 def _check_dtype(array: ArrayLike, dtype: type[np.generic], name: str) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ ODD = ["two\nlines", "back\\slash", "\x1b[2J\x1b[1;1Hkeep.png", "tab\t.png", "\u
 NOT_UTF8 = os.fsdecode(b"caf\xe9.png")
 
 
-def command(words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+def command(words: str) -> subprocess.CompletedProcess[bytes]:
     """A shell's command line, in which ``jaxdedup`` is ours."""
     words = words.replace("jaxdedup", f'"{sys.executable}" -m jaxdedup')
-    return subprocess.run(words, shell=True, capture_output=True, check=False, **options)
+    return subprocess.run(words, shell=True, capture_output=True, check=False)
 
 
 @pytest.fixture
@@ -52,23 +53,29 @@ def test_a_name_is_one_line_and_no_command(corpus: Path, capfd: pytest.CaptureFi
         assert listed.stdout.decode() == f"{escaped(name)}\n"
 
 
-def test_names_for_scripts(corpus: Path) -> None:
+@pytest.fixture
+def to_remove(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
+    """What a standard output of a character set is given, by some words."""
+
+    def written(encoding: str, *words: str) -> bytes:
+        stdout = io.TextIOWrapper(io.BytesIO(), encoding)
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert cli.main(["find", str(corpus), "--to-remove", "--quiet", *words]) == 0
+        stdout.flush()
+        return stdout.buffer.getvalue()
+
+    return written
+
+
+def test_names_for_scripts(to_remove: Callable[..., bytes]) -> None:
     for option, encoding in [("-0", "utf-8"), ("--null", "latin-1"), ("-0", "ascii")]:
-        done = command(
-            f"jaxdedup find {corpus} --to-remove {option} --quiet",
-            env={**os.environ, "PYTHONIOENCODING": encoding},
-        )
-        names = done.stdout.split(b"\0")
+        names = to_remove(encoding, option).split(b"\0")
         assert names.pop() == b""
-        assert sorted(names) == sorted(map(os.fsencode, [*ODD, NOT_UTF8])), done.stderr
+        assert sorted(names) == sorted(map(os.fsencode, [*ODD, NOT_UTF8])), encoding
 
 
-def test_a_character_set_that_lacks_a_name(corpus: Path) -> None:
-    done = command(
-        f"jaxdedup find {corpus} --to-remove", env={**os.environ, "PYTHONIOENCODING": "ascii"}
-    )
-    assert done.returncode == 0
-    assert rb"\303\244" in done.stdout.split(b"\n")
+def test_a_character_set_that_lacks_a_name(to_remove: Callable[..., bytes]) -> None:
+    assert rb"\303\244" in to_remove("ascii").split(b"\n")
 
 
 class Notebook:
@@ -116,7 +123,9 @@ def test_whoever_reads_has_seen_enough(tmp_path: Path) -> None:
     assert done.stderr == b"jaxdedup: [Errno 28] No space left on device\n"
 
 
-def test_decoders_in_c_are_silent(tmp_path: Path) -> None:
+def test_decoders_in_c_are_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
     content = io.BytesIO()
     Image.linear_gradient("L").save(content, "TIFF", compression="tiff_lzw")
     damaged = bytearray(content.getvalue())
@@ -124,8 +133,10 @@ def test_decoders_in_c_are_silent(tmp_path: Path) -> None:
     for n in range(8):
         damaged[8 + n] = 255
         (tmp_path / f"{n}.tiff").write_bytes(damaged)
-    done = command(f"jaxdedup encode {tmp_path} 2>&1 >/dev/null")
-    lines = done.stdout.decode().replace("\r", "\n").split("\n")
+    with open(2, "w", closefd=False) as stderr:  # as a shell gives it
+        monkeypatch.setattr(sys, "stderr", stderr)
+        cli.main(["encode", str(tmp_path)])
+    lines = capfd.readouterr().err.replace("\r", "\n").split("\n")
     assert not [line for line in lines if "tif:" in line or "LZW" in line or "TIFF" in line]
     assert any("8 skipped" in line or "images encoded" in line for line in lines)
 

@@ -19,7 +19,7 @@ CASES = {
     "odd, jax": ((13, 60, 90, 3), True, [5, 4, 4]),
     "even": ((15, 60, 90, 3), False, [5, 5, 5]),
     "enough for two": ((9, 60, 90, 3), True, [5, 4]),
-    "fewer images than cores": ((2, 180, 150, 3), False, [1, 1]),
+    "fewer images than cores": ((2, 180, 400, 3), False, [1, 1]),
     "one large image": ((1, 180, 400, 3), False, [1]),
     "small": ((4, 60, 90, 3), False, [4]),
     "two batch axes": ((5, 3, 60, 90, 3), True, [2, 2, 1]),

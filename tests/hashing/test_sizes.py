@@ -28,7 +28,7 @@ SIZES = [
 # Each is compiled: an odd size, the largest, and the commonest. The stream asks no program here.
 COMPILED = [
     *[(name, n) for name in ("ahash", "dhash") for n in (9, 128)],
-    *[("phash", n) for n in (9, 16, 32)],
+    *[("phash", n) for n in (3, 16, 32)],
     *[("whash", n) for n in (2, 64)],
 ]
 

@@ -72,11 +72,11 @@ def test_every_way_around_one_hash(way: str, images: jax.Array) -> None:
     np.testing.assert_array_equal(hashes, jaxdedup.dhash(images))
 
 
-@pytest.mark.parametrize("way", ["vmap", "two batch axes"])
 @pytest.mark.parametrize("method", ["ahash", "phash", "whash"])
-def test_each_hash_at_any_axes(method: str, way: str, images: jax.Array) -> None:
+def test_each_hash_at_any_axes(method: str, images: jax.Array) -> None:
     hash_of = getattr(jaxdedup, method)
-    np.testing.assert_array_equal(WAYS[way](hash_of, images), hash_of(images))
+    found = jax.vmap(hash_of, in_axes=1)(images.reshape(2, _COUNT // 2, *images.shape[1:]))
+    np.testing.assert_array_equal(found.swapaxes(0, 1).reshape(_COUNT, 8), hash_of(images))
 
 
 @pytest.mark.four_devices

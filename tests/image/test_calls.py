@@ -11,7 +11,7 @@ import pytest
 from jax.experimental.pallas import tpu as pltpu
 from PIL import Image
 
-from jaxdedup.image import _steps, _walk, vertical_first
+from jaxdedup.image import _steps, _tiles, _walk, vertical_first
 
 # Height and width: of one pixel, of strips both ways, at the edges of bands and tiles.
 SHAPES = [
@@ -68,13 +68,13 @@ def resize_flat(rng, images, size, *, capacity=None, luma=None, **options):
 
 
 def resize_tiles(rng, images, size, *, capacity=None, luma=None, interpret=True, **options):
-    capacity = capacity or _walk.Capacity(chunks=3, tiles=112, slabs=64, images=20)
+    capacity = capacity or _tiles.Capacity(chunks=3, tiles=112, slabs=64, images=20)
     flat, starts = flat_buffer(rng, images, sum(image.size + 5 for image in images))
-    planner = _walk.Planner(size, capacity, **options)
+    planner = _tiles.Planner(size, capacity, **options)
     for image, start in zip(images, starts, strict=True):
         assert planner.add(start, *image.shape), image.shape
     tiles = rng.integers(0, 256, (capacity.chunks * capacity.tiles, 32, 128, 3), dtype=np.uint8)
-    _walk.write_tiles(flat, planner.placements(), tiles)
+    _tiles.write_tiles(flat, planner.placements(), tiles)
     return _walk.resize_tiles(
         tiles, on_device(planner), size, capacity, luma=luma, interpret=interpret
     )
@@ -113,7 +113,7 @@ def test_tiles_that_were_never_written():
     rng, size = np.random.default_rng(0), (32, 32)
     images = list(images_of(rng, SMALL))
     interpret = pltpu.InterpretParams(uninitialized_memory="nan")
-    capacity = _walk.Capacity(chunks=2, tiles=16, slabs=16, images=8)
+    capacity = _tiles.Capacity(chunks=2, tiles=16, slabs=16, images=8)
     ours = resize_tiles(rng, images, size, capacity=capacity, interpret=interpret)
     for image, resized in zip(images, ours, strict=False):
         np.testing.assert_array_equal(resized, pillow(image, size), str(image.shape))
@@ -150,7 +150,7 @@ PLANNERS = {
     "flat": lambda **room: _steps.Planner(
         (8, 8), _steps.capacity(1 << 20, 4, (8, 8), weights_share=8)._replace(**room)
     ),
-    "tiles": lambda **room: _walk.Planner((8, 8), _walk.Capacity(2, 80, 20, 4)._replace(**room)),
+    "tiles": lambda **room: _tiles.Planner((8, 8), _tiles.Capacity(2, 80, 20, 4)._replace(**room)),
 }
 
 
@@ -206,7 +206,7 @@ def test_where_the_kernel_compiles(platform, kind, expected):
 
 def test_sizes_of_a_tiles_planner_are_limited():
     with pytest.raises(ValueError, match=r"at most 256 pixels, got size \(8, 257\)"):
-        _walk.Planner((8, 257), _walk.capacity(1 << 20, 4))
+        _tiles.Planner((8, 257), _tiles.capacity(1 << 20, 4))
 
 
 @pytest.mark.parametrize("platform", ["cuda", "rocm", "tpu"])
@@ -218,8 +218,8 @@ def test_calls_are_exported_for_other_platforms(platform):
     pixels = jax.ShapeDtypeStruct((flat.pixels,), np.uint8)
     jax.export.export(jax.jit(run), platforms=[platform])(pixels, tables)
 
-    tiles = _walk.capacity(4 << 20, 16)
-    tables = _walk.Planner(size, tiles).tables()
+    tiles = _tiles.capacity(4 << 20, 16)
+    tables = _tiles.Planner(size, tiles).tables()
     run = functools.partial(_walk.resize_tiles, size=size, capacity=tiles)
     pixels = jax.ShapeDtypeStruct((tiles.chunks * tiles.tiles, 32, 128, 3), np.uint8)
     kernel = "tpu_custom_call"

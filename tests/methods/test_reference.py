@@ -1,7 +1,7 @@
 """The reference images: imagededup's own hashes and Keras' own features, by every way in."""
 
 import hashlib
-from itertools import product
+from itertools import cycle
 from pathlib import Path
 
 import jax
@@ -74,13 +74,13 @@ def test_every_file_one_by_one(reference_hashes: dict, reference_images: Path) -
 
 
 def test_array_functions(reference_hashes: dict, reference_images: Path) -> None:
-    """A shape is a program: each method has one with each profile."""
+    """A shape is a program: each method has one, and an older profile."""
     by_shape: dict[tuple[int, ...], dict[str, Pixels]] = {}
     for name, hashes in reference_hashes["pillow13"].items():
         if hashes["phash"] and "jpeg" not in name and not name.endswith("webp"):
             pixels = decode(reference_images / name)
             by_shape.setdefault(pixels.shape, {})[name] = pixels
-    pairs = product(METHODS, PROFILES)
+    pairs = zip(METHODS, cycle(PROFILES[1:]), strict=False)
     for (method, profile), images in zip(pairs, by_shape.values(), strict=False):
         hashes = getattr(jaxdedup, method)(np.stack(list(images.values())), profile=profile)
         expected = [reference_hashes[profile][name][method] for name in images]
@@ -118,10 +118,9 @@ def test_cnn_features(keras_features: dict, reference_images: Path) -> None:
 
 
 def test_cnn_in_bfloat16(keras_features: dict, reference_images: Path) -> None:
-    names = list(keras_features)[::12]
     encoder = CNN(verbose=False, dtype="bfloat16")
-    rows = encoder.encode_batch([reference_images / name for name in names])
-    for name, row in zip(names, rows, strict=True):
+    for name in list(keras_features)[::12]:
+        row = encoder.encode_image(reference_images / name)
         assert row.dtype == np.float32
         assert cosine(row[0], keras_features[name]) >= 0.9995, name
 

@@ -7,7 +7,6 @@ import sys
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -67,10 +66,10 @@ def test_features_are_keras_features(ours, keras):
     np.testing.assert_allclose(ours, keras["features"], rtol=0, atol=5e-5)
 
 
-def test_float_images_are_what_keras_makes_of_pixels(params, pixels, ours):
+def test_float_images_are_what_keras_makes_of_pixels(params, pixels):
     images = pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
     np.testing.assert_array_equal(preprocess(pixels), images)
-    np.testing.assert_array_equal(features(params, images), ours)
+    np.testing.assert_array_equal(features(params, images[:4]), features(params, pixels[:4]))
 
 
 @pytest.mark.parametrize("form", [TPU, GPU, CPU], ids=["TPU", "GPU", "CPU"])
@@ -133,18 +132,19 @@ def test_module_is_the_function(params, pixels, ours):
 
 def test_gradient_is_the_slope(params, pixels, keras):
     photograph = keras["names"].tolist().index("rgb_224x224.png")
-    image = preprocess(pixels[photograph : photograph + 1])
+    image = np.asarray(preprocess(pixels[photograph : photograph + 1]))
     gradient = jax.jit(jax.grad(lambda images, params: features(params, images).sum()))
-    gradient = gradient(image, params)
-    length = jnp.linalg.norm(gradient)
-    step = 3e-4 * gradient / length
-    rise = features(params, image + step).sum() - features(params, image - step).sum()
+    gradient = np.asarray(gradient(image, params))
+    length = np.linalg.norm(gradient)
+    step = np.float32(3e-4) * gradient / length
+    above, below = (np.sum(features(params, image + way)) for way in (step, -step))
+    rise = above - below
     np.testing.assert_allclose(rise / 6e-4, length, rtol=1e-2)
 
 
 def test_a_fresh_module_neither_dies_out_nor_explodes():
     images = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
-    key = jax.random.key(0, impl="rbg")  # whose programs are small
+    key = jax.random.key(0, impl="unsafe_rbg")  # whose programs are small
     model = nnx.jit(lambda: MobileNet(rngs=nnx.Rngs(key)))()
     assert 0.01 < model(images).mean() < 6
 
@@ -161,7 +161,7 @@ def test_weights_are_arguments_of_the_compiled_function(params):
     image = np.zeros((1, 224, 224, 3), np.uint8)
     features(params, image)
     compiled = dict(modeling._cpu_program("float32", jax.lax.Precision.HIGHEST)._compiled)
-    assert not features(jax.tree.map(jnp.zeros_like, params), image).any()
+    assert not features(jax.tree.map(np.zeros_like, params), image).any()
     assert modeling._cpu_program("float32", jax.lax.Precision.HIGHEST)._compiled == compiled
 
 
@@ -218,5 +218,5 @@ def test_one_device_shares_a_batch_among_the_cores(params, pixels, keras, monkey
     # Inside other programs it stays whole.
     found = jax.jit(features)(params, some)
     np.testing.assert_allclose(found, together, rtol=0, atol=1e-5)
-    slope = jax.grad(lambda params: features(params, some).sum())
-    assert jax.eval_shape(slope, params) is not None
+    slope = partial(jax.jvp, lambda params: features(params, some))
+    assert jax.eval_shape(slope, (params,), (params,)) is not None
