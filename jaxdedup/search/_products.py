@@ -22,7 +22,7 @@ from ._rows import Features, dot_products, parts, units
 _PRODUCTS = 2**22  # at a time
 _FEWEST_ROWS, _MOST_ROWS = 2**12, 2**18  # of the corpus at a time
 _FEW_QUERIES = 4
-_SHARE = 2**16  # numbers that a core has in its cache
+_SHARE = 2**20  # numbers in a call: of smaller ones the cores wait for each other
 _SAFE_SQUARES = 2.0**-80, 2.0**120  # between these float32 has digits and range to spare
 
 

@@ -45,7 +45,7 @@ _BYTES = 2**19  # of the corpus that the device takes at a time
 _SUMMED = 31  # bytes, whose bits can be counted in a byte
 _FEW_QUERIES = 12  # the host has compared these with a row sooner than it is laid out for a device
 _FEW_PAIRS = 2**22  # the host has compared these before a program is compiled
-_HOST_WORDS = 2**16  # that the host compares at a time, in its cache
+_HOST_WORDS = 2**17  # that the host compares at a time: of fewer the cores wait for each other
 _PER_CORE = 2**18  # words that are worth a thread
 
 
