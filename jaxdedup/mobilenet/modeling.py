@@ -85,6 +85,7 @@ def features(
         ValueError: for images of another shape.
 
     Example:
+        >>> from jaxdedup.mobilenet import load_params
         >>> images = jnp.zeros((2, 224, 224, 3), jnp.uint8)
         >>> features(load_params(), images).shape
         (2, 1024)
@@ -121,6 +122,7 @@ def features_on_cpu(
         `(B, 1024)` float32. From `count` on, rows hold anything.
 
     Example:
+        >>> from jaxdedup.mobilenet import load_params
         >>> images = jnp.zeros((16, 224, 224, 3), jnp.uint8)
         >>> jax.jit(features_on_cpu)(load_params(), images, 2)[:2].shape
         (2, 1024)
