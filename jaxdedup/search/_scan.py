@@ -45,7 +45,7 @@ _BYTES = 2**19  # of the corpus that the device takes at a time
 _SUMMED = 31  # bytes, whose bits can be counted in a byte
 _FEW_QUERIES = 12  # the host has compared these with a row sooner than it is laid out for a device
 _FEW_PAIRS = 2**22  # the host has compared these before a program is compiled
-_HOST_WORDS = 2**17  # that the host compares at a time: of fewer the cores wait for each other
+_HOST_WORDS = 2**16  # that the host compares at a time, in its cache
 _PER_CORE = 2**18  # words that are worth a thread
 
 
@@ -93,10 +93,12 @@ def _near_one(
     step = max(1, _HOST_WORDS // len(word))
     # Rows are so short that NumPy is faster at a long one.
     repeated = np.tile(word, step)
+    differing = np.empty_like(repeated)  # memory that is there already is faster than new
     near_rows, distances = [np.zeros(0, np.intp)], [count_bits(others[:0])]
     for start in range(part.start, min(part.stop, len(others)), step):
         some = others[start : min(start + step, part.stop)].reshape(-1)
-        distance = count_bits((some ^ repeated[: len(some)]).reshape(-1, len(word)))
+        words = np.bitwise_xor(some, repeated[: len(some)], out=differing[: len(some)])
+        distance = count_bits(words.reshape(-1, len(word)))
         near = np.flatnonzero(distance < limit)
         near_rows.append(near + start)
         distances.append(distance[near])
