@@ -64,9 +64,10 @@ class NetworkCalls:
         if not self._method.traced:
             return min(1 << (count - 1).bit_length(), _BATCH)
         if device.platform != "cpu":
-            # Of resized images there is room for so many in each call, and a round for each turn.
-            is_ready = self._method.prepare is not None
-            return _BATCH if is_ready else len(images) // self._method.row.rows
+            # Of images that it resized there is room for so many in each call, and a round for
+            # each turn; those of the host are as many as there happened to be.
+            on_host = self._method.prepare is not None or not isinstance(images, jax.Array)
+            return _BATCH if on_host else len(images) // self._method.row.rows
         return 1 if count == 1 and self._on_cpu is None else _CPU_BATCH
 
     def _rows(self, images: Any, count: int, device: jax.Device) -> jax.Array:

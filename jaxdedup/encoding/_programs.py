@@ -165,7 +165,9 @@ class DeviceFunction:
 
     def _halve(self, capacity: Any) -> bool:
         """Whether calls may be half as large as one that a device had no room for; told once."""
-        if self._form.halved is None or capacity[0] < 2 * _LEAST_BYTES:
+        if self._form.halved is None or isinstance(capacity, int):  # where the host resizes
+            return False
+        if capacity[0] < 2 * _LEAST_BYTES:
             return False
         with self._lock:
             if self._most_bytes >= capacity[0]:
