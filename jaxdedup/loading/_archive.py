@@ -118,12 +118,21 @@ class _TarMembers:
                 if (member.isreg() or member.islnk()) and _is_listed(member.name):
                     self._found.pop(member.name, None)
                     self._found[member.name] = member
+            if self._is_cut():
+                self.damage = "can't be read: it is cut, or damaged"
         except (tarfile.TarError, OSError, EOFError) as error:  # it is cut, say
             self.damage = f"can't be read: {error}"
         self.stamps = {
             name: Stamp(member.size, int(member.mtime * 1e9))
             for name, member in self._found.items()
         }
+
+    def _is_cut(self) -> bool:
+        """Whether tarfile took for the end what is none: a header that it could not read."""
+        file = self._file.fileobj
+        assert file is not None
+        file.seek(self._file.offset)
+        return file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE)
 
     def read(self, name: str) -> bytes:
         with self._lock:

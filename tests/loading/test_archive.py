@@ -1,6 +1,8 @@
 """Archives, tables and remote folders as sources: the same images as the folder they hold."""
 
+import gzip
 import io
+import lzma
 import pickle
 import tarfile
 import zipfile
@@ -229,3 +231,32 @@ def test_items_that_are_no_images_are_refused_at_once(item: Any, told: str, fold
     assert next(stream).key == "a"
     with pytest.raises(TypeError, match=told):
         next(stream)
+
+
+TAR_DAMAGE: dict[str, Callable[[bytes, int], bytes]] = {
+    "healthy": lambda content, header: content,
+    "a bit of a header": lambda content, header: (
+        content[: header + 148] + bytes([content[header + 148] ^ 1]) + content[header + 149 :]
+    ),
+    "between members": lambda content, header: content[:header],
+    "in a header": lambda content, header: content[: header + 100],
+}
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])
+@pytest.mark.parametrize("damage", TAR_DAMAGE)
+def test_a_tar_that_is_damaged(
+    damage: str, compress: Callable[[bytes], bytes], packed: Callable[[str], str]
+) -> None:
+    """Where tarfile takes damage for the end, what follows is told to be lost."""
+    path = Path(packed("photos.tar"))
+    with tarfile.open(path) as file:
+        before, header = file.getnames()[:4], file.getmembers()[4].offset
+    path.write_bytes(compress(TAR_DAMAGE[damage](path.read_bytes(), header)))
+    lost = {key: item for key, item in Archive(path) if isinstance(item, Unreadable)}
+    if damage == "healthy":
+        assert not lost
+        return
+    with tarfile.open(path) as file:
+        assert file.getnames() == before
+    assert lost == {"photos.tar (the rest)": Unreadable("can't be read: it is cut, or damaged")}
