@@ -120,7 +120,7 @@ class _TarMembers:
                     self._found[member.name] = member
             if self._is_cut():
                 self.damage = "can't be read: it is cut, or damaged"
-        except (tarfile.TarError, OSError, EOFError) as error:  # it is cut, say
+        except Exception as error:  # it is cut, say; decompressors raise errors of their own
             self.damage = f"can't be read: {error}"
         self.stamps = {
             name: Stamp(member.size, int(member.mtime * 1e9))

@@ -260,3 +260,15 @@ def test_a_tar_that_is_damaged(
     with tarfile.open(path) as file:
         assert file.getnames() == before
     assert lost == {"photos.tar (the rest)": Unreadable("can't be read: it is cut, or damaged")}
+
+
+def test_a_compressed_tar_that_is_damaged(packed: Callable[[str], str]) -> None:
+    """What the decompressor raises is told, whatever it is."""
+    path = Path(packed("photos.tar"))
+    content = bytearray(lzma.compress(path.read_bytes(), preset=0))
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(lzma.LZMAError) as told, tarfile.open(path) as file:
+        file.getnames()
+    *_, (name, lost) = Archive(path)
+    assert (name, lost) == ("photos.tar (the rest)", Unreadable(f"can't be read: {told.value}"))
