@@ -99,8 +99,7 @@ class _ZipMembers:
         names = filter(_is_listed, dict.fromkeys(self._file.namelist()))
         found = sorted(map(self._file.getinfo, names), key=lambda member: member.header_offset)
         self.stamps = {
-            member.filename: Stamp(member.file_size, calendar.timegm(member.date_time) * 10**9)
-            for member in found
+            member.filename: Stamp(member.file_size, _age(member.date_time)) for member in found
         }
 
     def read(self, name: str) -> bytes:
@@ -143,3 +142,9 @@ class _TarMembers:
 
 def _is_listed(name: str) -> bool:
     return not name.endswith("/") and not is_hidden(name)
+
+
+def _age(date_time: tuple[int, ...]) -> int:
+    """Nanoseconds since 1970, of a member of a zip; without a date, its month and day are 0."""
+    year, month, day, *time = date_time
+    return calendar.timegm((year, max(1, month), max(1, day), *time)) * 10**9

@@ -7,6 +7,7 @@ import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,18 @@ def test_a_compressed_tar_that_is_damaged(packed: Callable[[str], str]) -> None:
         file.getnames()
     *_, (name, lost) = Archive(path)
     assert (name, lost) == ("photos.tar (the rest)", Unreadable(f"can't be read: {told.value}"))
+
+
+def test_a_zip_without_dates(packed: Callable[[str], str]) -> None:
+    path = Path(packed("photos.zip"))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(zipfile.ZipInfo("a.png", date_time=(1980, 0, 0, 0, 0, 0)), b"a")
+    with zipfile.ZipFile(path) as file:
+        assert file.getinfo("a.png").date_time == (1980, 0, 0, 0, 0, 0)
+    source = Archive(path)
+    assert list(source) == [("a.png", b"a")]
+    assert source.stamp("a.png") == (
+        1,
+        int(datetime(1980, 1, 1, tzinfo=UTC).timestamp()) * 10**9,
+        None,
+    )
