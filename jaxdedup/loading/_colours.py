@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,7 +178,8 @@ def _is_flat(pixels: Pixels) -> bool:
 
 def _was_cut(image: Image.Image, pixels: Pixels) -> bool:
     """Whether 8 bits could not hold an image's values, and next to nothing is left of it."""
-    low, high = cast(tuple[float, float], image.getextrema())
+    values = np.asarray(image)  # Pillow knows the extremes of some modes only
+    low, high = values.min(), values.max()
     is_cut = low < 0 or high > 255 or (image.mode == "F" and high <= 1)
     at_ends = max(float((pixels >= 254).mean()), float((pixels <= 1).mean()))
-    return low < high and is_cut and at_ends >= _FLAT
+    return bool(low < high and is_cut and at_ends >= _FLAT)
