@@ -114,7 +114,8 @@ def as_image(array: Any, range: Range = "clip", note: Note = unnoted) -> Pixels:
         raise ValueError(
             f"expected an image array of shape (H, W, 3) or (H, W), got shape {image.shape}"
         )
-    if range == "scale" and (image.dtype == np.uint16 or image.dtype.kind == "f"):
+    native = image.dtype.newbyteorder("=")
+    if range == "scale" and (native == np.uint16 or native.kind == "f"):
         return _scaled(image)
     if image.dtype.kind == "f" and 0 <= image.min() < image.max() <= 1:
         note("range")

@@ -128,6 +128,8 @@ def test_files_of_either_byte_order() -> None:
         assert saved(little, "TIFF")[:2] == b"II"
         assert saved(big, "TIFF")[:2] == b"MM"
         scaled = np.round(values / 257).astype(np.uint8)
+        array = values.astype(">u2")
+        np.testing.assert_array_equal(as_image(array, range="scale"), scaled)
         for image in (little, big, saved(little, "TIFF"), saved(big, "TIFF")):
             np.testing.assert_array_equal(decode(image, range="scale"), scaled)
             np.testing.assert_array_equal(decode(image), big.convert("RGBA").convert("RGB"))
