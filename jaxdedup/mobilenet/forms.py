@@ -8,6 +8,7 @@ from functools import reduce
 from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.lax import Precision
 
@@ -125,10 +126,13 @@ def _sum_products(shifted: list[Array], weights: Array) -> Array:
     return reduce(lax.add, products)
 
 
+_ZERO, _SIX = np.float32(0), np.float32(6)  # Python's numbers are float64 under x64
+
+
 def activated(x: Array, scale: Array, bias: Array) -> Array:
     """BatchNorm, as a scale and a bias, and ReLU6."""
     scaled = lax.mul(x, _of_channels(scale, x.shape))
-    return lax.clamp(0.0, lax.add(scaled, _of_channels(bias, x.shape)), 6.0)
+    return lax.clamp(_ZERO, lax.add(scaled, _of_channels(bias, x.shape)), _SIX)
 
 
 def _of_channels(vector: Array, shape: tuple[int, ...]) -> Array:
