@@ -133,7 +133,8 @@ class Encoder:
 
     def __repr__(self) -> str:
         usual = inspect.signature(type(self)).parameters
-        chosen = {k: v for k, v in self._settings().items() if v != usual[k].default}
+        settings = self._settings().items()  # of which a subclass may take others, or none
+        chosen = {k: v for k, v in settings if v != getattr(usual.get(k), "default", None)}
         arguments = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         return f"{type(self).__name__}({arguments})"
 
