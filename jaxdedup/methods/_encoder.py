@@ -25,8 +25,6 @@ from jaxdedup.runtime import Path, positive
 
 from ._inputs import Against, Choice, EncodingMap, Inputs
 
-_DEFAULTS = (None, False, "clip")  # of settings that are told where they are set
-
 logger = logging.getLogger("jaxdedup")
 
 
@@ -91,31 +89,14 @@ class Encoder:
         return self._last.results
 
     def __repr__(self) -> str:
-        usual = inspect.signature(type(self)).parameters
-        chosen = {k: v for k, v in self._settings().items() if v != usual[k].default}
+        """As it is called, but for what is as usual."""
+        usual = inspect.signature(type(self)).parameters.values()
+        chosen = {p.name: v for p in usual if (v := self._setting(p.name)) != p.default}
         arguments = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         return f"{type(self).__name__}({arguments})"
 
-    def _settings(self) -> dict[str, Any]:
-        less_common = {
-            "background": self.recipe.background,
-            "range": self.recipe.range,
-            "exif_orientation": self.recipe.exif_orientation,
-            "trim": self.recipe.trim,
-            "max_pixels_in_flight": self.max_pixels_in_flight,
-            "follow_links": self.follow_links,
-            "frames": self.frames,
-        }
-        told = {name: value for name, value in less_common.items() if value not in _DEFAULTS}
-        return {
-            "verbose": self.verbose,
-            "profile": self.recipe.profile,
-            "batch_size": self.batch_size,
-            "num_workers": self.num_workers,
-            "formats": self.recipe.formats,
-            "draft": self.recipe.draft,
-            **told,
-        }
+    def _setting(self, name: str) -> Any:
+        return getattr(self if name in vars(self) else self.recipe, name)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_last"}

@@ -127,8 +127,9 @@ class CNN(Encoder):
         frames: bool = False,
     ) -> None:
         self.model_config, self.model, self.preprocess = model_config, model, preprocess
-        self.network, self.weights = network, weights
+        self.network, self.weights, self.image_size = network, weights, image_size
         method = _method(model_config, model, preprocess, image_size, network, weights, dtype)
+        self.dtype = str(jax.numpy.dtype(dtype))
         if model_config is not None and not method.is_known:
             warnings.warn(_UNNAMED, SyntaxWarning, stacklevel=2)
         recipe = Recipe(method, profile, draft, formats, background, range, exif_orientation, trim)
@@ -136,17 +137,6 @@ class CNN(Encoder):
         super().__init__(
             recipe, verbose, batch_size, num_workers, max_pixels_in_flight, follow_links, frames
         )
-
-    def _settings(self) -> dict[str, Any]:
-        method = self.recipe.method
-        own: dict[str, Any] = {"network": self.network, "weights": self.weights}
-        if self.model_config is not None:
-            own = {"model_config": self.model_config}
-        elif self.model is not None:
-            own = {"model": self.model, "preprocess": self.preprocess, "image_size": method.size}
-        elif self.network == _SHIPPED:
-            own["dtype"] = method.dtype
-        return super()._settings() | own
 
     def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> Any:
         """Encode one image, as the hashes do, but that each path has to be a file's.

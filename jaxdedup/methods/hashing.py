@@ -108,9 +108,6 @@ class Hashing(Encoder):
             recipe, verbose, batch_size, num_workers, max_pixels_in_flight, follow_links, frames
         )
 
-    def _settings(self) -> dict[str, Any]:
-        return super()._settings() | {"hash_size": self.hash_size}
-
     @staticmethod
     def hamming_distance(hash1: str, hash2: str) -> int:
         """How many bits differ between two hashes: numbers in hex digits, however many.

@@ -1,7 +1,5 @@
 """`resize` equals the installed Pillow."""
 
-from itertools import product
-
 import jax
 import jax.export
 import jax.numpy as jnp
@@ -104,10 +102,11 @@ def test_the_form_is_that_of_the_platform_lowered_for(platform):
         assert ("stablehlo.gather" in text) == (platform in ("cuda", "rocm"))
 
 
-ORDERS = [*product([(200, 60, 3), (60, 200, 3), (97, 97, 3), (140, 90)], ["pillow13", "pillow9"])]
+ORDERS = [((200, 60, 3), profile) for profile in ("pillow13", "pillow9", "pillow6")]
+ORDERS += [(shape, "pillow13") for shape in [(60, 200, 3), (97, 97, 3), (140, 90)]]
 
 
-@pytest.mark.parametrize(("shape", "profile"), [*ORDERS, ((200, 60, 3), "pillow6")])
+@pytest.mark.parametrize(("shape", "profile"), [*ORDERS, ((140, 90), "pillow9")])
 def test_pass_order_of_each_profile(shape, profile):
     size = (32, 24)
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -210,7 +210,7 @@ def test_model_of_another_shape(kind: str, tmp_path: Path) -> None:
 def test_repr() -> None:
     encoder = CNN(False, dtype="bfloat16", batch_size=7, formats=["cr2"], draft=True)
     assert repr(encoder) == (
-        "CNN(verbose=False, batch_size=7, formats=('cr2',), draft=True, dtype='bfloat16')"
+        "CNN(verbose=False, dtype='bfloat16', batch_size=7, formats=('cr2',), draft=True)"
     )
     assert repr(eval(repr(encoder))) == repr(encoder)
     own = repr(CNN(model=means, image_size=(9, 7)))
