@@ -22,13 +22,12 @@ from ._profiles import Profile
 LANES = 128
 TILES = 4  # of a block
 TERMS = 16  # positions in a step
-UNROLLED = 4  # steps in a round of their loop
 _MOST_PLANNED = 1024  # sizes of images whose plans are kept
 _MOST_CACHED = 8192  # pixels of an axis whose steps are kept
 
 # Columns of the tables.
-BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_FIRST, IS_LAST = range(6)
-IMAGE, SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL, IS_WEIGHED = range(6, 12)
+BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_LAST, IMAGE = range(6)
+SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL, IS_WEIGHED = range(6, 11)
 TILE, TILE_END, STEP, STEP_END = range(4)
 OFFSET, STRIDE, LAST_LINE = range(3)
 OUTPUT, POSITION = range(2)
@@ -59,7 +58,7 @@ class Tables(NamedTuple):
     """How the images of a call are resized: NumPy's arrays, or JAX's while a program is traced."""
 
     counts: Any  # int32[2]: images, strips
-    strips: Any  # int32[·, 12]
+    strips: Any  # int32[·, 11]
     blocks: Any  # int32[·, 4]
     tiles: Any  # int32[·, 3]
     steps: Any  # int32[S, 2]
@@ -102,7 +101,7 @@ class Planner:
         self._windows = axis_windows
         self._tables = Tables(
             counts=untouched((2,), np.int32),
-            strips=untouched((capacity.strips, 12), np.int32),
+            strips=untouched((capacity.strips, 11), np.int32),
             blocks=untouched((capacity.blocks, 4), np.int32),
             tiles=untouched((capacity.tiles, 3), np.int32),
             steps=untouched((capacity.steps, 2), np.int32),
@@ -218,7 +217,7 @@ class Planner:
             here = slice(self._steps, end)
             self._tables.steps[here] = plan.steps
             self._tables.taps[here] = plan.taps
-            self._axes[key] = plan.starts + self._steps // UNROLLED
+            self._axes[key] = plan.starts + self._steps
             self._steps = end
         return self._axes[key]
 
@@ -235,13 +234,12 @@ class _ImagePlan(NamedTuple):
 def _strips_of(
     image: "_Geometry", first: NDArray[np.int32], second: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    strips = np.zeros((image.strips, 12), np.int32)
+    strips = np.zeros((image.strips, 11), np.int32)
     strip = np.arange(image.strips)
     strips[:, BLOCKS] = strip * image.blocks
     strips[:, BLOCKS_END] = (strip + 1) * image.blocks
     strips[:, SECOND] = second[:-1]
     strips[:, SECOND_END] = second[1:]
-    strips[:, IS_FIRST] = strip == 0
     strips[:, IS_LAST] = strip == image.strips - 1
     strips[:, SUMS_FIRST] = image.per_position == 3
     strips[-1, SUMS_SECOND] = image.per_line == 3
@@ -333,7 +331,7 @@ class _Geometry(NamedTuple):
 
 
 class _AxisSteps(NamedTuple):
-    starts: NDArray[np.int32]  # of each block, and their end, in rounds of the loop
+    starts: NDArray[np.int32]  # of each block, and their end
     steps: NDArray[np.int32]
     taps: NDArray[np.int32]  # int32[S, 16, 1 or 3]
 
@@ -367,18 +365,10 @@ def _plan_steps(
     tap = np.clip(pixel - first[output][:, None], 0, taps.shape[1] - 1)
     weights = np.where((pixel >= low) & (pixel < high), taps[output[:, None], tap], 0)
 
-    # A block's steps fill whole rounds; what fills them up has no weight.
-    counts = np.bincount(number, minlength=-(-length // span))
-    starts = np.concatenate([[0], np.cumsum(-(-counts // UNROLLED))])
-    place = np.arange(len(piece)) + np.repeat(
-        starts[:-1] * UNROLLED - (np.cumsum(counts) - counts), counts
-    )
-    steps = np.zeros((starts[-1] * UNROLLED, 2), np.int32)
-    steps[place, OUTPUT] = output
-    steps[place, POSITION] = position
-    placed = np.zeros((len(steps), TERMS, per_position), np.int32)
-    placed[place] = weights.reshape(-1, TERMS, per_position)
-    return _AxisSteps(starts.astype(np.int32), steps, placed)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=-(-length // span)))])
+    steps = np.stack([output, position], axis=1).astype(np.int32)
+    weights = weights.reshape(-1, TERMS, per_position).astype(np.int32)
+    return _AxisSteps(starts.astype(np.int32), steps, weights)
 
 
 _cached_steps = lru_cache(maxsize=2048)(_plan_steps)
