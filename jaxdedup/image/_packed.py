@@ -9,9 +9,10 @@ strip is done, its outputs are rounded, turned, and become positions of the seco
 stay from strip to strip, so that nothing in between is ever as large as the image.
 
 What the loops look like is due to XLA's CPU compiler: an operation of more than about 12,000
-elements would be divided among the cores, again for every step of a loop; a branch would copy what
-it hands on, and a loop of no or one round doesn't; a transpose is a fast copy only where it stands
-alone between two loops.
+elements would be divided among the cores, again for every step of a loop, and in a kernel of loops
+it can't be, so there an output at a time is computed; a branch would copy what it hands on, and a
+loop of no or one round doesn't; a transpose is a fast copy only where it stands alone between two
+loops. What follows, the bits of a hash, is NumPy's, which takes no time to compile.
 """
 
 from collections.abc import Callable
@@ -26,11 +27,12 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from numpy.typing import NDArray
 
 from ._fixed_point import round_sums
-from ._luma import weigh_middle
+from ._luma import luma_of, weigh_middle
 from ._plan import (
     BLOCKS,
     BLOCKS_END,
     IMAGE,
+    IS_FIRST,
     IS_HORIZONTAL,
     IS_LAST,
     IS_VERTICAL,
@@ -88,8 +90,6 @@ def resize_packed(
             columns=jnp.zeros((3 * LANES, LANES), jnp.uint8),
             block=jnp.zeros((TILES * 3 * LANES, LANES), jnp.uint8),
         ),
-        first=jnp.zeros((outputs, 3, LANES), jnp.int32),
-        rounded=jnp.zeros((outputs, 3, LANES), jnp.uint8),
         turned=jnp.zeros((3 * LANES, outputs), jnp.uint8),
         second=jnp.zeros((outputs, 3, outputs), jnp.int32),
         results=jnp.zeros((len(tables.is_vertical), outputs, *channels, outputs), jnp.uint8),
@@ -99,13 +99,13 @@ def resize_packed(
 
     def add_strip(s: jax.Array, scratch: _Scratch) -> _Scratch:
         strip = tables.strips[s]
-        done, first = _contract_strip(read, tables, strip, scratch)
-        first, rounded = _at_once(_round_strip, strip, first, scratch.rounded)
+        read_blocks, first = _contract_strip(read, tables, strip, scratch.read, outputs)
+        rounded = _at_once(_round_strip, strip, first)
         turned = _turn_strip(strip, rounded, scratch.turned)
         second, results = _at_once(
             add_lines, strip, tables.steps, tables.taps, turned, scratch.second, scratch.results
         )
-        return _Scratch(done, first, rounded, turned, second, results)
+        return _Scratch(read_blocks, turned, second, results)
 
     return lax.fori_loop(jnp.int32(0), tables.counts[1], add_strip, scratch).results
 
@@ -143,8 +143,6 @@ class _Scratch(NamedTuple):
     """What the loops hand on, and write into in place."""
 
     read: _Read
-    first: jax.Array  # int32[O, 3, 128]: sums of the first pass
-    rounded: jax.Array  # uint8[O, 3, 128]
     turned: jax.Array  # uint8[3·128, O]: channel and line, output
     second: jax.Array  # int32[O, 3, O]: sums of the second pass
     results: jax.Array  # uint8[B, O, 3, O]
@@ -166,36 +164,31 @@ def _always(strip: jax.Array) -> jax.Array:
 
 
 def _contract_strip(
-    read: _ReadBlock, tables: Tables, strip: jax.Array, scratch: _Scratch
+    read: _ReadBlock, tables: Tables, strip: jax.Array, into: _Read, outputs: int
 ) -> tuple[_Read, jax.Array]:
-    """The first pass over a strip, block by block."""
+    """The first pass over a strip, block by block: sums ``int32[O, 3, 128]``."""
 
     def add_block(b: jax.Array, carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
         bounds = tables.blocks[b]
         done = read(tables.tiles, bounds, strip, carry[0])
         positions = done.block.reshape(TILES * LANES, 3, LANES)
         add_steps = partial(_add_steps, 0)
-        first = _at_once(
-            add_steps, bounds[STEP:], tables.steps, tables.taps, positions, carry[1]
-        )
+        first = _at_once(add_steps, bounds[STEP:], tables.steps, tables.taps, positions, carry[1])
         return done, first
 
-    carry = (scratch.read, scratch.first)
+    carry = (into, jnp.zeros((outputs, 3, LANES), jnp.int32))
     return lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
 
 
-def _round_strip(
-    strip: jax.Array, first: jax.Array, rounded: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """The sums of a strip as pixels; and zeros, for those of the next one."""
+def _round_strip(strip: jax.Array, first: jax.Array) -> jax.Array:
+    """The sums of a strip as pixels, ``uint8[O, 3, 128]``."""
 
-    def round_output(
-        o: jax.Array, carry: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
-        first, row = _take_output(carry[0], o, strip[SUMS_FIRST])
-        return first, lax.dynamic_update_index_in_dim(carry[1], row, o, 0)
+    def round_output(o: jax.Array, rounded: jax.Array) -> jax.Array:
+        pixels = _rounded(first, o, strip[SUMS_FIRST])
+        return lax.dynamic_update_index_in_dim(rounded, pixels, o, 0)
 
-    return lax.fori_loop(jnp.int32(0), jnp.int32(len(first)), round_output, (first, rounded))
+    rounded = jnp.zeros_like(first, jnp.uint8)
+    return lax.fori_loop(jnp.int32(0), jnp.int32(len(first)), round_output, rounded)
 
 
 def _turn_strip(strip: jax.Array, rounded: jax.Array, turned: jax.Array) -> jax.Array:
@@ -216,30 +209,32 @@ def _add_lines(
     results: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     """The second pass over what a strip came to; and the image, with its last strip."""
+
+    # Cleared when they begin: XLA would copy what is cleared while anything else reads it.
+    def clear_output(o: jax.Array, second: jax.Array) -> jax.Array:
+        return lax.dynamic_update_index_in_dim(second, jnp.zeros_like(second[0]), o, 0)
+
+    outputs = len(second) * strip[IS_FIRST]
+    second = lax.fori_loop(jnp.int32(0), outputs, clear_output, second)
     lines = turned.reshape(3, LANES, len(second))
     second = _add_steps(1, strip[SECOND:], steps, taps, lines, second)
 
-    def finish_output(
-        o: jax.Array, carry: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
-        second, row = _take_output(carry[0], o, strip[SUMS_SECOND])
-        row = row if luma is None else weigh_middle(row[None], luma)[0]
-        zero = jnp.int32(0)
-        place = (strip[IMAGE], o, *(zero for _ in row.shape))
-        return second, lax.dynamic_update_slice(carry[1], row[None, None], place)
+    def finish_output(o: jax.Array, results: jax.Array) -> jax.Array:
+        pixels = _rounded(second, o, strip[SUMS_SECOND])
+        if luma is not None:
+            pixels = luma_of(*pixels.astype(jnp.int32), luma).astype(jnp.uint8)
+        zeros = (jnp.int32(0) for _ in pixels.shape)
+        return lax.dynamic_update_slice(results, pixels[None, None], (strip[IMAGE], o, *zeros))
 
-    count = len(second) * strip[IS_LAST]
-    return lax.fori_loop(jnp.int32(0), count, finish_output, (second, results))
+    outputs = len(second) * strip[IS_LAST]
+    return second, lax.fori_loop(jnp.int32(0), outputs, finish_output, results)
 
 
-def _take_output(
-    sums: jax.Array, o: jax.Array, of_channels: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """An output's ``uint8[3, L]`` out of ``int32[O, 3, L]``, where zeros stay."""
+def _rounded(sums: jax.Array, o: jax.Array, of_channels: jax.Array) -> jax.Array:
+    """An output's pixels ``uint8[3, L]`` of ``int32[O, 3, L]``; where flagged, all channels'."""
     row = lax.dynamic_index_in_dim(sums, o, keepdims=False)
-    total = jnp.broadcast_to(jnp.sum(row, axis=0, keepdims=True, dtype=jnp.int32), row.shape)
-    row = jnp.where(of_channels == 1, total, row)
-    return lax.dynamic_update_index_in_dim(sums, jnp.zeros_like(row), o, 0), round_sums(row)
+    total = row[0:1] + row[1:2] + row[2:3]
+    return round_sums(jnp.where(of_channels == 1, total, row))
 
 
 def _read_block(

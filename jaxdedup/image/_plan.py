@@ -26,8 +26,8 @@ _MOST_PLANNED = 1024  # sizes of images whose plans are kept
 _MOST_CACHED = 8192  # pixels of an axis whose steps are kept
 
 # Columns of the tables.
-BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_LAST, IMAGE = range(6)
-SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL, IS_WEIGHED = range(6, 11)
+BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_FIRST, IS_LAST = range(6)
+IMAGE, SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL, IS_WEIGHED = range(6, 12)
 TILE, TILE_END, STEP, STEP_END = range(4)
 OFFSET, STRIDE, LAST_LINE = range(3)
 OUTPUT, POSITION = range(2)
@@ -58,7 +58,7 @@ class Tables(NamedTuple):
     """How the images of a call are resized: NumPy's arrays, or JAX's while a program is traced."""
 
     counts: Any  # int32[2]: images, strips
-    strips: Any  # int32[·, 11]
+    strips: Any  # int32[·, 12]
     blocks: Any  # int32[·, 4]
     tiles: Any  # int32[·, 3]
     steps: Any  # int32[S, 2]
@@ -101,7 +101,7 @@ class Planner:
         self._windows = axis_windows
         self._tables = Tables(
             counts=untouched((2,), np.int32),
-            strips=untouched((capacity.strips, 11), np.int32),
+            strips=untouched((capacity.strips, 12), np.int32),
             blocks=untouched((capacity.blocks, 4), np.int32),
             tiles=untouched((capacity.tiles, 3), np.int32),
             steps=untouched((capacity.steps, 2), np.int32),
@@ -234,12 +234,13 @@ class _ImagePlan(NamedTuple):
 def _strips_of(
     image: "_Geometry", first: NDArray[np.int32], second: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    strips = np.zeros((image.strips, 11), np.int32)
+    strips = np.zeros((image.strips, 12), np.int32)
     strip = np.arange(image.strips)
     strips[:, BLOCKS] = strip * image.blocks
     strips[:, BLOCKS_END] = (strip + 1) * image.blocks
     strips[:, SECOND] = second[:-1]
     strips[:, SECOND_END] = second[1:]
+    strips[:, IS_FIRST] = strip == 0
     strips[:, IS_LAST] = strip == image.strips - 1
     strips[:, SUMS_FIRST] = image.per_position == 3
     strips[-1, SUMS_SECOND] = image.per_line == 3
