@@ -223,9 +223,10 @@ class DeviceFunction:
             arguments,
         )
 
-        def run(*arguments: Any) -> jax.Array:
+        def run(*arguments: Any) -> Any:
             luma = self._profile if self._network is None else None
-            return self._form.map_resized(self._finish, self._size, capacity, luma, *arguments)
+            images = self._form.resize(self._size, capacity, luma, *arguments)
+            return images if self._form.arrange else self._finish(images)
 
         return jax.jit(run).lower(*shapes).compile()
 
@@ -237,9 +238,13 @@ class DeviceFunction:
             return _TwoCalls(lambda: new(capacity))
         return new(capacity._replace(images=max(2, capacity.images)), turned=True)
 
-    def _run(self, program: Callable[..., jax.Array], batch: Batch) -> jax.Array:
+    def _run(self, program: Callable[..., jax.Array], batch: Batch) -> Any:
         """The program's results of each image, and of its transpose where that is encoded too."""
         plan, arguments = batch.plan, self._form.arguments
+        if self._form.arrange:
+            results = np.asarray(program(*arguments(batch.pixels, plan)))
+            count = self._each * len(batch.positions)
+            return self._finish(self._form.arrange(results[:count], plan, self._size))
         if not isinstance(plan, _TwoCalls):
             return program(*arguments(batch.pixels, plan))
         upright = program(*arguments(batch.pixels, plan.upright))
