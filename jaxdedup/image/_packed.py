@@ -155,7 +155,7 @@ def _at_once(function: Callable[..., Any], *args: jax.Array) -> Any:
     more than eight of them are dealt out to threads. What doesn't know this hint passes over it.
     """
     hint = {"xla_cpu_small_call": "true", "inlineable": "false"}
-    return set_xla_metadata(jax.jit(function)(*args), **hint)
+    return set_xla_metadata(jax.jit(function)(*args), **hint)  # type: ignore[no-untyped-call]
 
 
 def _always(strip: jax.Array) -> jax.Array:
@@ -222,7 +222,8 @@ def _add_lines(
     def finish_output(o: jax.Array, results: jax.Array) -> jax.Array:
         pixels = _rounded(second, o, strip[SUMS_SECOND])
         if luma is not None:
-            pixels = luma_of(*pixels.astype(jnp.int32), luma).astype(jnp.uint8)
+            red, green, blue = pixels.astype(jnp.int32)
+            pixels = luma_of(red, green, blue, luma).astype(jnp.uint8)
         zeros = (jnp.int32(0) for _ in pixels.shape)
         return lax.dynamic_update_slice(results, pixels[None, None], (strip[IMAGE], o, *zeros))
 
