@@ -61,11 +61,11 @@ def expected(reference_hashes: Any, method: str, profile: str = "pillow13") -> d
 def test_one_program_serves_all_sizes(reference_images: Path, reference_hashes: Any) -> None:
     """As far as files were decoded as now in old Pillows: by another decoder of JPEG and WEBP."""
     code = """
-for method, profile in {"whash": "pillow9", "dhash": "pillow6"}.items():
+for method, profile in {"phash": "pillow9", "dhash": "pillow6", "whash": "pillow13"}.items():
     found[method] = profile, hashes(method, profile)
 """
     found, programs = run(code, reference_images, JAXDEDUP_FORM="program")
-    assert programs == 2  # those of ahash and phash are below
+    assert programs == 3  # that of ahash, below, is the fourth
     for method, (profile, rows) in found.items():
         for name, row in expected(reference_hashes, method, profile).items():
             if profile != "pillow6" or not name.endswith((".jpg", ".webp", "named_png.png")):

@@ -83,7 +83,7 @@ def test_array_function_says_what_is_tied() -> None:
     by_shape: dict[tuple[int, ...], list[tuple[Pixels, NDArray[np.uint8]]]] = {}
     for image, row in zip(degenerate(), STORED["degenerate"], strict=True):
         by_shape.setdefault(image.shape, []).append((image, row))
-    for cases in sorted(by_shape.values(), key=len)[-2:]:  # each shape is a program
+    for cases in sorted(by_shape.values(), key=len)[-3:]:  # each shape is a program
         found = pdq(np.stack([image for image, _ in cases]))
         for (image, row), hashed, tied in zip(cases, found.hash, found.tied, strict=True):
             assert tied or (hashed == row).all()

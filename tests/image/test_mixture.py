@@ -85,7 +85,7 @@ def test_equals_pillow(size: tuple[int, int]) -> None:
     """Chosen and random sizes, RGB and grey, in any order, in as many calls as they need."""
     rng = np.random.default_rng(size)
     call = Call(size)
-    random = np.exp(rng.uniform(0, np.log(1200), (240, 2))).astype(int).tolist()
+    random = np.exp(rng.uniform(0, np.log(1200), (400, 2))).astype(int).tolist()
     shapes = [(*shape, grey) for shape in CHOSEN for grey in (False, True)]
     shapes += [(*shape, number % 3 == 0) for number, shape in enumerate(random)]
     checked = 0

@@ -102,12 +102,9 @@ def test_the_form_is_that_of_the_platform_lowered_for(platform):
         assert ("stablehlo.gather" in text) == (platform in ("cuda", "rocm"))
 
 
-ORDERS = [((200, 60, 3), profile) for profile in ("pillow13", "pillow9", "pillow6")]
-ORDERS += [(shape, "pillow13") for shape in [(60, 200, 3), (97, 97, 3), (140, 90)]]
-
-
-@pytest.mark.parametrize(("shape", "profile"), [*ORDERS, ((140, 90), "pillow9")])
-def test_pass_order_of_each_profile(shape, profile):
+@pytest.mark.parametrize("profile", ["pillow13", "pillow9", "pillow6"])
+@pytest.mark.parametrize("shape", [(200, 60, 3), (60, 200, 3), (97, 97, 3), (140, 90)])
+def test_pass_order_of_each_profile(profile, shape):
     size = (32, 24)
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     first = profile == "pillow13" and shape[0] - size[0] > 2 * (shape[1] - size[1])
