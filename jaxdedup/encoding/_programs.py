@@ -124,7 +124,7 @@ class DeviceFunction:
                 if program is not None or device.platform == "cpu":
                     return self._rows(program, batch, device, batch_size)
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or not self._halve(batch.plan.capacity):
+            if "RESOURCE_EXHAUSTED" not in str(error) or not self._halve(batch.plan):
                 raise
             parts = self._parts(batch)
             return np.concatenate([self(part, batch_size=batch_size) for part in parts])
@@ -163,10 +163,11 @@ class DeviceFunction:
             capacity = self._form.halved(capacity)
         return capacity
 
-    def _halve(self, capacity: Any) -> bool:
+    def _halve(self, plan: Plan) -> bool:
         """Whether calls may be half as large as one that a device had no room for; told once."""
-        if self._form.halved is None or isinstance(capacity, int):  # where the host resizes
+        if self._form.halved is None or isinstance(plan, Room):  # where the host resizes
             return False
+        capacity = plan.capacity
         if capacity[0] < 2 * _LEAST_BYTES:
             return False
         with self._lock:

@@ -25,7 +25,7 @@ _DIGIT_BITS = 7
 _DIGITS = 5
 _TERMS = 256
 _LOW_BITS = _DIGIT_BITS * (_DIGITS - 1)
-_ON_ONE_CORE = 2**18  # products
+_MOST_PRODUCTS = 2**18  # of a product of matrices that OpenBLAS leaves on one core
 _MOST_BYTES = 2**27  # of a table of the basis; long before it, int32 would hold the sums
 
 
@@ -161,7 +161,7 @@ def _product(a: Array, b: NDArray[np.float32]) -> Array:
     if not isinstance(a, np.ndarray):
         return a @ b
     rows = a.reshape(-1, len(b))
-    some = max(1, _ON_ONE_CORE // b.size)
+    some = max(1, _MOST_PRODUCTS // b.size)
     parts = [rows[start : start + some] @ b for start in range(0, len(rows), some)]
     return np.concatenate(parts).reshape(*a.shape[:-1], -1)
 

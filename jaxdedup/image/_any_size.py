@@ -36,7 +36,7 @@ class PackedForm(NamedTuple):
         arguments: from a flat buffer and its planner to what the program takes.
         resize: from the target size, the planner's capacity, the profile of luma or None, and those
             arguments, to the images: luma ``uint8[B, h, w]``, or ``uint8[B, h, w, 3]`` without a
-            profile.
+            profile; or to what `arrange` makes them of.
         arrange: on a CPU, from the results of the first images, their planner and the size to the
             images: NumPy's arrays, which the host goes on with. Elsewhere None.
     """

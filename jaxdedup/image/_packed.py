@@ -43,7 +43,9 @@ from ._plan import (
     OUTPUT,
     POSITION,
     SECOND,
+    SECOND_END,
     STEP,
+    STEP_END,
     STRIDE,
     SUMS_FIRST,
     SUMS_SECOND,
@@ -145,7 +147,7 @@ class _Scratch(NamedTuple):
     read: _Read
     turned: jax.Array  # uint8[3·128, O]: channel and line, output
     second: jax.Array  # int32[O, 3, O]: sums of the second pass
-    results: jax.Array  # uint8[B, O, 3, O]
+    results: jax.Array  # uint8[B, O, 3, O], or of luma uint8[B, O, O]
 
 
 def _at_once(function: Callable[..., Any], *args: jax.Array) -> Any:
@@ -172,9 +174,9 @@ def _contract_strip(
         bounds = tables.blocks[b]
         done = read(tables.tiles, bounds, strip, carry[0])
         positions = done.block.reshape(TILES * LANES, 3, LANES)
+        steps = bounds[STEP : STEP_END + 1]
         add_steps = partial(_add_steps, 0)
-        first = _at_once(add_steps, bounds[STEP:], tables.steps, tables.taps, positions, carry[1])
-        return done, first
+        return done, _at_once(add_steps, steps, tables.steps, tables.taps, positions, carry[1])
 
     carry = (into, jnp.zeros((outputs, 3, LANES), jnp.int32))
     return lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
@@ -214,10 +216,10 @@ def _add_lines(
     def clear_output(o: jax.Array, second: jax.Array) -> jax.Array:
         return lax.dynamic_update_index_in_dim(second, jnp.zeros_like(second[0]), o, 0)
 
-    outputs = len(second) * strip[IS_FIRST]
-    second = lax.fori_loop(jnp.int32(0), outputs, clear_output, second)
+    to_clear = len(second) * strip[IS_FIRST]
+    second = lax.fori_loop(jnp.int32(0), to_clear, clear_output, second)
     lines = turned.reshape(3, LANES, len(second))
-    second = _add_steps(1, strip[SECOND:], steps, taps, lines, second)
+    second = _add_steps(1, strip[SECOND : SECOND_END + 1], steps, taps, lines, second)
 
     def finish_output(o: jax.Array, results: jax.Array) -> jax.Array:
         pixels = _rounded(second, o, strip[SUMS_SECOND])
@@ -227,8 +229,8 @@ def _add_lines(
         zeros = (jnp.int32(0) for _ in pixels.shape)
         return lax.dynamic_update_slice(results, pixels[None, None], (strip[IMAGE], o, *zeros))
 
-    outputs = len(second) * strip[IS_LAST]
-    return second, lax.fori_loop(jnp.int32(0), outputs, finish_output, results)
+    to_finish = len(second) * strip[IS_LAST]
+    return second, lax.fori_loop(jnp.int32(0), to_finish, finish_output, results)
 
 
 def _rounded(sums: jax.Array, o: jax.Array, of_channels: jax.Array) -> jax.Array:
@@ -348,7 +350,10 @@ def _add_steps(
     positions: jax.Array,
     sums: jax.Array,
 ) -> jax.Array:
-    """Add weighted positions, along an axis of ``uint8[·, ·, L]``, to sums ``int32[O, 3, L]``."""
+    """Add weighted positions, along an axis of ``uint8[·, ·, L]``, to sums ``int32[O, 3, L]``.
+
+    The bounds are the first of the steps, and the one after the last.
+    """
     zero = jnp.int32(0)
     shape = tuple(TERMS if a == axis else n for a, n in enumerate(positions.shape))
     channel = (1, 0)[axis]

@@ -21,7 +21,7 @@ from jaxdedup import duplicates, encoding, runtime
 from jaxdedup.duplicates import Files, Matches
 from jaxdedup.encoding import Encodings, Orientations, Recipe, oriented
 from jaxdedup.loading import DecodeError, Flat, FlatImages, ImageSource, Item, joined
-from jaxdedup.runtime import Path, positive
+from jaxdedup.runtime import Path, positive, positive_or_none
 
 from ._inputs import Against, Choice, EncodingMap, Inputs
 
@@ -61,9 +61,9 @@ class Encoder:
     ) -> None:
         self.recipe = recipe
         self.verbose = verbose
-        self.batch_size = _positive("batch_size", batch_size)
-        self.num_workers = _positive("num_workers", num_workers)
-        self.max_pixels_in_flight = _positive("max_pixels_in_flight", max_pixels_in_flight)
+        self.batch_size = positive_or_none("batch_size", batch_size)
+        self.num_workers = positive_or_none("num_workers", num_workers)
+        self.max_pixels_in_flight = positive_or_none("max_pixels_in_flight", max_pixels_in_flight)
         self.follow_links = follow_links
         self.frames = frames
         self._last = _Last()
@@ -358,7 +358,3 @@ class Encoder:
             logger.warning(
                 "%d images skipped: %s; see .skipped", len(skipped), encoding.commonest(skipped)
             )
-
-
-def _positive(name: str, value: int | None) -> int | None:
-    return None if value is None else positive(name, value)
