@@ -28,6 +28,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """Hypothesis asks at the end who refers to what, which isn't told of what is frozen."""
+    gc.unfreeze()
+
+
 _REFERENCE = Path(__file__).parent / "data" / "reference"
 
 
