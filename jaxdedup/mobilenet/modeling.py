@@ -101,7 +101,12 @@ def features(
     program = _cpu_program(jnp.dtype(dtype).name, precision)
     least_bytes = _LEAST_IMAGES * IMAGE_SIZE**2 * 3 * images.dtype.itemsize
     parts = split_for_cores(images, least_bytes, per_core=2)
-    return map_on_cores(partial(program, params), parts)
+
+    def run(part: ArrayLike) -> Array:
+        part = jax.device_put(part)  # which is where it is already; a program would copy it
+        return program(params, part, np.uint32(len(part)))
+
+    return map_on_cores(run, parts)
 
 
 def features_on_cpu(
@@ -139,7 +144,12 @@ def features_on_cpu(
 
 @cache
 def _cpu_program(dtype: str, precision: Precision) -> WideProgram:
-    forward = partial(_forward, dtype=dtype, precision=precision, forms=platforms.CPU)
+    def forward(params: Sequence[Weights], images: Array, count: Array) -> Array:
+        forms = platforms.CPU
+        return _forward(
+            params, images, count=count, dtype=dtype, precision=precision, forms=forms
+        )
+
     return WideProgram(jax.jit(forward), ON_ONE_CORE)
 
 
@@ -225,18 +235,18 @@ def _in_rounds(
 ) -> Array:
     """Runs a function on `size` images at a time, in as many rounds as `count` asks for."""
     size = max(1, min(size, len(images)))
-    rounds = -(-len(images) // size)
+    rounds = max(1, -(-len(images) // size))
     spare = rounds * size - len(images)
-    x = jnp.pad(images, ((0, spare), *3 * ((0, 0),))).reshape(rounds, size, *images.shape[1:])
+    x = jnp.pad(images, ((0, spare), *3 * ((0, 0),)))
     if count is None:  # a loop that can be differentiated
-        rows = lax.map(function, x)
-    else:
-        some = jax.eval_shape(function, x[0])
-        empty = lax.empty((rounds, *some.shape), some.dtype)  # type: ignore[no-untyped-call]
+        rows = lax.map(function, x.reshape(rounds, size, *x.shape[1:]))
+        return rows.reshape(len(x), *rows.shape[2:])[: len(images)]
+    some = jax.eval_shape(function, x[:size])
+    empty = lax.empty((len(x), *some.shape[1:]), some.dtype)  # type: ignore[no-untyped-call]
 
-        def add(i: Array, rows: Array) -> Array:
-            now = function(lax.dynamic_index_in_dim(x, i, keepdims=False))
-            return lax.dynamic_update_index_in_dim(rows, now, i, axis=0)
+    def add(i: Array, rows: Array) -> Array:
+        now = function(lax.dynamic_slice_in_dim(x, i * size, size))
+        return lax.dynamic_update_slice_in_dim(rows, now, i * size, axis=0)
 
-        rows = lax.fori_loop(jnp.uint32(0), (count + (size - 1)) // size, add, empty)
-    return rows.reshape(rounds * size, *rows.shape[2:])[: len(images)]
+    rows = lax.fori_loop(jnp.uint32(0), (count + (size - 1)) // size, add, empty)
+    return rows[: len(images)]
