@@ -21,11 +21,19 @@ class Form(Protocol):
         """Computes the sums."""
 
 
+class Activation(Protocol):
+    """What follows each layer."""
+
+    def __call__(self, x: Array, scale: Array, bias: Array) -> Array:
+        """Computes BatchNorm and ReLU6."""
+
+
 class Forms(NamedTuple):
     """The three kinds of layer, and how a batch comes to them.
 
     Attributes:
         full, depthwise, pointwise: the layers.
+        activated: what follows each.
         stages: up to which layer how many images are run at a time; None for all of them.
         looks_up: whether pixels become numbers by a table, as NumPy rounds them. A TPU looks up
             one number at a time: there they are computed, to the last bit but one.
@@ -34,6 +42,7 @@ class Forms(NamedTuple):
     full: Form
     depthwise: Form
     pointwise: Form
+    activated: Activation
     stages: tuple[tuple[int, int | None], ...] = ((len(LAYERS), None),)
     looks_up: bool = True
 
@@ -121,15 +130,21 @@ def _sum_products(shifted: list[Array], weights: Array) -> Array:
 
 
 def activated(x: Array, scale: Array, bias: Array) -> Array:
-    """BatchNorm, as a scale and a bias, and ReLU6.
+    """BatchNorm, as a scale and a bias, and ReLU6."""
+    return lax.clamp(0.0, _scaled(x, scale, bias), 6.0)
 
-    As comparisons, each of which is one instruction: `lax.max` would ask for the sign of zero.
-    """
-    x = lax.add(lax.mul(x, _of_channels(scale, x.shape)), _of_channels(bias, x.shape))
+
+def activated_compared(x: Array, scale: Array, bias: Array) -> Array:
+    """The same, in a CPU's instructions: its own maximum doesn't ask for the sign of zero."""
+    x = _scaled(x, scale, bias)
     for compare, bound in ((lax.lt, 0), (lax.gt, 6)):
         bounds = lax.full_like(x, bound)
         x = lax.select(compare(x, bounds), bounds, x)
     return x
+
+
+def _scaled(x: Array, scale: Array, bias: Array) -> Array:
+    return lax.add(lax.mul(x, _of_channels(scale, x.shape)), _of_channels(bias, x.shape))
 
 
 def _of_channels(vector: Array, shape: tuple[int, ...]) -> Array:
@@ -149,12 +164,18 @@ def pointwise_product(x: Array, kernel: Array, *, stride: int, precision: Precis
     return product.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-TPU = Forms(conv, depthwise_conv, conv, looks_up=False)
+TPU = Forms(conv, depthwise_conv, conv, activated, looks_up=False)
 
 # cuDNN's convolutions can't be fused with what is around them: that would be twice the traffic.
-GPU = Forms(conv, depthwise_fused, pointwise_product)
+GPU = Forms(conv, depthwise_fused, pointwise_product, activated)
 
 # XLA's grouped convolution is far slower than the shifted products here. One image at a time stays in
 # the caches; towards the end images are small and kernels large, which each product lays out anew,
 # and there several share that.
-CPU = Forms(conv, depthwise_shifted, pointwise_product, stages=((23, 1), (len(LAYERS), 4)))
+CPU = Forms(
+    conv,
+    depthwise_shifted,
+    pointwise_product,
+    activated_compared,
+    stages=((23, 1), (len(LAYERS), 4)),
+)

@@ -146,9 +146,7 @@ def features_on_cpu(
 def _cpu_program(dtype: str, precision: Precision) -> WideProgram:
     def forward(params: Sequence[Weights], images: Array, count: Array) -> Array:
         forms = platforms.CPU
-        return _forward(
-            params, images, count=count, dtype=dtype, precision=precision, forms=forms
-        )
+        return _forward(params, images, count=count, dtype=dtype, precision=precision, forms=forms)
 
     return WideProgram(jax.jit(forward), ON_ONE_CORE)
 
@@ -199,7 +197,7 @@ def _forward(
             for layer, weights in zip(LAYERS[layers], params[layers], strict=True):
                 inputs = dtype if layer.name in ROUNDED else "float32"
                 form = forms.of(layer)
-                x = _layer(x, weights, form, layer.stride, inputs, precision)
+                x = _layer(x, weights, form, forms.activated, layer.stride, inputs, precision)
             return x.mean(axis=(1, 2)) if layers.stop == len(LAYERS) else x
 
         x = stage(x) if some is None else _in_rounds(stage, x, some, count)
@@ -216,18 +214,19 @@ def _pixel_values(images: Array, forms: platforms.Forms) -> Array:
 
 
 # Jitted, as equal layers are then traced and lowered once.
-@partial(jax.jit, static_argnames=("form", "stride", "inputs", "precision"))
+@partial(jax.jit, static_argnames=("form", "activated", "stride", "inputs", "precision"))
 def _layer(
     x: Array,
     weights: Weights,
     form: platforms.Form,
+    activated: platforms.Activation,
     stride: int,
     inputs: DTypeLike,
     precision: Precision,
 ) -> Array:
     kernel = weights.kernel.astype(inputs)
     x = form(x.astype(inputs), kernel, stride=stride, precision=precision)
-    return platforms.activated(x, weights.scale, weights.bias)
+    return activated(x, weights.scale, weights.bias)
 
 
 def _in_rounds(
