@@ -169,9 +169,9 @@ TPU = Forms(conv, depthwise_conv, conv, activated, looks_up=False)
 # cuDNN's convolutions can't be fused with what is around them: that would be twice the traffic.
 GPU = Forms(conv, depthwise_fused, pointwise_product, activated)
 
-# XLA's grouped convolution is far slower than the shifted products here. One image at a time stays in
-# the caches; towards the end images are small and kernels large, which each product lays out anew,
-# and there several share that.
+# XLA's grouped convolution is far slower than the shifted products here. One image at a time stays
+# in the caches; towards the end images are small and kernels large, which each product lays out
+# anew, and there several share that.
 CPU = Forms(
     conv,
     depthwise_shifted,
