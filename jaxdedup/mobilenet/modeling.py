@@ -103,8 +103,8 @@ def features(
     parts = split_for_cores(images, least_bytes, per_core=2)
 
     def run(part: ArrayLike) -> Array:
-        part = jax.device_put(part)  # which is where it is already; a program would copy it
-        return program(params, part, np.uint32(len(part)))
+        placed = jax.device_put(part)  # where it is already; a program would copy it
+        return program(params, placed, np.uint32(len(placed)))
 
     return map_on_cores(run, parts)
 
