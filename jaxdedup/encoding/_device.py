@@ -14,6 +14,7 @@ from jaxdedup.hashing import split_quality
 from jaxdedup.loading import (
     Allocate,
     Batch,
+    BatchOfOne,
     Failure,
     Item,
     Note,
@@ -96,14 +97,9 @@ def encode_pixels(pixels: Pixels, recipe: Recipe) -> Rows:
     function = device_function(recipe.method, recipe.profile)
     if function.prepare is not None:
         pixels = function.prepare(pixels)
-    place = None
-    for shape in (None, pixels.shape):
-        batch = Batch(function.plan(shape))
-        place = batch.reserve(0, pixels.shape)
-        if place is not None:
-            break
-    assert place is not None
-    place[...] = pixels
+    batch = BatchOfOne(function.plan(None), pixels)
+    if not batch.positions:
+        batch = BatchOfOne(function.plan(pixels.shape), pixels)
     row: Rows = _taken_apart(function(batch), recipe)[0][0]
     return row
 

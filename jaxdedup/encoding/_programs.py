@@ -45,7 +45,7 @@ Rows = NDArray[Any]
 
 # What the program saves on so many pixels, compiling it costs; and what an image counts for
 # beside its pixels.
-_WORTH_COMPILING = 330_000_000
+_WORTH_COMPILING = 150_000_000
 _IMAGE = 100_000
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
 _LEAST_BYTES = 1 << 20  # of a call: what has no room for these has room for nothing

@@ -14,6 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -75,9 +76,12 @@ class Batch:
     def __init__(self, plan: Plan, most: int | None = None) -> None:
         self.plan = plan
         self._most = most
-        # Aligned, so that XLA reads it in place; and what is never written to is never there.
-        self.pixels: Pixels = np.frombuffer(mmap.mmap(-1, plan.buffer_size), np.uint8)
         self.clear()
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        # Aligned, so that XLA reads it in place; and what is never written to is never there.
+        return np.frombuffer(mmap.mmap(-1, self.plan.buffer_size), np.uint8)
 
     def clear(self) -> None:
         """Make room for other images."""
@@ -111,6 +115,29 @@ class Batch:
         """The pixels of an image, as a view: ``uint8[H, W, 3]`` or ``uint8[H, W]``."""
         start, shape = self._places[number]
         return self.pixels[start : start + math.prod(shape)].reshape(shape)
+
+
+class BatchOfOne(Batch):
+    """One image, which is copied only where the buffer is asked for; none where it doesn't fit.
+
+    Args:
+        plan: the plan of a batch without images.
+        image: ``uint8[H, W, 3]`` or ``uint8[H, W]``.
+    """
+
+    def __init__(self, plan: Plan, image: Pixels) -> None:
+        self._image = image
+        super().__init__(plan)
+        self.reserve(0, image.shape)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        pixels = super().pixels
+        pixels[: self._image.size].reshape(self._image.shape)[...] = self._image
+        return pixels
+
+    def image(self, number: int) -> Pixels:
+        return self._image
 
 
 class _ProcessError(BaseException):

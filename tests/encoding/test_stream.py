@@ -65,15 +65,18 @@ def test_an_endless_stream_is_read_as_it_is_needed() -> None:
 
     stream = encode(endless(), RECIPE, batch_size=16, num_workers=2)
     assert taken == 0
-    for _ in itertools.islice(stream, 200):
+    for _ in itertools.islice(stream, 2000):
         pass
+    for thread in threading.enumerate():
+        if thread.name == "jaxdedup-compile":  # which takes memory for a while
+            thread.join()
     tracemalloc.start()
     for key, row, *_ in itertools.islice(stream, 1500):
         assert row.tobytes().hex() == EXPECTED[key % 12]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 1e6  # of 1,500 images of 7 KB each
-    assert taken < 1700 + 500
+    assert taken < 3500 + 500
     stream.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("jaxdedup")]
 
