@@ -326,9 +326,11 @@ class _Program:
             self._work += work
             # Half done and half to come is not enough: compiling would only come on top.
             worth_it = wait or max(self._work, work_to_come) >= _WORTH_COMPILING
-            if self._compiled is None and worth_it:
+            is_first = self._compiled is None and worth_it
+            if is_first:
                 self._compiled = Future()
-                Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
+        if is_first:
+            self._start()
         if self._compiled is None:
             return None
         # Beside workers that go on decoding, compiling would take as long as the job.
@@ -336,6 +338,12 @@ class _Program:
         if not (wait or self._compiled.done()):
             return None
         return self._compiled.result()
+
+    def _start(self) -> None:
+        try:
+            Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
+        except RuntimeError:  # there can be no more threads
+            self._run()
 
     def _run(self) -> None:
         assert self._compiled is not None

@@ -7,8 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+
+import jax
+import pytest
+
+from jaxdedup.encoding import _programs
 
 ROOT = Path(__file__).parents[2]
 START = """
@@ -154,3 +160,16 @@ found = [hashes("ahash"), told]
         "The device has no room for calls of 32 MB of pixels: they are halved.",
     ]
     assert programs == 3
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_program_is_compiled_here_where_no_thread_can_be_started(
+    wait: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    program = _programs._Program(lambda: jax.numpy.negative)
+    assert program.get(10**9, 0, wait=wait) is jax.numpy.negative
+    assert program.get(0, 0, wait=wait) is jax.numpy.negative
