@@ -82,7 +82,8 @@ class CustomModel(NamedTuple):
             (``nnx``, or ``linen`` bound to its variables), a PyTorch module, which runs as it is on
             its own device, or a function.
         transform: from an RGB Pillow image to an array of NumPy, JAX or PyTorch, of one shape and
-            dtype for all images. It is called in several threads at once.
+            dtype for all images. It is called in several threads at once; an image that it raises
+            an error for is one that could not be loaded, for that reason.
 
     Example:
         >>> CustomModel("means", lambda images: images.mean((1, 2)), lambda image: image).name

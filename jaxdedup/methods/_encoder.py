@@ -127,19 +127,22 @@ class Encoder:
         path = image_file if isinstance(image_file, (str, os.PathLike)) else None
         if path is not None and os.path.exists(path):
             try:
-                pixels = encoding.decoder(self.recipe, self._tell_flat)(path)
+                row = self._row(path)
             except DecodeError as error:
                 name = os.fspath(path)
                 self._last.skipped = {name: str(error)}
                 logger.warning("skipped %.300s: %s", runtime.escaped(name), error)
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
-            pixels = encoding.decoder(self.recipe, self._tell_flat)(image_array)
+            row = self._row(image_array)
         else:
             got = "" if path is None else f" Got {os.fspath(path)!r:.300}, which does not exist"
             raise ValueError(f"Please provide either image file path or image array!{got}")
-        row = encoding.encode_pixels(pixels, self.recipe)
         return Encodings([0], row[None], self.recipe.origin)[0]
+
+    def _row(self, item: Item) -> Any:
+        pixels = encoding.decoder(self.recipe, self._tell_flat)(item)
+        return encoding.encode_pixels(pixels, self.recipe)
 
     def encode_images(
         self,
