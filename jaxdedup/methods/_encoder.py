@@ -196,6 +196,9 @@ class Encoder:
         """
         if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
             raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
+        shape = getattr(images, "shape", ())
+        if len(shape) == 2 or shape[2:] == (3,):
+            raise TypeError(f"expected an iterable of images, got one, an array of shape {shape}")
         self._remember({})
         stream = encoding.encode(
             enumerate(images),

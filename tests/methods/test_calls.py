@@ -162,7 +162,11 @@ def test_batch_of_everything(encoder: DHash, folder: Path) -> None:
     assert encoder.skipped == {}
 
 
-@pytest.mark.parametrize("images", ["a.png", b"bytes", Path("a.png"), 7, None])
+@pytest.mark.parametrize(
+    "images",
+    ["a.png", b"bytes", Path("a.png"), 7, None, PICTURES[0], PICTURES[0][..., 0]],
+    ids=lambda images: type(images).__name__,
+)
 def test_batch_of_one_thing(encoder: DHash, images: object) -> None:
     with pytest.raises(TypeError, match="expected an iterable of images, got"):
         encoder.encode_batch(images)
