@@ -134,7 +134,7 @@ class Encoder:
                 logger.warning("skipped %.300s: %s", runtime.escaped(name), error)
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
-            row = self._row(image_array)
+            row = self._row(np.asarray(image_array))  # JAX tells what it can't hand out
         else:
             got = "" if path is None else f" Got {os.fspath(path)!r:.300}, which does not exist"
             raise ValueError(f"Please provide either image file path or image array!{got}")

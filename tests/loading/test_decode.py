@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import imageio.v3 as imageio
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -320,3 +321,15 @@ def test_reasons_are_for_users(
     with pytest.raises(DecodeError) as told:
         decode(PNG)
     assert str(told.value) == reason
+
+
+def test_arrays_of_jax() -> None:
+    """What can't be handed out is not damaged; and bfloat16 is cast as the float32 that it is."""
+    values = np.random.default_rng(0).integers(0, 256, (5, 7)).astype(np.float32)
+    small = jnp.asarray(values, jnp.bfloat16)
+    np.testing.assert_array_equal(decode(small), np.asarray(small, np.float32).astype(np.uint8))
+    scaled = decode(small / 256, range="scale")
+    np.testing.assert_array_equal(scaled, np.round(np.float64(small / 256) * 255))
+    small.delete()
+    with pytest.raises(DecodeError, match=r"^can't be read: Array has been deleted"):
+        decode(small)

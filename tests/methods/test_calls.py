@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -253,3 +254,8 @@ def test_repr_of_a_subclass() -> None:
             super().__init__(**others)
 
     assert repr(Mine(2, verbose=False)) == "Mine()"
+
+
+def test_a_traced_image_is_no_damaged_one(encoder: DHash) -> None:
+    with pytest.raises(jax.errors.TracerArrayConversionError):
+        jax.jit(lambda image: encoder.encode_image(image_array=image))(PICTURES[0])
