@@ -79,7 +79,8 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
 
     Args:
         table: a ``pyarrow.Table`` of text keys.
-        origin: what made it, where its metadata got lost on the way; None to ask the metadata.
+        origin: what made it, where its metadata got lost on the way, or rows were left out or
+            added; None to ask the metadata.
 
     Raises:
         ValueError: it does not say what made it, or is damaged.

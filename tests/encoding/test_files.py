@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxdedup import __version__
-from jaxdedup.encoding import METHODS, Encodings, Origin, Recipe, load, save
+from jaxdedup.encoding import METHODS, Encodings, Origin, Recipe, from_arrow, load, save, to_arrow
 from jaxdedup.runtime import write_whole
 from tests.stored import features_of, hashes_of
 
@@ -312,3 +312,12 @@ def test_no_encodings_with_quality(suffix: str, tmp_path: Path) -> None:
     save(tmp_path / f"none{suffix}", Encodings.collect([], recipe))
     found = load(tmp_path / f"none{suffix}")
     assert (len(found), found.origin) == (0, recipe.origin)
+
+
+def test_a_table_that_was_changed_needs_its_origin() -> None:
+    some = to_arrow(FEATURES).slice(1)
+    with pytest.raises(ValueError, match=r"was changed \(then give from_arrow its origin\)"):
+        from_arrow(some)
+    assert from_arrow(some, FEATURES.origin) == features_of(
+        dict(zip(NAMES[1:], ROWS[1:], strict=True))
+    )
