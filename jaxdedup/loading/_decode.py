@@ -180,7 +180,25 @@ def opened(item: Any) -> BinaryIO:
     """
     if isinstance(item, (str, os.PathLike)):
         return read_regular(item)
-    return io.BytesIO(item if isinstance(item, (bytes, bytearray, memoryview)) else item.read())
+    return io.BytesIO(item if isinstance(item, (bytes, bytearray, memoryview)) else read_file(item))
+
+
+def read_file(file: Any) -> bytes:
+    """What is left of an open binary file.
+
+    Raises:
+        DecodeError: it is one of text.
+
+    Example:
+        >>> read_file(io.StringIO("a.png"))
+        Traceback (most recent call last):
+        ...
+        jaxdedup.loading._decode.DecodeError: expected a binary file, got StringIO
+    """
+    content = None if isinstance(file, io.TextIOBase) else file.read()
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise DecodeError(f"expected a binary file, got {type(file).__name__}")
+    return bytes(content)
 
 
 def _decode(item: Item, allocate: Allocate, way: _Way) -> Pixels:

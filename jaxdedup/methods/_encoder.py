@@ -146,7 +146,7 @@ class Encoder:
 
     def encode_images(
         self,
-        image_dir: Path | None = None,
+        image_dir: Path | ImageSource | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
         *,
@@ -156,7 +156,9 @@ class Encoder:
         """Encode the images of a folder.
 
         Args:
-            image_dir: the folder. Hidden files and folders are passed over.
+            image_dir: the folder; or an archive, a Parquet file, a URL or a source, as
+                :func:`jaxdedup.loading.open_source` takes them. Hidden files and folders are passed
+                over.
             recursive: whether to take the images of sub-folders too.
             num_enc_workers: number of threads that decode; None for ``num_workers``. (0, which
                 stands for no extra process in imagededup, is one thread.)
@@ -171,7 +173,7 @@ class Encoder:
             can't be loaded has no entry; ``skipped`` has its reason.
 
         Raises:
-            ValueError: the path is not a folder, or the cache is another file or holds encodings
+            ValueError: the path is none of these, or the cache is another file or holds encodings
                 of another origin.
             OSError: the folder can't be read, or the path of the cache can be no file's.
         """

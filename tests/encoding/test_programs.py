@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
-from jaxdedup.encoding import _programs
+from jaxdedup.encoding import METHODS, _programs
+from jaxdedup.image import resize
 
 ROOT = Path(__file__).parents[2]
 START = """
@@ -173,3 +175,12 @@ def test_a_program_is_compiled_here_where_no_thread_can_be_started(
     program = _programs._Program(lambda: jax.numpy.negative)
     assert program.get(10**9, 0, wait=wait) is jax.numpy.negative
     assert program.get(0, 0, wait=wait) is jax.numpy.negative
+
+
+def test_an_unknown_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAXDEDUP_FORM", "cuda")
+    message = "expected JAXDEDUP_FORM among accelerator, gpu, tpu, host, program, got 'cuda'"
+    with pytest.raises(ValueError, match=message):
+        _programs.DeviceFunction(METHODS["ahash"], "pillow13")
+    with pytest.raises(ValueError, match=message):
+        resize(np.zeros((9, 9), np.uint8), (8, 8))

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import imageio.v3 as imageio
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.loading import DecodeError, _decode, as_image, decode, image_size
+from jaxdedup.loading import DecodeError, _decode, as_image, decode, image_size, own
 from tests.pictures import Pixels, crops
 
 
@@ -333,3 +334,16 @@ def test_arrays_of_jax() -> None:
     small.delete()
     with pytest.raises(DecodeError, match=r"^can't be read: Array has been deleted"):
         decode(small)
+
+
+@pytest.mark.parametrize("prepare", [lambda item: item, own])
+def test_files_of_text_are_refused(prepare: Callable[[Any], Any], tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(str(tmp_path / "a.png"))
+    (tmp_path / "a.png").write_bytes(saved(picture()))
+    with path.open() as file, pytest.raises(DecodeError, match="expected a binary file, got Text"):
+        decode(prepare(file))
+    with pytest.raises(DecodeError, match="expected a binary file, got StringIO"):
+        decode(prepare(io.StringIO(path.read_text())))
+    with pytest.raises(DecodeError, match="expected a binary file, got SimpleNamespace"):
+        decode(prepare(SimpleNamespace(read=path.read_text)))

@@ -4,6 +4,7 @@ import io
 import itertools
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from jaxdedup.encoding import METHODS, Recipe
-from jaxdedup.loading import Folder
+from jaxdedup.loading import Archive, Folder
 from jaxdedup.methods import DHash, PHash
 from tests.pictures import crops
 from tests.pillow_hashes import HASHES
@@ -259,3 +260,16 @@ def test_repr_of_a_subclass() -> None:
 def test_a_traced_image_is_no_damaged_one(encoder: DHash) -> None:
     with pytest.raises(jax.errors.TracerArrayConversionError):
         jax.jit(lambda image: encoder.encode_image(image_array=image))(PICTURES[0])
+
+
+def test_archives_and_sources_are_taken_as_folders_are(
+    encoder: DHash, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    archive = shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "photos"), "zip", folder)
+    expected = {f"{i}.png": row for i, row in enumerate(HASHES_OF_PICTURES)}
+    assert encoder.encode_images(archive) == encoder.encode_images(Archive(archive)) == expected
+    assert list(encoder.find_duplicates(archive)) == list(expected)
+    for against in (archive, Archive(archive)):
+        assert encoder.find_duplicates_to_remove(folder, against=against) == list(expected)
+    with pytest.raises(ValueError, match="provide a valid directory path! Got 7"):
+        encoder.encode_images(7)
