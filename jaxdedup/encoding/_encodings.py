@@ -161,11 +161,11 @@ class Encodings(Mapping[Key, Any]):
         return len(self.names)
 
     def __eq__(self, other: object) -> bool:
-        """Whether the names, rows and origin are the same; of another mapping, what is shown."""
+        """Whether names and rows are the same, and made in one way; or mappings show the same."""
         if not isinstance(other, Encodings):
             return super().__eq__(other)
-        same_rows = self.origin == other.origin and np.array_equal(self.rows, other.rows)
-        return same_rows and list(self.names) == list(other.names)
+        same_rows = np.array_equal(self.rows, other.rows) and list(self.names) == list(other.names)
+        return same_rows and not self.origin.differences(other.origin)
 
     def to_dict(self) -> dict[Key, Any]:
         """All encodings as people look at them, at once."""
