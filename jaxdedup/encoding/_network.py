@@ -13,7 +13,7 @@ from PIL import Image
 from jaxdedup.image import Profile
 from jaxdedup.loading import Pixels
 
-from ._method import Features, Method, mobilenet_method
+from ._method import Features, Method, file_state, mobilenet_method
 from ._models import Model, adapted
 from ._prepared import Layout, Preparation
 
@@ -164,7 +164,7 @@ def pretrained_method(name: str, weights: str | None) -> Method:
         network.resized,
         Features(network.features),
         _Pretrained(name),
-        _Weights(name, weights),
+        _Weights(name, weights, file_state(weights)),
         "float32",
         prepare=Preparation(_Seen(name), layouts=[layout]),
     )
@@ -205,6 +205,7 @@ class _Pretrained:
 class _Weights:
     name: str
     path: str
+    state: tuple[int, int] | None
 
     def __call__(self) -> Any:
         return _network(self.name).load(self.path)
