@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -64,6 +64,10 @@ def network_method(
 class _OwnNetwork:
     model: Model
     preprocess: Callable[[Any], Any]
+    made: dict[Any, Any] = field(default_factory=dict, repr=False)  # by once_a_method
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _OwnNetwork, (self.model, self.preprocess)
 
     def load(self) -> Any:
         return self.model.parameters

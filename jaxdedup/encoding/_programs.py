@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -38,6 +38,7 @@ from jaxdedup.runtime import core_count
 from ._features import NetworkCalls
 from ._host import HostFunction, Room
 from ._method import Method
+from ._once import once_a_method
 from ._prepared import PreparedFunction
 from ._turns import mirrored
 
@@ -353,7 +354,7 @@ class _Program:
             self._compiled.set_exception(error)
 
 
-@lru_cache(maxsize=32)
+@once_a_method(most=32)
 def device_function(
     method: Method, profile: Profile
 ) -> DeviceFunction | HostFunction | PreparedFunction:
