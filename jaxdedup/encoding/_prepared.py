@@ -129,6 +129,7 @@ class PreparedFunction:
         """Room for some images, which are of one size."""
         return Room(_IMAGES * self._method.prepare.size)
 
+    @jax.transfer_guard("allow")  # to a device and back on purpose
     def __call__(
         self, batch: Batch, *, work_to_come: float = 0, batch_size: int | None = None
     ) -> NDArray[Any]:

@@ -139,6 +139,7 @@ class DeviceFunction:
         finally:
             self._turns.put(device)
 
+    @jax.transfer_guard("allow")  # to a device and back on purpose
     def _rows(
         self,
         program: Callable[..., jax.Array] | None,
@@ -216,6 +217,7 @@ class DeviceFunction:
                 self._programs[key] = _Program(lambda: self._compile(capacity, device))
             return self._programs[key]
 
+    @jax.disable_jit(False)
     def _compile(self, capacity: Any, device: jax.Device) -> Callable[..., jax.Array]:
         planner = self._form.planner(self._size, self._profile, capacity)
         arguments = self._form.arguments(untouched((planner.buffer_size,), np.uint8), planner)
@@ -240,6 +242,7 @@ class DeviceFunction:
             return _TwoCalls(lambda: new(capacity))
         return new(capacity._replace(images=max(2, capacity.images)), turned=True)
 
+    @jax.disable_jit(False)  # which compiled programs refuse
     def _run(self, program: Callable[..., jax.Array], batch: Batch) -> Any:
         """The program's results of each image, and of its transpose where that is encoded too."""
         plan, arguments = batch.plan, self._form.arguments

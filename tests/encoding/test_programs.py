@@ -184,3 +184,14 @@ def test_an_unknown_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         _programs.DeviceFunction(METHODS["ahash"], "pillow13")
     with pytest.raises(ValueError, match=message):
         resize(np.zeros((9, 9), np.uint8), (8, 8))
+
+
+def test_programs_run_where_transfers_and_jit_are_not_wanted(
+    reference_images: Path, reference_hashes: Any
+) -> None:
+    """What is decoded goes to a device on purpose; compiled programs stay what they are."""
+    variables = {"JAX_TRANSFER_GUARD": "disallow", "JAX_DISABLE_JIT": "1"}
+    found, _ = run(
+        "found = hashes('ahash')", reference_images, JAXDEDUP_FORM="program", **variables
+    )
+    assert found == expected(reference_hashes, "ahash")
