@@ -36,9 +36,8 @@ __all__ = [
 ]
 
 _ROOMS = (
-    "duplicates encoding hashing image imagehash index integrations loading methods mobilenet "
-    "networks report "
-    "search"
+    "duplicates encoding evaluation hashing image imagehash index integrations loading methods "
+    "mobilenet networks report search utils"
 )
 
 

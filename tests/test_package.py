@@ -102,3 +102,9 @@ def test_wheel_is_complete(installed: Path) -> None:
     assert here <= there
     assert (installed / "jaxdedup" / "py.typed").exists()
     assert not (installed / "tests").exists()
+
+
+def test_rooms_are_there_when_they_are_asked_for() -> None:
+    names = ["utils.CustomModel", "evaluation.evaluate", "methods.PHash", "search.hamming_pairs"]
+    code = f"import jaxdedup\nprint([{', '.join(f'jaxdedup.{name}.__name__' for name in names)}])"
+    assert python(code) == f"{[name.split('.')[1] for name in names]}\n"

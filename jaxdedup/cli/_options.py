@@ -19,7 +19,7 @@ def add_json_argument(group: Group, keys: str) -> None:
 def add_lines_arguments(group: Group, keys: str) -> None:
     add_json_argument(group, keys)
     group.add_argument(
-        "--null", "-0", action="store_true", help="lines end in NUL, and names are as they are"
+        "--null", "-z", action="store_true", help="lines end in NUL, and names are as they are"
     )
 
 

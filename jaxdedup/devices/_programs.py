@@ -49,7 +49,8 @@ class WideProgram:
         self._lock = threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
-        if jax.default_backend() != "cpu":
+        is_compiled = not jax.config.jax_disable_jit  # type: ignore[attr-defined]
+        if jax.default_backend() != "cpu" or not is_compiled:
             return self._function(*arguments)
         return self._compiled_for(arguments)(*arguments)
 

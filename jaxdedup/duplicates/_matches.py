@@ -18,7 +18,7 @@ from ._metric import Metric, Order, Pairs
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Matches:
     """What a search found.
 

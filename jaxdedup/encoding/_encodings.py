@@ -87,12 +87,12 @@ class Encodings(Mapping[Key, Any]):
             ValueError: two results of one key.
         """
         names: list[Key] = []
-        failures: dict[Key, str] = {}
+        failures: list[tuple[Key, str]] = []
         content = bytearray()  # grows in place: rows one by one would take 100 bytes more each
         qualities = bytearray()
         for key, row, failure, quality in stream:
             if row is None:
-                failures[key] = failure or ""
+                failures.append((key, failure or ""))
             else:
                 names.append(key)
                 content += np.ascontiguousarray(row).data
@@ -100,13 +100,15 @@ class Encodings(Mapping[Key, Any]):
         kind = recipe.method.row
         rows: NDArray[Any] = np.frombuffer(content, kind.dtype)
         rows = rows.reshape(len(names), -1 if names else kind.width or 0)
-        order, failed = _order(names), list(failures)
+        order, failed = _order(names), [key for key, _ in failures]
+        refuse_twice([*names, *failed])
         return cls(
             [names[place] for place in order],
             rows if order == list(range(len(names))) else rows[order],
             recipe.origin,
-            {failed[place]: failures[failed[place]] for place in _order(failed)},
+            dict(failures[place] for place in _order(failed)),
             None if recipe.method.quality is None else np.frombuffer(qualities, np.uint8)[order],
+            vouched_for=True,
         )
 
     def only(self, kept: NDArray[np.bool_]) -> "Encodings":
@@ -157,6 +159,13 @@ class Encodings(Mapping[Key, Any]):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether names and rows are the same, and made in one way; or mappings show the same."""
+        if not isinstance(other, Encodings):
+            return super().__eq__(other)
+        same_rows = np.array_equal(self.rows, other.rows) and list(self.names) == list(other.names)
+        return same_rows and not self.origin.differences(other.origin)
 
     def to_dict(self) -> dict[Key, Any]:
         """All encodings as people look at them, at once."""

@@ -20,6 +20,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -70,10 +71,11 @@ def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
     refuse_unsavable(path, encodings.origin, float16=float16)
     if encodings.origin.weights is None:
         raise ValueError("expected no file for a model of your own without a name: see CustomModel")
-    for name in encodings.names:
+    suffix = _suffix(path)
+    failures = encodings.failures if suffix == ".parquet" else ()
+    for name in chain(encodings.names, failures):
         if not isinstance(name, str):
             raise ValueError(f"expected file names as keys, got {name!r:.200}")
-    suffix = _suffix(path)
     if suffix == ".csv" and not encodings:
         raise ValueError("expected .json, .npz or .parquet for no encodings, got '.csv'")
     refuse_twice(encodings.names)
@@ -244,6 +246,11 @@ def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None
     columns = {"name": encodings.names, "encoding": encodings.to_dict().values()}
     if encodings.quality is not None:
         columns["quality"] = encodings.quality.tolist()
+    longest, most = max(encodings.names, key=len), csv.field_size_limit()
+    if len(longest) > most:  # it could not be read
+        raise ValueError(
+            f"expected keys of at most {most:,} characters in .csv, got {longest:.80}…"
+        )
     texts = sealed(encodings, rows)
     lines.writerow([*columns, *texts])
     lines.writerows([*line, *texts.values()] for line in zip(*columns.values(), strict=True))

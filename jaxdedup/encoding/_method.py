@@ -1,5 +1,6 @@
 """What an image is encoded as, as a value: the methods, and the only list of them."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -118,9 +119,19 @@ class Method:
     quality: int | None = None
 
 
+def file_state(path: str) -> tuple[int, int] | None:
+    """Size and time of a file of weights: of one that is written anew it is another method."""
+    try:
+        status = os.stat(path)
+    except OSError:  # loading it will tell
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class _MobileNetParams:
     path: str | None
+    state: tuple[int, int] | None
 
     def __call__(self) -> Any:
         from jaxdedup import mobilenet  # which users of hashes need not wait for
@@ -168,9 +179,15 @@ def mobilenet_method(weights: str | None = None, dtype: DTypeLike = "float32") -
         name = str(dtype)
     if name not in ("float32", "bfloat16"):
         raise ValueError(f"expected dtype float32 or bfloat16, got {name!r:.80}")
-    load, compute = _MobileNetParams(weights), _MobileNetFeatures(name)
+    load = _MobileNetParams(weights, None if weights is None else file_state(weights))
     return Method(
-        "cnn", (224, 224), Features(1024), compute, load, name, on_cpu=_MobileNetOnCpu(name)
+        "cnn",
+        (224, 224),
+        Features(1024),
+        _MobileNetFeatures(name),
+        load,
+        name,
+        on_cpu=_MobileNetOnCpu(name),
     )
 
 

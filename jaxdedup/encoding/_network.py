@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -13,7 +13,7 @@ from PIL import Image
 from jaxdedup.image import Profile
 from jaxdedup.loading import Pixels
 
-from ._method import Features, Method, mobilenet_method
+from ._method import Features, Method, file_state, mobilenet_method
 from ._models import Model, adapted
 from ._prepared import Layout, Preparation
 
@@ -64,6 +64,10 @@ def network_method(
 class _OwnNetwork:
     model: Model
     preprocess: Callable[[Any], Any]
+    made: dict[Any, Any] = field(default_factory=dict, repr=False)  # by once_a_method
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _OwnNetwork, (self.model, self.preprocess)
 
     def load(self) -> Any:
         return self.model.parameters
@@ -82,7 +86,8 @@ class CustomModel(NamedTuple):
             (``nnx``, or ``linen`` bound to its variables), a PyTorch module, which runs as it is on
             its own device, or a function.
         transform: from an RGB Pillow image to an array of NumPy, JAX or PyTorch, of one shape and
-            dtype for all images. It is called in several threads at once.
+            dtype for all images. It is called in several threads at once; an image that it raises
+            an error for is one that could not be loaded, for that reason.
 
     Example:
         >>> CustomModel("means", lambda images: images.mean((1, 2)), lambda image: image).name
@@ -163,7 +168,7 @@ def pretrained_method(name: str, weights: str | None) -> Method:
         network.resized,
         Features(network.features),
         _Pretrained(name),
-        _Weights(name, weights),
+        _Weights(name, weights, file_state(weights)),
         "float32",
         prepare=Preparation(_Seen(name), layouts=[layout]),
     )
@@ -204,6 +209,7 @@ class _Pretrained:
 class _Weights:
     name: str
     path: str
+    state: tuple[int, int] | None
 
     def __call__(self) -> Any:
         return _network(self.name).load(self.path)

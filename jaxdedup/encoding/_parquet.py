@@ -51,6 +51,8 @@ def to_arrow(encodings: Encodings, rows: NDArray[Any] | None = None) -> Any:
     failures = encodings.failures
     rows = encodings.rows if rows is None else rows
     count, total = len(encodings), len(encodings) + len(failures)
+    if not rows.shape[1]:  # nothing tells how many features there are, and Parquet has to know
+        rows = np.zeros((0, 1), rows.dtype)
     # Arrow and Parquet can't hold lists of one length of which some are null.
     kind = pyarrow.binary(rows.shape[1] * rows.itemsize)
     valid = np.packbits(np.arange(total) < count, bitorder="little")
@@ -79,7 +81,8 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
 
     Args:
         table: a ``pyarrow.Table`` of text keys.
-        origin: what made it, where its metadata got lost on the way; None to ask the metadata.
+        origin: what made it, where its metadata got lost on the way, or rows were left out or
+            added; None to ask the metadata.
 
     Raises:
         ValueError: it does not say what made it, or is damaged.
@@ -132,7 +135,8 @@ def _stored_rows(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
     if len(column) and len(column[0].as_py()) < width * dtype.itemsize:
         dtype = np.dtype(np.float16)
     size = width * dtype.itemsize
-    column = column.cast(pyarrow_modules()[0].binary(size))  # engines may drop the width
+    if size:
+        column = column.cast(pyarrow_modules()[0].binary(size))  # engines may drop the width
     content = np.frombuffer(column.buffers()[1] or b"", np.uint8)
     content = content[column.offset * size :][: len(column) * size]
     return places, content.view(dtype).reshape(len(places), width)

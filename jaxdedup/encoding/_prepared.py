@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.image import Profile
-from jaxdedup.loading import Batch, Pixels, Plan
+from jaxdedup.loading import Batch, DecodeError, Pixels, Plan
 
 from ._features import NetworkCalls
 from ._host import Room
@@ -60,10 +60,14 @@ class Preparation:
         """The bytes, ``uint8[B, 1]``.
 
         Raises:
-            TypeError: the transform gave no array of numbers.
+            DecodeError: the transform raised an error.
+            TypeError: it gave no array of numbers.
             ValueError: it gave an array of another layout than of the first image.
         """
-        made = [self.transform(image, profile) for image in turned(pixels, self.turns)]
+        try:
+            made = [self.transform(image, profile) for image in turned(pixels, self.turns)]
+        except Exception as error:  # the user's, of this image
+            raise DecodeError(f"can't be prepared: {error!r:.200}") from error
         arrays = [_as_array(one) for one in made]
         for one, array in zip(made, arrays, strict=True):
             self._check(Layout(array.shape, array.dtype, _is_tensor(one)))
@@ -125,6 +129,7 @@ class PreparedFunction:
         """Room for some images, which are of one size."""
         return Room(_IMAGES * self._method.prepare.size)
 
+    @jax.transfer_guard("allow")  # to a device and back on purpose
     def __call__(
         self, batch: Batch, *, work_to_come: float = 0, batch_size: int | None = None
     ) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -38,6 +38,7 @@ from jaxdedup.runtime import core_count
 from ._features import NetworkCalls
 from ._host import HostFunction, Room
 from ._method import Method
+from ._once import once_a_method
 from ._prepared import PreparedFunction
 from ._turns import mirrored
 
@@ -138,6 +139,7 @@ class DeviceFunction:
         finally:
             self._turns.put(device)
 
+    @jax.transfer_guard("allow")  # to a device and back on purpose
     def _rows(
         self,
         program: Callable[..., jax.Array] | None,
@@ -215,6 +217,7 @@ class DeviceFunction:
                 self._programs[key] = _Program(lambda: self._compile(capacity, device))
             return self._programs[key]
 
+    @jax.disable_jit(False)
     def _compile(self, capacity: Any, device: jax.Device) -> Callable[..., jax.Array]:
         planner = self._form.planner(self._size, self._profile, capacity)
         arguments = self._form.arguments(untouched((planner.buffer_size,), np.uint8), planner)
@@ -239,6 +242,7 @@ class DeviceFunction:
             return _TwoCalls(lambda: new(capacity))
         return new(capacity._replace(images=max(2, capacity.images)), turned=True)
 
+    @jax.disable_jit(False)  # which compiled programs refuse
     def _run(self, program: Callable[..., jax.Array], batch: Batch) -> Any:
         """The program's results of each image, and of its transpose where that is encoded too."""
         plan, arguments = batch.plan, self._form.arguments
@@ -326,9 +330,11 @@ class _Program:
             self._work += work
             # Half done and half to come is not enough: compiling would only come on top.
             worth_it = wait or max(self._work, work_to_come) >= _WORTH_COMPILING
-            if self._compiled is None and worth_it:
+            is_first = self._compiled is None and worth_it
+            if is_first:
                 self._compiled = Future()
-                Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
+        if is_first:
+            self._start()
         if self._compiled is None:
             return None
         # Beside workers that go on decoding, compiling would take as long as the job.
@@ -336,6 +342,12 @@ class _Program:
         if not (wait or self._compiled.done()):
             return None
         return self._compiled.result()
+
+    def _start(self) -> None:
+        try:
+            Thread(target=self._run, name="jaxdedup-compile", daemon=False).start()
+        except RuntimeError:  # there can be no more threads
+            self._run()
 
     def _run(self) -> None:
         assert self._compiled is not None
@@ -345,7 +357,7 @@ class _Program:
             self._compiled.set_exception(error)
 
 
-@lru_cache(maxsize=32)
+@once_a_method(most=32)
 def device_function(
     method: Method, profile: Profile
 ) -> DeviceFunction | HostFunction | PreparedFunction:

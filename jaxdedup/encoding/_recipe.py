@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 from typing import Any, NamedTuple, cast, get_args, get_origin
 
 import jax
@@ -15,6 +14,7 @@ from jaxdedup.loading import Range, background_colour
 from jaxdedup.runtime import some
 
 from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method, rated
+from ._once import once_a_method
 from ._turns import ROWS, oriented
 
 
@@ -252,7 +252,7 @@ class Parameters(NamedTuple):
     digest: str | None
 
 
-@lru_cache(maxsize=4)  # a network's take some megabytes
+@once_a_method(most=4)  # a network's take some megabytes
 def parameters(method: Method) -> Parameters:
     """The parameters of a method, loaded once."""
     if method.load is None:

@@ -35,7 +35,10 @@ def unsealed(
     origin, checksum = stored_origin(texts), texts.get("checksum")
     names = PackedNames.of(names)
     if checksum not in (None, _checksum(names, texts["origin"], failures, rows, quality)):
-        raise ValueError("it is damaged: its checksum is another one")
+        raise ValueError(
+            "it was changed (then give from_arrow its origin) or is damaged: its checksum is "
+            "another one"
+        )
     if rows.dtype == np.float16:
         rows = rows.astype(np.float32)
     return Encodings(names, rows, origin, failures, quality, vouched_for=checksum is not None)

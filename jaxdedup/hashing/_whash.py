@@ -18,9 +18,11 @@ def block_sums(luma: Array, count: int) -> Array:
 
     They are the coarsest band of a Haar transform, times a constant that no comparison sees.
     """
-    side = luma.shape[-1] // count
-    blocks = luma.reshape(*luma.shape[:-2], count, side, count, side)
-    return blocks.sum(axis=(-3, -1), dtype=np.int32).reshape(*luma.shape[:-2], -1)
+    *batch, side, _ = luma.shape
+    # One axis is divided at a time: JAX knows how that leaves a batch laid over devices.
+    rows = luma.reshape(*batch, count, side // count, side).sum(axis=-2, dtype=np.int32)
+    blocks = rows.reshape(*batch, count, count, side // count).sum(axis=-1, dtype=np.int32)
+    return blocks.reshape(*batch, -1)
 
 
 def twice_median(values: Array) -> Array:

@@ -1,6 +1,5 @@
 """How images of any sizes are resized together, on each platform."""
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import _packed, _plan, _steps, _tiles
 from ._plan import LONGEST
+from ._platform import form_on_cpu
 from ._profiles import Profile
 
 Size = tuple[int, int]
@@ -165,11 +165,10 @@ def packed_form(
     returned does not see to that, it takes grey images.
 
     The environment variable ``JAXDEDUP_FORM`` puts another platform's form on the CPU, slowly, for
-    a look at its bits: ``gpu`` or ``accelerator``, and ``tpu``.
+    a look at its bits: see :func:`form_on_cpu`.
     """
-    if platform == "cpu":
-        asked = os.environ.get("JAXDEDUP_FORM", "")
-        platform = {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"}.get(asked, platform)
+    on_cpu = form_on_cpu()
+    platform = on_cpu if platform == "cpu" else platform
     if platform == "tpu" and max(size) <= _tiles.MOST_OUTPUTS:
         from . import _walk  # Pallas takes a while to import, and only TPUs need it
 

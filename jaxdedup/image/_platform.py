@@ -9,19 +9,29 @@ from jax import lax
 
 Form = Callable[..., Any]
 
+# What JAXDEDUP_FORM may ask for, and whose form then runs on a CPU.
+_FORMS = {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"} | dict.fromkeys(
+    ["", "host", "program"], "cpu"
+)
+
 
 def form_on_cpu() -> str:
     """Whose form runs on a CPU: ``"cpu"``, unless the user wants to see the bits of another one.
 
     The environment variable ``JAXDEDUP_FORM`` names it: ``gpu`` or ``accelerator``, or ``tpu``.
 
+    Raises:
+        ValueError: the variable is something else.
+
     Example:
         >>> form_on_cpu()
         'cpu'
     """
-    return {"accelerator": "gpu", "gpu": "gpu", "tpu": "tpu"}.get(
-        os.environ.get("JAXDEDUP_FORM", ""), "cpu"
-    )
+    asked = os.environ.get("JAXDEDUP_FORM", "")
+    if asked not in _FORMS:
+        known = ", ".join(filter(None, _FORMS))
+        raise ValueError(f"expected JAXDEDUP_FORM among {known}, got {asked!r:.80}")
+    return _FORMS[asked]
 
 
 def by_platform(*operands: jax.Array, cpu: Form, gpu: Form, tpu: Form, on_cpu: str) -> Any:

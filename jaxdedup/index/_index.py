@@ -92,7 +92,12 @@ class Index:
 
         Returns:
             int64[K], counting as :attr:`encodings` does; −1 where there is none.
+
+        Raises:
+            TypeError: it is one string.
         """
+        if isinstance(keys, str):
+            raise TypeError(f"expected a list of keys, got one, {keys!r:.200}")
         return Keys(self._arrays).places(keys)
 
     def save(self, path: Path) -> None:
@@ -135,6 +140,7 @@ class Index:
             keys: of the encodings.
 
         Raises:
+            TypeError: it is one string.
             KeyError: a key is not there; then nothing is taken out.
         """
         places = self.places(keys)

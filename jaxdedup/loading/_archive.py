@@ -2,11 +2,12 @@
 
 import calendar
 import os
+import posixpath
 import tarfile
 import threading
 import weakref
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from jaxdedup.runtime import Path
@@ -17,13 +18,16 @@ from ._sources import Stamp, is_hidden
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
+_LONGEST_CHAIN = 40  # of links, as Linux follows them
+
 
 class Archive:
     """The members of a zip or tar file as a source of images.
 
     Hidden members, and those of hidden folders, are left out, as :class:`Folder` does. Where a name
     is there twice, the later member counts, as when the archive is unpacked. Members are read in
-    the order in which they lie. (For the keys of WebDataset, all members of a sample being one:
+    the order in which they lie; a link in a tar is what it leads to. (For the keys of WebDataset,
+    all members of a sample being one:
     ``((name.partition(".")[0], item) for name, item in Archive("images.tar"))``.)
 
     Args:
@@ -111,16 +115,22 @@ class _TarMembers:
         self.damage: str | None = None
         self._file = tarfile.open(fileobj=file)  # noqa: SIM115, it is closed by who opened the file
         self._lock = threading.Lock()  # the members share one position
-        self._found: dict[str, tarfile.TarInfo] = {}
+        listed: dict[str, tarfile.TarInfo] = {}
+        by_path: dict[str, tarfile.TarInfo] = {}  # all of them
         try:
             for member in self._file:
-                if (member.isreg() or member.islnk()) and _is_listed(member.name):
-                    self._found.pop(member.name, None)
-                    self._found[member.name] = member
+                name = member.name
+                if member.islnk():  # to what is there by now
+                    member = by_path.get(posixpath.normpath(member.linkname), member)
+                by_path[posixpath.normpath(name)] = member
+                if (member.isreg() or member.islnk() or member.issym()) and _is_listed(name):
+                    listed.pop(name, None)
+                    listed[name] = member
             if self._is_cut():
                 self.damage = "can't be read: it is cut, or damaged"
         except Exception as error:  # it is cut, say; decompressors raise errors of their own
             self.damage = f"can't be read: {error}"
+        self._found = {name: _followed(member, by_path) for name, member in listed.items()}
         self.stamps = {
             name: Stamp(member.size, int(member.mtime * 1e9))
             for name, member in self._found.items()
@@ -134,10 +144,23 @@ class _TarMembers:
         return file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE)
 
     def read(self, name: str) -> bytes:
+        member = self._found[name]
+        if not member.isreg():
+            raise FileNotFoundError("is a link to no file of the archive")
         with self._lock:
-            file = self._file.extractfile(self._found[name])
-            assert file is not None  # of a regular file, or a link to one
+            file = self._file.extractfile(member)
+            assert file is not None
             return file.read()
+
+
+def _followed(member: tarfile.TarInfo, by_path: Mapping[str, tarfile.TarInfo]) -> tarfile.TarInfo:
+    """What a symbolic link leads to; the last link of a chain that leads nowhere."""
+    for _ in range(_LONGEST_CHAIN):
+        path = posixpath.join(posixpath.dirname(member.name), member.linkname)
+        if not member.issym() or (target := by_path.get(posixpath.normpath(path))) is None:
+            break
+        member = target
+    return member
 
 
 def _is_listed(name: str) -> bool:

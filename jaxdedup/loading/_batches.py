@@ -271,9 +271,11 @@ class _Loader:
             for i in range(self._num_workers)
         ]
         threads.append(threading.Thread(target=self._feed, name="jaxdedup-read", daemon=True))
-        for thread in threads:
-            thread.start()
+        started = []
         try:
+            for thread in threads:
+                thread.start()
+                started.append(thread)
             running = self._num_workers
             while running:
                 item = self._output.get()
@@ -289,7 +291,7 @@ class _Loader:
             self._has_room.set()
             self._end_workers()
             give_up = time.monotonic() + _PATIENCE
-            for thread in threads:  # that of an endless image ends by itself, with the image
+            for thread in started:  # that of an endless image ends by itself, with the image
                 thread.join(max(0, give_up - time.monotonic()))
 
     def _feed(self) -> None:

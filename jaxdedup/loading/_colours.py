@@ -108,6 +108,8 @@ def as_image(array: Any, range: Range = "clip", note: Note = unnoted) -> Pixels:
         array([[  0, 128, 255]], dtype=uint8)
     """
     image = np.asarray(array)
+    if image.dtype.name.startswith(("bfloat", "float8")):  # JAX's, which NumPy has no kind for
+        image = image.astype(np.float32)
     if image.dtype.kind not in "buif":
         raise ValueError(f"expected an image array of numbers, got dtype {image.dtype}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:

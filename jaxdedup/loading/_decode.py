@@ -180,7 +180,25 @@ def opened(item: Any) -> BinaryIO:
     """
     if isinstance(item, (str, os.PathLike)):
         return read_regular(item)
-    return io.BytesIO(item if isinstance(item, (bytes, bytearray, memoryview)) else item.read())
+    return io.BytesIO(item if isinstance(item, (bytes, bytearray, memoryview)) else read_file(item))
+
+
+def read_file(file: Any) -> bytes:
+    """What is left of an open binary file.
+
+    Raises:
+        DecodeError: it is one of text.
+
+    Example:
+        >>> read_file(io.StringIO("a.png"))
+        Traceback (most recent call last):
+        ...
+        jaxdedup.loading._decode.DecodeError: expected a binary file, got StringIO
+    """
+    content = None if isinstance(file, io.TextIOBase) else file.read()
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise DecodeError(f"expected a binary file, got {type(file).__name__}")
+    return bytes(content)
 
 
 def _decode(item: Item, allocate: Allocate, way: _Way) -> Pixels:
@@ -196,14 +214,22 @@ def _decode(item: Item, allocate: Allocate, way: _Way) -> Pixels:
         # A file is read: perhaps it is a pipe, and not every file can be rewound.
         return _decode_file(opened(item), allocate, way)
     if hasattr(item, "__array__"):
-        try:
-            return _fill(allocate, as_image(item, way.range, way.note))
-        except ValueError as error:
-            raise DecodeError(str(error)) from None
+        return _fill(allocate, _array_pixels(item, way))
     raise DecodeError(
         "expected a path, bytes, a binary file, a Pillow image or an array, "
         f"got {type(item).__name__}"
     )
+
+
+def _array_pixels(item: Any, way: _Way) -> Pixels:
+    try:
+        array = np.asarray(item)
+    except Exception as error:  # of its library: it was deleted, or has a gradient
+        raise DecodeError(f"can't be read: {_words(error)}") from error
+    try:
+        return as_image(array, way.range, way.note)
+    except ValueError as error:
+        raise DecodeError(str(error)) from None
 
 
 def _read(item: Content) -> bytes:
@@ -339,5 +365,9 @@ def why_damaged(error: Exception, verdict: str = "is damaged") -> str:
         return "has more pixels than the limit: " + str(error)[:_LONGEST_REASON]
     if isinstance(error, MemoryError):
         return "takes more memory than there is"
-    told = " ".join(str(error).split())[:_LONGEST_REASON]
+    told = _words(error)
     return f"{verdict}: {told}" if told and isinstance(error, _SPEAKING) else verdict
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:_LONGEST_REASON]

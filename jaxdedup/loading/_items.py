@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from ._colours import Pixels
-from ._decode import Content, DecodeError, Item, Unreadable, decode, why_damaged
+from ._decode import Content, DecodeError, Item, Unreadable, decode, read_file, why_damaged
 
 
 def own(item: Any, decode: Callable[[Any], Pixels] = decode) -> Item:
@@ -68,7 +68,7 @@ def unwrapped(item: Any) -> Any:
 def _reader(item: Any, decode: Callable[[Any], Pixels]) -> Callable[[], Any]:
     """What reads an item; TypeError where nothing does."""
     if hasattr(item, "read"):
-        return item.read
+        return lambda: read_file(item)
     if isinstance(item, Image.Image) or hasattr(item, "__array__"):
         return lambda: decode(item)
     if hasattr(item, "read_bytes"):  # paths in archives and elsewhere
@@ -87,7 +87,7 @@ def _reader(item: Any, decode: Callable[[Any], Pixels]) -> Callable[[], Any]:
 
 def _content(item: Any) -> bytes:
     with item as file:
-        return file.read()
+        return read_file(file)
 
 
 def _told(item: Any) -> str:

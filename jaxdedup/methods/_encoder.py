@@ -127,23 +127,26 @@ class Encoder:
         path = image_file if isinstance(image_file, (str, os.PathLike)) else None
         if path is not None and os.path.exists(path):
             try:
-                pixels = encoding.decoder(self.recipe, self._tell_flat)(path)
+                row = self._row(path)
             except DecodeError as error:
                 name = os.fspath(path)
                 self._last.skipped = {name: str(error)}
                 logger.warning("skipped %.300s: %s", runtime.escaped(name), error)
                 return None
         elif isinstance(image_array, (np.ndarray, jax.Array)):
-            pixels = encoding.decoder(self.recipe, self._tell_flat)(image_array)
+            row = self._row(np.asarray(image_array))  # JAX tells what it can't hand out
         else:
             got = "" if path is None else f" Got {os.fspath(path)!r:.300}, which does not exist"
             raise ValueError(f"Please provide either image file path or image array!{got}")
-        row = encoding.encode_pixels(pixels, self.recipe)
         return Encodings([0], row[None], self.recipe.origin)[0]
+
+    def _row(self, item: Item) -> Any:
+        pixels = encoding.decoder(self.recipe, self._tell_flat)(item)
+        return encoding.encode_pixels(pixels, self.recipe)
 
     def encode_images(
         self,
-        image_dir: Path | None = None,
+        image_dir: Path | ImageSource | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
         *,
@@ -153,7 +156,9 @@ class Encoder:
         """Encode the images of a folder.
 
         Args:
-            image_dir: the folder. Hidden files and folders are passed over.
+            image_dir: the folder; or an archive, a Parquet file, a URL or a source, as
+                :func:`jaxdedup.loading.open_source` takes them. Hidden files and folders are passed
+                over.
             recursive: whether to take the images of sub-folders too.
             num_enc_workers: number of threads that decode; None for ``num_workers``. (0, which
                 stands for no extra process in imagededup, is one thread.)
@@ -168,7 +173,7 @@ class Encoder:
             can't be loaded has no entry; ``skipped`` has its reason.
 
         Raises:
-            ValueError: the path is not a folder, or the cache is another file or holds encodings
+            ValueError: the path is none of these, or the cache is another file or holds encodings
                 of another origin.
             OSError: the folder can't be read, or the path of the cache can be no file's.
         """
@@ -193,6 +198,9 @@ class Encoder:
         """
         if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
             raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
+        shape = getattr(images, "shape", ())
+        if len(shape) == 2 or shape[2:] == (3,):
+            raise TypeError(f"expected an iterable of images, got one, an array of shape {shape}")
         self._remember({})
         stream = encoding.encode(
             enumerate(images),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from jaxdedup import runtime
 from jaxdedup.duplicates import Keep
 from jaxdedup.encoding import Orientations
-from jaxdedup.loading import Folder, Frames, ImageSource
+from jaxdedup.loading import Frames, ImageSource, open_source
 from jaxdedup.runtime import Path
 
 EncodingMap = Mapping[Any, Any]
@@ -43,14 +43,12 @@ class Inputs(NamedTuple):
         return self._replace(image_dir=self.against, cache=cache, against=None)
 
     def source(self, *, follow_links: bool, frames: bool) -> ImageSource:
-        """The images of the folder."""
+        """The images of the folder, or of whatever else has them."""
         path = self.image_dir
-        if isinstance(path, Folder | Frames):
-            return path
-        if not isinstance(path, (str, os.PathLike)):
+        if path is None or not (isinstance(path, (str, os.PathLike)) or hasattr(path, "stamp")):
             raise ValueError(f"Please provide a valid directory path! Got {path!r:.80}")
-        folder = Folder(path, recursive=self.recursive, follow_links=follow_links)
-        return Frames(folder) if frames else folder
+        source = open_source(path, recursive=self.recursive, follow_links=follow_links)
+        return Frames(source) if frames and not isinstance(source, Frames) else source
 
     def workers(self, usual: int | None) -> int | None:
         """How many threads decode."""

@@ -20,7 +20,7 @@ from jaxdedup.encoding import (
     pretrained_method,
 )
 from jaxdedup.image import Profile
-from jaxdedup.loading import Range
+from jaxdedup.loading import ImageSource, Range
 from jaxdedup.runtime import Path
 
 from ._encoder import Encoder
@@ -152,7 +152,7 @@ class CNN(Encoder):
 
     def find_duplicates(
         self,
-        image_dir: Path | None = None,
+        image_dir: Path | ImageSource | None = None,
         encoding_map: EncodingMap | None = None,
         min_similarity_threshold: float = 0.9,
         scores: bool = False,
@@ -171,7 +171,7 @@ class CNN(Encoder):
         are float16 above 10,000 images. Here copies have the similarity 1 exactly.
 
         Args:
-            image_dir: a folder, encoded as :meth:`encode_images` does.
+            image_dir: a folder, or what else :meth:`encode_images` takes.
             encoding_map: features instead, by any keys, ``(D,)`` or ``(1, D)`` each; or what
                 :func:`jaxdedup.encoding.load` gave.
             min_similarity_threshold: −1.0 to 1.0, inclusive.
@@ -212,7 +212,7 @@ class CNN(Encoder):
 
     def find_duplicates_to_remove(
         self,
-        image_dir: Path | None = None,
+        image_dir: Path | ImageSource | None = None,
         encoding_map: EncodingMap | None = None,
         min_similarity_threshold: float = 0.9,
         outfile: Path | None = None,
@@ -244,9 +244,9 @@ class CNN(Encoder):
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
             orientations: as in :meth:`find_duplicates`.
-            against: another folder, encoded likewise (with the cache ``<cache>-against``), or map,
-                all of which stays: what has a duplicate in it can go, and nothing else. ``skipped``
-                has its names after its own.
+            against: another folder or the like, encoded likewise (with the cache
+                ``<cache>-against``), or map, all of which stays: what has a duplicate in it can go,
+                and nothing else. ``skipped`` has its names after its own.
 
         Returns:
             Names, in the order of the images. No two of the images that stay are duplicates, but

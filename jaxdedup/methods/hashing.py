@@ -15,7 +15,7 @@ from jaxdedup.hashing import (
     whash_method,
 )
 from jaxdedup.image import Profile
-from jaxdedup.loading import Range
+from jaxdedup.loading import ImageSource, Range
 from jaxdedup.runtime import Path
 
 from ._encoder import Encoder
@@ -128,7 +128,7 @@ class Hashing(Encoder):
 
     def find_duplicates(
         self,
-        image_dir: Path | None = None,
+        image_dir: Path | ImageSource | None = None,
         encoding_map: EncodingMap | None = None,
         max_distance_threshold: int | None = None,
         scores: bool = False,
@@ -147,7 +147,7 @@ class Hashing(Encoder):
         Equals imagededup's ``find_duplicates``, the order of the lists included.
 
         Args:
-            image_dir: a folder, encoded as :meth:`encode_images` does.
+            image_dir: a folder, or what else :meth:`encode_images` takes.
             encoding_map: hashes instead, by any keys: hex digits (leading zeros may lack), bytes or
                 numbers each; or what :func:`jaxdedup.encoding.load` gave.
             max_distance_threshold: in bits, inclusive; None for 10 of 64, and the same share of
@@ -195,7 +195,7 @@ class Hashing(Encoder):
 
     def find_duplicates_to_remove(
         self,
-        image_dir: Path | None = None,
+        image_dir: Path | ImageSource | None = None,
         encoding_map: EncodingMap | None = None,
         max_distance_threshold: int | None = None,
         outfile: Path | None = None,
@@ -228,9 +228,9 @@ class Hashing(Encoder):
             cache: with ``image_dir``, as in :meth:`encode_images`.
             max_pairs: as in :meth:`find_duplicates`; equal encodings make no pairs here.
             orientations: as in :meth:`find_duplicates`.
-            against: another folder, encoded likewise (with the cache ``<cache>-against``), or map,
-                all of which stays: what has a duplicate in it can go, and nothing else. ``skipped``
-                has its names after its own.
+            against: another folder or the like, encoded likewise (with the cache
+                ``<cache>-against``), or map, all of which stays: what has a duplicate in it can go,
+                and nothing else. ``skipped`` has its names after its own.
 
         Returns:
             Names, in the order of the images. No two of the images that stay are duplicates, but

@@ -94,7 +94,10 @@ def _top_k(
             highest, place = lax.top_k(scores, k)
             return (jnp.take_along_axis(index, place, axis=1), highest), None
 
-        none = jnp.zeros((row.shape[0], k), jnp.int32), jnp.full((row.shape[0], k), -jnp.inf)
+        # Of a score, so that inside shard_map it varies over the mesh as the scores do.
+        zero = (score(some_queries, corpus_tiles[0, :1]) > 0).astype(jnp.int32) * 0
+        index = jnp.repeat(zero, k, axis=1)
+        none = index, index.astype(jnp.float32) - jnp.inf
         return lax.scan(merge, none, (corpus_tiles, first))[0]
 
     numbers = jnp.arange(query_tiles.shape[0], dtype=jnp.int32)

@@ -306,3 +306,15 @@ def test_other_methods_need_images(
         with pytest.raises(SystemExit):
             main(["find", *words])
         assert message in capsys.readouterr().err
+
+
+def test_a_threshold_below_zero_is_no_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "features.npz"
+    turned = {"a.jpg": np.array([[1, 0]], np.float32), "b.jpg": np.array([[-1, 3]], np.float32)}
+    save(path, features_of(turned))
+    assert main(["find", str(path), "--threshold", "-0.3"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["find", str(path), "--threshold", "-0.4"]) == 0
+    assert capsys.readouterr().out == "-0.3162  a.jpg\n-0.3162  b.jpg\n"  # -1/√10

@@ -68,7 +68,7 @@ def to_remove(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., by
 
 
 def test_names_for_scripts(to_remove: Callable[..., bytes]) -> None:
-    for option, encoding in [("-0", "utf-8"), ("--null", "latin-1"), ("-0", "ascii")]:
+    for option, encoding in [("-z", "utf-8"), ("--null", "latin-1"), ("-z", "ascii")]:
         names = to_remove(encoding, option).split(b"\0")
         assert names.pop() == b""
         assert sorted(names) == sorted(map(os.fsencode, [*ODD, NOT_UTF8])), encoding

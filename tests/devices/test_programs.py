@@ -65,3 +65,8 @@ def test_an_error_is_raised_and_not_remembered() -> None:
         program(np.ones(2, np.float32))
     broken = False
     assert program(np.ones(2, np.float32)).tolist() == [1, 1]
+
+
+def test_without_jit() -> None:
+    with jax.disable_jit():
+        assert int(WideProgram(jax.jit(lambda x: x + x))(np.int32(3))) == 6

@@ -101,3 +101,8 @@ def test_two_sides_of_two_origins() -> None:
             find_matches(hashes_of(hashes), other)
     with pytest.raises(ValueError, match="from 0 to 42, got 43"):
         find_matches(encodings_of(np.zeros((1, 6), np.uint8), 42), threshold=43)
+
+
+def test_matches_are_compared_by_identity() -> None:
+    encodings = hashes_of({"a": "0" * 16, "b": "0" * 16})
+    assert find_matches(encodings) != find_matches(encodings)

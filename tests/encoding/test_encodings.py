@@ -103,3 +103,21 @@ def test_packed_names_are_a_list() -> None:
     with pytest.raises(IndexError):
         _ = packed[5]
     assert hashes_of(dict.fromkeys(names, "0" * 16)).names == names
+
+
+def test_features_are_compared() -> None:
+    features = features_of({"a": [1, 2], "b": [3, 4]})
+    assert features == features_of({"a": [1, 2], "b": [3, 4]})
+    assert features != features_of({"a": [1, 2], "b": [3, 5]})
+    assert features != features_of({"a": [1, 2], "c": [3, 4]})
+    assert hashes_of({"a": "0" * 16}) != hashes_of({"a": "0" * 16}, profile="pillow6")
+
+
+@pytest.mark.parametrize("failures", [(True, True), (True, False), (False, True)])
+def test_two_results_of_one_key_are_refused(failures: tuple[bool, bool]) -> None:
+    rows = zip(failures, ROWS, strict=False)
+    stream = [
+        Encoded("a", None, "is empty") if failed else Encoded("a", row) for failed, row in rows
+    ]
+    with pytest.raises(ValueError, match="expected each name once, got 'a' twice"):
+        Encodings.collect(stream, RECIPE)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxdedup import __version__
-from jaxdedup.encoding import METHODS, Encodings, Origin, Recipe, load, save
+from jaxdedup.encoding import METHODS, Encodings, Origin, Recipe, from_arrow, load, save, to_arrow
 from jaxdedup.runtime import write_whole
 from tests.stored import features_of, hashes_of
 
@@ -312,3 +312,32 @@ def test_no_encodings_with_quality(suffix: str, tmp_path: Path) -> None:
     save(tmp_path / f"none{suffix}", Encodings.collect([], recipe))
     found = load(tmp_path / f"none{suffix}")
     assert (len(found), found.origin) == (0, recipe.origin)
+
+
+def test_a_table_that_was_changed_needs_its_origin() -> None:
+    some = to_arrow(FEATURES).slice(1)
+    with pytest.raises(ValueError, match=r"was changed \(then give from_arrow its origin\)"):
+        from_arrow(some)
+    assert from_arrow(some, FEATURES.origin) == features_of(
+        dict(zip(NAMES[1:], ROWS[1:], strict=True))
+    )
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_no_features_of_a_network_that_has_not_told_how_many(suffix: str, tmp_path: Path) -> None:
+    origin = replace(FEATURES.origin, count=None)
+    none = Encodings([], np.zeros((0, 0), np.float32), origin, {"a": "is empty"})
+    save(tmp_path / f"none{suffix}", none)
+    found = load(tmp_path / f"none{suffix}")
+    assert found == none
+    assert found.failures == (none.failures if suffix == ".parquet" else {})
+
+
+def test_keys_that_a_format_can_not_hold(tmp_path: Path) -> None:
+    long = "a" * 200_000
+    with pytest.raises(ValueError, match=r"at most 131,072 characters in \.csv, got aaa"):
+        save(tmp_path / "long.csv", hashes_of({"b": "0" * 16, long: "0" * 16}))
+    failures = Encodings(["a"], HASHES.rows[:1], HASHES.origin, {7: "is empty"})
+    with pytest.raises(ValueError, match="expected file names as keys, got 7"):
+        save(tmp_path / "failures.parquet", failures)
+    assert not os.listdir(tmp_path)

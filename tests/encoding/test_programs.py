@@ -7,8 +7,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from jaxdedup.encoding import METHODS, _programs
+from jaxdedup.image import resize
 
 ROOT = Path(__file__).parents[2]
 START = """
@@ -154,3 +162,36 @@ found = [hashes("ahash"), told]
         "The device has no room for calls of 32 MB of pixels: they are halved.",
     ]
     assert programs == 3
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_program_is_compiled_here_where_no_thread_can_be_started(
+    wait: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    program = _programs._Program(lambda: jax.numpy.negative)
+    assert program.get(10**9, 0, wait=wait) is jax.numpy.negative
+    assert program.get(0, 0, wait=wait) is jax.numpy.negative
+
+
+def test_an_unknown_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAXDEDUP_FORM", "cuda")
+    message = "expected JAXDEDUP_FORM among accelerator, gpu, tpu, host, program, got 'cuda'"
+    with pytest.raises(ValueError, match=message):
+        _programs.DeviceFunction(METHODS["ahash"], "pillow13")
+    with pytest.raises(ValueError, match=message):
+        resize(np.zeros((9, 9), np.uint8), (8, 8))
+
+
+def test_programs_run_where_transfers_and_jit_are_not_wanted(
+    reference_images: Path, reference_hashes: Any
+) -> None:
+    """What is decoded goes to a device on purpose; compiled programs stay what they are."""
+    variables = {"JAX_TRANSFER_GUARD": "disallow", "JAX_DISABLE_JIT": "1"}
+    found, _ = run(
+        "found = hashes('ahash')", reference_images, JAXDEDUP_FORM="program", **variables
+    )
+    assert found == expected(reference_hashes, "ahash")

@@ -100,3 +100,12 @@ def test_grey_image_is_rgb_image_of_equal_channels(method: str, images: jax.Arra
     hash_of, grey = getattr(jaxdedup, method), crops(_COUNT, 41, 57)
     expected = hash_of(jax.numpy.stack([grey] * 3, axis=-1))
     np.testing.assert_array_equal(jax.vmap(hash_of)(grey), expected)
+
+
+@pytest.mark.four_devices
+def test_mapped_over_explicit_devices(images: jax.Array) -> None:
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Explicit,))
+    laid = jax.device_put(np.asarray(images), NamedSharding(mesh, PartitionSpec("batch")))
+    with jax.set_mesh(mesh):
+        hashes = jax.jit(jax.vmap(jaxdedup.whash))(laid)
+    np.testing.assert_array_equal(hashes, jaxdedup.whash(np.asarray(images)))

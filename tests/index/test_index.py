@@ -285,3 +285,11 @@ def test_something_else_is_no_index(tmp_path: Path) -> None:
         Index.open(path)
     with pytest.raises(FileNotFoundError):
         Index.open(tmp_path / "nothing.idx")
+
+
+def test_one_string_is_no_list_of_keys() -> None:
+    index = Index.build(Encodings(["a", "b", "ab"], some_rows("64 bits", 3), ORIGIN))
+    for call in (index.remove, index.places):
+        with pytest.raises(TypeError, match="expected a list of keys, got one, 'ab'"):
+            call("ab")
+    assert len(index) == 3

@@ -288,3 +288,30 @@ def test_a_zip_without_dates(packed: Callable[[str], str]) -> None:
         int(datetime(1980, 1, 1, tzinfo=UTC).timestamp()) * 10**9,
         None,
     )
+
+
+def test_links_in_a_tar_are_those_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    """Also to what comes later, to hidden files and links; and those that lead nowhere are told."""
+    some = sorted(path for path in folder.rglob("*") if path.suffix == ".png")[:2]
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    for name, path in zip(["sub/z.png", ".hidden.png"], some, strict=True):
+        (photos / name).write_bytes(path.read_bytes())
+    links = {"a.png": "sub/z.png", "sub/b.png": "../a.png", "sub/c.png": "../.hidden.png"}
+    nowhere = {"sub/d.png": "../lost.png", "e.png": "e.png", "f.png": "/lost.png", "g": "sub"}
+    for name, target in (links | nowhere).items():
+        (photos / name).symlink_to(target)
+    (photos / "sub" / "h.png").hardlink_to(photos / ".hidden.png")
+    with tarfile.open(tmp_path / "photos.tar", "w") as file:
+        file.add(photos, ".")
+    archive = Archive(tmp_path / "photos.tar")
+    unpacked = Folder(photos, recursive=True)
+    found = {name.removeprefix("./"): item for name, item in archive}
+    assert found.keys() == {*unpacked.names, "g"}
+    for name in ["sub/z.png", "sub/h.png", *links]:
+        assert found[name] == Path(unpacked.open(name)).read_bytes()
+        stamp, other = archive.stamp(f"./{name}"), unpacked.stamp(name)
+        assert stamp.size == other.size
+        assert abs(stamp.mtime_ns - other.mtime_ns) < 1e9
+    for name in nowhere:
+        assert found[name] == Unreadable("is a link to no file of the archive")

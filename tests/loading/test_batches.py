@@ -226,3 +226,19 @@ def test_the_reader_sleeps_where_a_worker_tells_of_room_too_late(
 
     results = load_batches([b""] * 150, Plan, positions, num_workers=8, decode_into=slow)
     assert sum(len(result) for result in results) == 150
+
+
+def test_a_thread_that_cannot_be_started_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def start_two(thread: threading.Thread) -> None:
+        if len(workers()) == 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="can't start"):
+        list(load_batches([image(0)], Plan, positions, num_workers=4))
+    assert not workers()

@@ -7,14 +7,16 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import imageio.v3 as imageio
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.loading import DecodeError, _decode, as_image, decode, image_size
+from jaxdedup.loading import DecodeError, _decode, as_image, decode, image_size, own
 from tests.pictures import Pixels, crops
 
 
@@ -320,3 +322,28 @@ def test_reasons_are_for_users(
     with pytest.raises(DecodeError) as told:
         decode(PNG)
     assert str(told.value) == reason
+
+
+def test_arrays_of_jax() -> None:
+    """What can't be handed out is not damaged; and bfloat16 is cast as the float32 that it is."""
+    values = np.random.default_rng(0).integers(0, 256, (5, 7)).astype(np.float32)
+    small = jnp.asarray(values, jnp.bfloat16)
+    np.testing.assert_array_equal(decode(small), np.asarray(small, np.float32).astype(np.uint8))
+    scaled = decode(small / 256, range="scale")
+    np.testing.assert_array_equal(scaled, np.round(np.float64(small / 256) * 255))
+    small.delete()
+    with pytest.raises(DecodeError, match=r"^can't be read: Array has been deleted"):
+        decode(small)
+
+
+@pytest.mark.parametrize("prepare", [lambda item: item, own])
+def test_files_of_text_are_refused(prepare: Callable[[Any], Any], tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(str(tmp_path / "a.png"))
+    (tmp_path / "a.png").write_bytes(saved(picture()))
+    with path.open() as file, pytest.raises(DecodeError, match="expected a binary file, got Text"):
+        decode(prepare(file))
+    with pytest.raises(DecodeError, match="expected a binary file, got StringIO"):
+        decode(prepare(io.StringIO(path.read_text())))
+    with pytest.raises(DecodeError, match="expected a binary file, got SimpleNamespace"):
+        decode(prepare(SimpleNamespace(read=path.read_text)))

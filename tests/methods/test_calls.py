@@ -4,17 +4,19 @@ import io
 import itertools
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxdedup.encoding import METHODS, Recipe
-from jaxdedup.loading import Folder
+from jaxdedup.loading import Archive, Folder
 from jaxdedup.methods import DHash, PHash
 from tests.pictures import crops
 from tests.pillow_hashes import HASHES
@@ -162,7 +164,11 @@ def test_batch_of_everything(encoder: DHash, folder: Path) -> None:
     assert encoder.skipped == {}
 
 
-@pytest.mark.parametrize("images", ["a.png", b"bytes", Path("a.png"), 7, None])
+@pytest.mark.parametrize(
+    "images",
+    ["a.png", b"bytes", Path("a.png"), 7, None, PICTURES[0], PICTURES[0][..., 0]],
+    ids=lambda images: type(images).__name__,
+)
 def test_batch_of_one_thing(encoder: DHash, images: object) -> None:
     with pytest.raises(TypeError, match="expected an iterable of images, got"):
         encoder.encode_batch(images)
@@ -249,3 +255,21 @@ def test_repr_of_a_subclass() -> None:
             super().__init__(**others)
 
     assert repr(Mine(2, verbose=False)) == "Mine()"
+
+
+def test_a_traced_image_is_no_damaged_one(encoder: DHash) -> None:
+    with pytest.raises(jax.errors.TracerArrayConversionError):
+        jax.jit(lambda image: encoder.encode_image(image_array=image))(PICTURES[0])
+
+
+def test_archives_and_sources_are_taken_as_folders_are(
+    encoder: DHash, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    archive = shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "photos"), "zip", folder)
+    expected = {f"{i}.png": row for i, row in enumerate(HASHES_OF_PICTURES)}
+    assert encoder.encode_images(archive) == encoder.encode_images(Archive(archive)) == expected
+    assert list(encoder.find_duplicates(archive)) == list(expected)
+    for against in (archive, Archive(archive)):
+        assert encoder.find_duplicates_to_remove(folder, against=against) == list(expected)
+    with pytest.raises(ValueError, match="provide a valid directory path! Got 7"):
+        encoder.encode_images(7)

@@ -293,3 +293,14 @@ def test_weights_of_a_file(mobilenet: CNN, tmp_path: Path) -> None:
     encoder = CNN(verbose=False, weights=tmp_path / "other")
     features = encoder.encode_image(image_array=PICTURES[0])
     np.testing.assert_allclose(features[0], np.clip(tensors[last + "beta"], 0, 6), atol=1e-5)
+
+
+def test_weights_of_a_file_that_is_written_anew(tmp_path: Path) -> None:
+    tensors, path = load_tensors(shipped_weights()), tmp_path / "weights"
+    keras_h5(path, tensors)
+    before = CNN(verbose=False, weights=path).recipe
+    tensors["MobilenetV1/Conv2d_0/weights"] += 1
+    keras_h5(path, tensors)
+    after = CNN(verbose=False, weights=path).recipe
+    assert before.method != after.method
+    assert before.origin.differences(after.origin).startswith("expected weights")

@@ -248,3 +248,20 @@ def test_wrong_transforms() -> None:
         encoder.encode_batch(PICTURES)
     with pytest.raises(ValueError, match="expected one of model_config, model"):
         CNN(False, CustomModel("mine", flat, transform), model=flat)
+
+
+def test_an_image_that_a_transform_fails_with_is_named(tmp_path: Path) -> None:
+    def crop(image: Image.Image) -> np.ndarray:
+        if image.width < 40:
+            raise RuntimeError("crop larger\nthan image")
+        return transform(image)
+
+    encoder = CNN(False, CustomModel("mine", flat, crop))
+    found = encoder.encode_batch(PICTURES)
+    assert [place for place, row in enumerate(found) if row is None] == [5]
+    reason = r"can't be prepared: RuntimeError('crop larger\nthan image')"
+    assert encoder.skipped == {5: reason}
+    path = tmp_path / "small.png"
+    Image.fromarray(PICTURES[5]).save(path)
+    assert encoder.encode_image(path) is None
+    assert encoder.skipped == {str(path): reason}

@@ -199,3 +199,27 @@ def test_mistakes(function, arguments, k, error, message) -> None:
 def test_no_queries() -> None:
     assert hamming_top_k(HASHES[:0], HASHES, k=2).indices.shape == (0, 2)
     assert cosine_top_k(FEATURES[:0], FEATURES, k=2).indices.shape == (0, 2)
+
+
+@pytest.mark.four_devices
+@pytest.mark.parametrize("kind", ["Auto", "Explicit"])
+def test_inside_shard_map(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 256, (40, 8), np.uint8)
+    features = rng.standard_normal((40, 6)).astype(np.float32)
+    distances = {
+        hamming_top_k: (hashes, cdist(*[np.unpackbits(hashes, axis=1)] * 2, "cityblock")),
+        cosine_top_k: (features, cdist(features, features, "cosine")),
+    }
+    mesh = jax.make_mesh((4,), ("batch",), axis_types=(jax.sharding.AxisType[kind],))
+    spec = jax.sharding.PartitionSpec("batch")
+    for search, (rows, far) in distances.items():
+        nearest = jax.shard_map(
+            lambda queries, corpus, search=search: search(queries, corpus, k=3),
+            mesh=mesh,
+            in_specs=(spec, jax.sharding.PartitionSpec()),
+            out_specs=spec,
+        )
+        found, _ = nearest(jax.device_put(rows, jax.sharding.NamedSharding(mesh, spec)), rows)
+        expected = np.argsort(far, axis=1, kind="stable")[:, :3]
+        np.testing.assert_array_equal(found, expected)
