@@ -83,7 +83,7 @@ def _cpu(luma_first: bool) -> PackedForm:
     def arrange(
         results: NDArray[np.uint8], planner: _plan.Planner, size: Size
     ) -> NDArray[np.uint8]:
-        return _packed.arranged(results, planner.tables().is_vertical[: len(results)], size)
+        return _packed.arranged(results, planner.vertical_first, size)
 
     return PackedForm(
         (_plan.COMMON, _plan.LARGE),

@@ -11,6 +11,7 @@ is read, by a tile of 128×128 RGB pixels at a time, of which a block takes thre
 
 import mmap
 from functools import lru_cache
+from operator import add, gt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,7 +121,8 @@ class Planner:
 
     def clear(self) -> None:
         """Begin a new call."""
-        self._images = self._strips = self._blocks = self._tiles = 0
+        self._images: list[tuple[_ImagePlan, int]] = []  # with the offset of each
+        self._used = 0, 0, 0  # strips, blocks, tiles
         # The next images are often as large as these: their steps stay while there is room.
         if self._steps > self.capacity.steps // 2 or len(self._planned) > _MOST_PLANNED:
             self._forget()
@@ -132,8 +134,28 @@ class Planner:
 
     def tables(self) -> Tables:
         """Those of the images that were added. They are used again after :meth:`clear`."""
-        self._tables.counts[:] = self._images, self._strips
-        return self._tables
+        tables, images = self._tables, len(self._images)
+        tables.counts[:] = images, self._used[0]
+        if images:
+            plans, offsets = zip(*self._images, strict=True)
+            sizes = np.array([plan.sizes for plan in plans])
+            of_strips, of_blocks, of_tiles = (np.repeat(np.arange(images), n) for n in sizes.T)
+            _, blocks_before, tiles_before = (np.cumsum(sizes, axis=0) - sizes).T
+            strips, blocks, tiles = (
+                np.concatenate([plan[kind] for plan in plans], out=table[: self._used[kind]])
+                for kind, table in enumerate((tables.strips, tables.blocks, tables.tiles))
+            )
+            strips[:, : BLOCKS_END + 1] += blocks_before[of_strips, None]
+            strips[:, IMAGE] = of_strips
+            blocks[:, : TILE_END + 1] += tiles_before[of_blocks, None]
+            tiles[:, OFFSET] += np.array(offsets)[of_tiles]
+            tables.is_vertical[:images] = self.vertical_first
+        return tables
+
+    @property
+    def vertical_first(self) -> NDArray[np.bool_]:
+        """``bool[B]``: the images that were added whose vertical pass goes first."""
+        return np.array([plan.is_vertical for plan, _ in self._images], np.bool_)
 
     def add(self, offset: int, height: int, width: int, channels: int) -> bool:
         """Plan one more image; False where it does not fit into this call.
@@ -142,44 +164,30 @@ class Planner:
             offset: where its first byte lies.
             height, width, channels: its shape; 3 channels, or 1 for a grey image.
         """
-        before, known = (self._images, self._strips, self._blocks, self._tiles), self._steps
+        images, used, known = len(self._images), self._used, self._steps
         if all(self._add(offset, height, width, channels, turned) for turned in self._turns):
             return True
-        self._images, self._strips, self._blocks, self._tiles = before
-        if self._images or not known:
+        del self._images[images:]
+        self._used = used
+        if images or not known:
             return False
         self._forget()  # what may have taken the room
         return self.add(offset, height, width, channels)
 
     def _add(self, offset: int, height: int, width: int, channels: int, turned: bool) -> bool:
         bytes_end = offset + height * width * channels
-        if self._images == self.capacity.images or bytes_end > self.capacity.pixels:
+        if len(self._images) == self.capacity.images or bytes_end > self.capacity.pixels:
             return False
         if max(height, width) > self.capacity.length:
             return False
         plan = self._plan(height, width, channels, turned)
-        return plan is not None and self._put(plan, offset)
-
-    def _put(self, plan: "_ImagePlan", offset: int) -> bool:
-        """Write an image's plan behind those of others; False where there is no room."""
-        numbers = (self._strips, self._blocks, self._tiles)
-        ends = [number + len(part) for number, part in zip(numbers, plan[:3], strict=True)]
-        room = (self.capacity.strips, self.capacity.blocks, self.capacity.tiles)
-        if any(end > most for end, most in zip(ends, room, strict=True)):
+        if plan is None:
             return False
-        strips = self._tables.strips[self._strips : ends[0]]
-        strips[:] = plan.strips
-        strips[:, : BLOCKS_END + 1] += self._blocks
-        strips[:, IMAGE] = self._images
-        blocks = self._tables.blocks[self._blocks : ends[1]]
-        blocks[:] = plan.blocks
-        blocks[:, : TILE_END + 1] += self._tiles
-        tiles = self._tables.tiles[self._tiles : ends[2]]
-        tiles[:] = plan.tiles
-        tiles[:, OFFSET] += offset
-        self._tables.is_vertical[self._images] = plan.is_vertical
-        self._strips, self._blocks, self._tiles = ends
-        self._images += 1
+        used = tuple(map(add, self._used, plan.sizes))
+        if any(map(gt, used, (self.capacity.strips, self.capacity.blocks, self.capacity.tiles))):
+            return False
+        self._images.append((plan, offset))
+        self._used = used
         return True
 
     def _plan(self, height: int, width: int, channels: int, turned: bool) -> "_ImagePlan | None":
@@ -195,12 +203,9 @@ class Planner:
             second = self._axis(image.lines, image.outputs[1], LANES, image.per_line)
             if first is None or second is None:
                 return None
-            self._planned[key] = _ImagePlan(
-                _strips_of(image, first, second),
-                _blocks_of(image, first),
-                _tiles_of(image),
-                image.is_vertical != turned,
-            )
+            parts = _strips_of(image, first, second), _blocks_of(image, first), _tiles_of(image)
+            sizes = len(parts[0]), len(parts[1]), len(parts[2])
+            self._planned[key] = _ImagePlan(*parts, sizes, image.is_vertical != turned)
         return self._planned[key]
 
     def _axis(
@@ -228,6 +233,7 @@ class _ImagePlan(NamedTuple):
     strips: NDArray[np.int32]
     blocks: NDArray[np.int32]
     tiles: NDArray[np.int32]
+    sizes: tuple[int, int, int]  # how many of each
     is_vertical: bool
 
 
