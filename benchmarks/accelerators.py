@@ -196,10 +196,8 @@ def call_cost(target: str, method: HashMethod) -> dict:
     planner = form.planner(method.size, "pillow13", capacity)
 
     def run(*arguments: Any) -> jax.Array:
-        def hashed(luma: jax.Array) -> jax.Array:
-            return pack_bits(method.bits(luma))
-
-        return form.map_resized(hashed, method.size, capacity, "pillow13", *arguments)
+        luma = form.resize(method.size, capacity, "pillow13", *arguments)
+        return pack_bits(method.bits(luma))
 
     decoded = decoded_bytes(planner)
     planner.clear()

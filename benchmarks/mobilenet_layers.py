@@ -23,7 +23,7 @@ from jax import lax
 from jaxdedup.devices import ON_ONE_CORE
 from jaxdedup.mobilenet import IMAGE_SIZE, load_params
 from jaxdedup.mobilenet.architecture import LAYERS, Layer
-from jaxdedup.mobilenet.forms import CPU, activated
+from jaxdedup.mobilenet.forms import CPU
 
 CORES = os.cpu_count() or 1
 HIGHEST = lax.Precision.HIGHEST
@@ -58,9 +58,9 @@ def as_it_runs(layer: Layer) -> Callable[..., jax.Array]:
     def run(x: jax.Array, kernel: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
         is_product = not layer.depthwise and layer.kernel[0] == 1
         if layer.depthwise:  # the product's before it
-            x = activated(x, scale, bias)
+            x = CPU.activated(x, scale, bias)
         x = CPU.of(layer)(x, kernel, stride=layer.stride, precision=HIGHEST)
-        return x if is_product else activated(x, scale, bias)
+        return x if is_product else CPU.activated(x, scale, bias)
 
     return run
 

@@ -147,10 +147,7 @@ def sent_to(device: jax.Device, function: Callable[[Any], Any]) -> Callable[[Any
 
 
 def finished(form: Any, method: HashMethod, capacity: Any, *arguments: Any) -> jax.Array:
-    def hashed(luma: jax.Array) -> jax.Array:
-        return pack_bits(method.bits(luma))
-
-    return form.map_resized(hashed, method.size, capacity, "pillow13", *arguments)
+    return pack_bits(method.bits(form.resize(method.size, capacity, "pillow13", *arguments)))
 
 
 def network() -> Iterator[Row]:

@@ -2,9 +2,8 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jaxdedup"
@@ -38,45 +37,35 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((module, alias.name) for alias in node.names)
 
 
+@cache
 def inner(path: Path) -> list[tuple[list[str], str]]:
     """Imports from inside the package: the parts of the module after ``jaxdedup``, and the name."""
     found = [(module.split("."), name) for module, name in imports(path)]
     return [(parts[1:], name) for parts, name in found if parts[0] == "jaxdedup"]
 
 
-SOURCES = {str(path.relative_to(ROOT)): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-@pytest.mark.parametrize("source", SOURCES)
-def test_imports_lead_down(source: str) -> None:
-    path = SOURCES[source]
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if room == "__init__":  # reaches every room, when it is asked to
-        return
-    for parts, name in inner(path):
-        other = parts[0] if parts else name
-        if other in (room, "__version__"):
+def test_imports_lead_down() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room == "__init__":  # reaches every room, when it is asked to
             continue
-        assert FLOOR[other] < FLOOR[room], (room, other)
+        for parts, name in inner(path):
+            other = parts[0] if parts else name
+            if other not in (room, "__version__"):
+                assert FLOOR[other] < FLOOR[room], (path, other)
 
 
-def outside() -> Iterator[tuple[str, str, Path]]:
-    """Every file beside its own room: of the package, the benchmarks and the tests."""
-    for path in sorted([*PACKAGE.rglob("*.py"), *ROOT.glob("benchmarks/*.py")]):
-        yield str(path.relative_to(ROOT)), path.relative_to(PACKAGE.parent).parts[1], path
-    for path in sorted(ROOT.glob("tests/**/*.py")):  # a room's tests may look into it
-        yield str(path.relative_to(ROOT)), path.relative_to(ROOT / "tests").parts[0], path
+PARTS_OF_A_SEARCH = {ROOT / "benchmarks/search.py", ROOT / "benchmarks/search_kernels.py"}
 
 
-OUTSIDE = {name: (room, path) for name, room, path in outside()}
-
-
-@pytest.mark.parametrize("source", OUTSIDE)
-def test_private_names_stay_in_their_room(source: str) -> None:
-    room, path = OUTSIDE[source]
-    if source in ("benchmarks/search.py", "benchmarks/search_kernels.py"):  # parts of a search
-        return
-    for parts, name in inner(path):
-        if len(parts) == 0 or parts[0] == room:
-            continue
-        assert not any(part.startswith("_") for part in (*parts, name)), (parts, name)
+def test_private_names_stay_in_their_room() -> None:
+    """Of the package, the benchmarks and the tests; a room's tests may look into it."""
+    files = [
+        path for top in ("jaxdedup", "benchmarks", "tests") for path in (ROOT / top).rglob("*.py")
+    ]
+    for path in set(files) - PARTS_OF_A_SEARCH:
+        room = path.relative_to(ROOT).parts[1]
+        for parts, name in inner(path):
+            if parts and parts[0] != room:
+                private = [part for part in (*parts, name) if part.startswith("_")]
+                assert not private, (path, private)

@@ -3,7 +3,6 @@
 import os
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,16 @@ from jaxdedup.index import Index
 from jaxdedup.report import save_report
 from jaxdedup.runtime import escaped
 
+from ._asked import (
+    recipe_asked_for,
+    recipe_of_or,
+    refuse_columns,
+    refuse_contradictions,
+    refuse_shared,
+    refuse_unwritable,
+    sides_asked_for,
+    with_orientations,
+)
 from ._output import refuse_closed_output
 from ._results import (
     give_encodings,
@@ -24,35 +33,13 @@ from ._results import (
     map_of,
     write_pairs,
 )
-from ._target import (
-    INDEX,
-    Target,
-    recipe_for,
-    refuse_columns,
-    refuse_shared,
-    say,
-    say_each,
-    shown,
-    write_failures,
-)
+from ._target import INDEX, Target, recipe_for, say, say_each, shown, write_failures
 
 Work = Callable[[], int]
 
 FAILED = 2  # as of wrong usage
 FOUND = 1  # as of grep, the other way round: duplicates are what is wrong
 NOTHING_ENCODED = 1
-_OF_FOLDERS = (
-    "recursive",
-    "follow_links",
-    "frames",
-    "formats",
-    "batch_size",
-    "num_workers",
-    "max_pixels_in_flight",
-    "cache",
-    "weights",
-    "or",
-)
 
 
 def encode(options: Namespace) -> Work:
@@ -60,7 +47,7 @@ def encode(options: Namespace) -> Work:
     refuse_shared(options, options.directories)
     target = Target(options, *options.directories, is_images=True)
     refuse_columns(options, [target])
-    _refuse_unwritable(options)
+    refuse_unwritable(options)
     recipe = recipe_for(options)
     origin = recipe.origin
     if options.output:
@@ -88,14 +75,14 @@ def encode(options: Namespace) -> Work:
 def find(options: Namespace) -> Work:
     """``jaxdedup find``."""
     is_list = bool(options.output) and options.output.endswith(".csv")
-    _refuse_contradictions(options, is_list)
-    sides = _sides(options, options.targets)
+    refuse_contradictions(options, is_list)
+    sides = sides_asked_for(options, options.targets)
     target = sides[0]
     keep: Any = options.keep or "first"
     duplicates.check_keep(keep, target.source is not None)
-    recipe = _prepare(options, sides, output_suffixes=(".json", ".csv"))
-    turned = _with_orientations(options, target, recipe)
-    also = _also(options, turned)
+    recipe = recipe_asked_for(options, sides, output_suffixes=(".json", ".csv"))
+    turned = with_orientations(options, target, recipe)
+    also = recipe_of_or(options, turned)
 
     def work() -> int:
         seen = [duplicates.look(side.source) for side in sides] if options.to_remove else []
@@ -122,8 +109,8 @@ def query(options: Namespace) -> Work:
     if options.nearest is not None and options.check:
         raise ValueError("--check goes without --nearest, which finds some however far")
     targets = [Target(options, options.new, or_image=True), Target(options, options.corpus)]
-    recipe = _prepare(options, targets)
-    recipes = [_with_orientations(options, targets[0], recipe), recipe]
+    recipe = recipe_asked_for(options, targets)
+    recipes = [with_orientations(options, targets[0], recipe), recipe]
 
     def work() -> int:
         new, corpus = _encoded(options, targets, recipes)
@@ -144,8 +131,8 @@ def index(options: Namespace) -> Work:
     refuse_shared(options, options.targets)
     target = Target(options, *options.targets)
     old = [Target(options, options.into)] if os.path.exists(options.into) else []
-    recipe = _prepare(options, [target, *old])
-    turned = _with_orientations(options, target, recipe)
+    recipe = recipe_asked_for(options, [target, *old])
+    turned = with_orientations(options, target, recipe)
 
     def work() -> int:
         corpus = old[0].stored if old else Index.build(target.no_encodings(recipe))
@@ -174,11 +161,11 @@ def report(options: Namespace) -> Work:
     """``jaxdedup report``."""
     if vars(options)["or"] and options.against:
         raise ValueError("--or goes without --against")
-    sides = _sides(options, options.directories, are_images=True)
+    sides = sides_asked_for(options, options.directories, are_images=True)
     target = sides[0]
-    recipe = _prepare(options, sides, output_suffixes=(".html",))
-    turned = _with_orientations(options, target, recipe)
-    also = _also(options, turned)
+    recipe = recipe_asked_for(options, sides, output_suffixes=(".html",))
+    turned = with_orientations(options, target, recipe)
+    also = recipe_of_or(options, turned)
 
     def work() -> int:
         encodings = _encoded(options, sides, [turned, recipe])
@@ -203,47 +190,6 @@ def report(options: Namespace) -> Work:
         return _code(options, found, *encodings)
 
     return work
-
-
-def _refuse_contradictions(options: Namespace, is_list: bool) -> None:
-    """ValueError if options of find go without each other."""
-    if options.keep and not options.to_remove:
-        raise ValueError("--keep goes with --to-remove")
-    if options.keep and options.against:
-        raise ValueError("--keep goes without --against, all of which stays")
-    if options.null and options.against and not options.to_remove:
-        raise ValueError("--null goes with --to-remove where there is --against: see --json")
-    if options.scores and options.to_remove:
-        raise ValueError("--scores goes with groups of duplicates, not with --to-remove")
-    if vars(options)["or"] and (options.to_remove or options.against):
-        raise ValueError("--or goes with groups of duplicates, not with --to-remove or --against")
-    others = (options.to_remove, vars(options)["or"], options.orientations != "none")
-    if is_list and any((*others, options.against)):
-        told = "--to-remove, --or, --orientations and --against"
-        raise ValueError(f"--output FILE.csv goes without {told}")
-
-
-def _refuse_unwritable(options: Namespace) -> None:
-    """ValueError or OSError if there is no place, or are two, for what is written."""
-    if options.json and options.output and not options.output.endswith(".html"):
-        raise ValueError("--json goes without --output")
-    if options.json and getattr(options, "null", False):
-        raise ValueError("--json goes without --null")
-    if options.json:
-        refuse_closed_output()
-    if options.failures:
-        runtime.refuse_unless_writable(options.failures)
-
-
-def _sides(options: Namespace, paths: Sequence[str], *, are_images: bool = False) -> list[Target]:
-    """What is searched, and where it is searched if that is not itself."""
-    refuse_shared(options, [*paths, *options.against])
-    is_one_of_two = bool(options.against)
-    return [
-        Target(options, *side, is_images=are_images, is_one_of_two=is_one_of_two)
-        for side in (paths, options.against)
-        if side
-    ]
 
 
 def _encoded(
@@ -286,45 +232,6 @@ def _count(searches: Sequence[Matches]) -> int:
     return int(np.isin(searches[0].kinds, searches[0].pairs.i).sum())
 
 
-def _prepare(
-    options: Namespace, targets: Sequence[Target], output_suffixes: tuple[str, ...] = (".json",)
-) -> Recipe | None:
-    """The recipe for what is to be encoded; None where nothing is."""
-    origins = [target.stored.origin for target in targets if target.stored is not None]
-    recipe = recipe_for(options, *origins[:1]) if len(origins) < len(targets) else None
-    refuse_columns(options, targets)
-    if recipe is None:
-        for option in _OF_FOLDERS:
-            if getattr(options, option, None):
-                raise ValueError(f"--{option.replace('_', '-')} goes with a folder")
-    for origin in (*origins, *([recipe.origin] if recipe else [])):
-        duplicates.check_threshold(origin, options.threshold)
-        duplicates.check_quality(origin, options.min_quality)
-    _refuse_unwritable(options)
-    if options.output:
-        if not options.output.endswith(output_suffixes):
-            wanted = " or ".join(f"FILE{suffix}" for suffix in output_suffixes)
-            raise ValueError(f"expected --output {wanted}, got {options.output!r:.100}")
-        runtime.refuse_unless_writable(options.output)
-    else:
-        refuse_closed_output()
-    return recipe
-
-
-def _with_orientations(options: Namespace, target: Target, recipe: Recipe | None) -> Recipe | None:
-    """The recipe for what is turned; a file has to have been made so."""
-    if target.stored is not None:
-        made = target.stored.origin.orientations
-        if options.orientations not in ("none", made):
-            raise ValueError(
-                f"--orientations {options.orientations} needs images, or a file with the rows of "
-                f"turned ones: {target.path!r:.100} has one row an image"
-            )
-        return recipe
-    assert recipe is not None
-    return replace(recipe, method=encoding.oriented(recipe.method, options.orientations))
-
-
 def _matches(options: Namespace, *encodings: Encodings, order: Any = None) -> Matches:
     limits = {name: getattr(options, name) for name in ("threshold", "max_pairs", "min_quality")}
     with runtime.timed(shown(options, "search")):
@@ -350,18 +257,6 @@ def _nearest(
         matches = duplicates.find_nearest(new, corpus, k=k, threshold=threshold, **limits)
     _tell_low(options, matches.low_quality)
     return matches
-
-
-def _also(options: Namespace, recipe: Recipe | None) -> Recipe | None:
-    """The recipe of --or, if there is one."""
-    if not vars(options)["or"]:
-        return None
-    assert recipe is not None  # what goes with a folder
-    name, threshold = vars(options)["or"]
-    method = encoding.oriented(encoding.method_named(name), options.orientations)
-    other = replace(recipe, method=method)
-    duplicates.check_threshold(other.origin, threshold)
-    return other
 
 
 def _others(options: Namespace, target: Target, recipe: Recipe | None) -> list[Matches]:

@@ -55,6 +55,10 @@ def add_run_arguments(
             help="remember the encodings of the folder in FILE, and encode only what is new or "
             "changed",
         )
+    _add_work_arguments(run)
+
+
+def _add_work_arguments(run: Group) -> None:
     run.add_argument("--batch-size", type=positive_integer, metavar="N", help="images in a batch")
     run.add_argument(
         "--num-workers", type=positive_integer, metavar="N", help="threads that decode"

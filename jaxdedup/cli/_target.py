@@ -8,7 +8,6 @@ from argparse import Namespace
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 
@@ -151,26 +150,6 @@ def _stored(options: Namespace, path: str) -> Encodings | Index:
     stored = Index.open(path) if path.lower().endswith(INDEX) else encoding.load(path)
     _refuse_other(options, path, stored.origin)
     return stored
-
-
-def refuse_shared(options: Namespace, paths: Sequence[str]) -> None:
-    """ValueError if a folder, or an archive, is there twice, or within another one."""
-    real = sorted((os.path.realpath(path), path) for path in paths)
-    for (one, shown), (other, inner) in combinations(real, 2):
-        is_within = options.recursive and other.startswith(os.path.join(one, ""))
-        if one == other or (is_within and not os.path.isfile(other)):
-            raise ValueError(
-                f"expected folders that share no images, got {shown!r:.100} and {inner!r:.100}"
-            )
-
-
-def refuse_columns(options: Namespace, targets: Sequence[Target]) -> None:
-    """ValueError if the options name columns, and no target has any."""
-    sources = [source for target in targets for source in target.sources.values()]
-    if not any(isinstance(source, loading.Table) for source in sources):
-        for option in ("column", "key"):
-            if getattr(options, option):
-                raise ValueError(f"--{option} goes with a .parquet file of images")
 
 
 def recipe_for(options: Namespace, origin: Origin | None = None) -> Recipe:

@@ -1,12 +1,7 @@
-"""Which encodings are near which: the one door to all searches of encodings.
-
-Equal rows have the same neighbours. So only distinct ones, the kinds, are searched, and thousands
-of copies of one placeholder are one group without their millions of pairs, which are made only
-where somebody asks for a list of them.
-"""
+"""What a search found: pairs of kinds, whose copies are paired where somebody asks for a list."""
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -14,27 +9,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.encoding import INVERSE_TURNS, TURNS, Encodings, Key
-from jaxdedup.runtime import positive
-from jaxdedup.search import (
-    HammingPairs,
-    Neighbours,
-    connected_components,
-    distinct_rows,
-    neighbours,
-)
+from jaxdedup.encoding import INVERSE_TURNS, TURNS, Key
+from jaxdedup.search import Neighbours, connected_components, neighbours
 
 from ._keep import Files, Keep, removable, removable_against
-from ._metric import Metric, Order, Pairs, Progress, check_threshold, metric_of
-from ._quality import check_quality, of_quality
-from ._turned import Turned, turned_pairs
-
-DEFAULT_MAX_PAIRS = 10_000_000  # a result of this size takes some gigabytes as a dict
+from ._metric import Metric, Order, Pairs
 
 Indices = NDArray[np.int64]
-
-_NONE = np.zeros(0, np.int32)
-NOTHING: Turned = HammingPairs(_NONE, _NONE, _NONE.astype(np.uint8)), None
 
 
 @dataclass(frozen=True, repr=False)
@@ -276,153 +257,6 @@ class _Members:
 
     def split(self) -> list[Indices]:
         return np.split(self.items, self.starts[1:]) if len(self.counts) else []
-
-
-def find_matches(
-    encodings: Encodings,
-    corpus: Encodings | None = None,
-    *,
-    threshold: int | float | None = None,
-    max_pairs: int = DEFAULT_MAX_PAIRS,
-    min_quality: int | None = None,
-    order: Order | None = None,
-) -> Matches:
-    """The encodings that are near each other, or near those of a corpus.
-
-    Encodings of several orientations (:func:`jaxdedup.encoding.oriented`) find images that are
-    turned: of two images that distance counts which is least over the turns of the one, and without
-    a corpus over those of either.
-
-    Args:
-        encodings: what is searched for.
-        corpus: where it is searched; None for the encodings themselves, where none matches itself.
-            One row an image is enough.
-        threshold: inclusive: of hashes the greatest distance in bits, of features the least cosine
-            similarity; None for the method's own (:func:`check_threshold`).
-        max_pairs: the most pairs to hold; those of equal encodings count where they are listed.
-        min_quality: of images, 0 to 100; the others, on either side, are left out, and named by
-            ``low_quality``. None for 50 of PDQ, whose authors advise it, and else for any.
-        order: of the matches of each: the nearest first (``"score"``), or as in the corpus
-            (``"index"``); None for imagededup's, the former for hashes, the latter for features.
-
-    Raises:
-        TypeError: the threshold, or the quality, is no number.
-        ValueError: the threshold or the quality is out of range, the quality is not known, the two
-            were not made in one way, or there are more pairs than ``max_pairs``.
-
-    Example:
-        >>> from jaxdedup.encoding import METHODS, Recipe
-        >>> hashes = {"a.png": "00" * 8, "b.png": "ff" * 8, "c.png": "00" * 7 + "03"}
-        >>> encodings = Encodings.from_map(hashes, Recipe(METHODS["phash"]).origin)
-        >>> find_matches(encodings).to_dict(scores=True)
-        {'a.png': [('c.png', 2)], 'b.png': [], 'c.png': [('a.png', 2)]}
-    """
-    metric = metric_of(encodings.origin)
-    limit = check_threshold(encodings.origin, threshold)
-    max_pairs = positive("max_pairs", max_pairs)
-    encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
-    if corpus is not None:
-        corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
-        low += low_too
-        corpus = comparable(encodings, corpus)
-    distinct, kinds = _kinds(encodings.rows)
-    others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
-    if not len(distinct) or (others is not None and not len(others)):
-        pairs, turns = NOTHING
-    else:
-        turned = encodings.origin.row.rows
-        pairs, turns = turned_pairs(distinct, others, turned, metric, limit, max_pairs)
-    return Matches(
-        encodings.names,
-        (encodings if corpus is None else corpus).names,
-        kinds,
-        other_kinds,
-        pairs,
-        metric,
-        order or metric.order,
-        max_pairs,
-        is_self_join=corpus is None,
-        turns=turns,
-        low_quality=low,
-    )
-
-
-def iter_pairs(
-    encodings: Encodings,
-    *,
-    threshold: int | float | None = None,
-    on_progress: Progress | None = None,
-) -> Iterator[Pairs]:
-    """The pairs of encodings that are near each other, piece by piece, however many there are.
-
-    Args:
-        encodings: of one row an image.
-        threshold: as of :func:`find_matches`.
-        on_progress: called with the share of the work that is done, 0 to 1, now and then.
-
-    Returns:
-        An iterator of pieces, of a million pairs or less: ``i`` and ``j`` are places in
-        ``encodings.names``, each pair is in one of the pieces, once, and the pieces in no order.
-
-    Raises:
-        TypeError: the threshold is no number.
-        ValueError: the threshold is out of range, or there are rows of turned images.
-
-    Example:
-        >>> from jaxdedup.encoding import METHODS, Recipe
-        >>> hashes = {"a.png": "00" * 8, "b.png": "ff" * 8, "c.png": "00" * 7 + "03"}
-        >>> encodings = Encodings.from_map(hashes, Recipe(METHODS["phash"]).origin)
-        >>> [(i, j, distance.tolist()) for i, j, distance in iter_pairs(encodings) if len(i)]
-        [(array([0], dtype=int32), array([2], dtype=int32), [2])]
-    """
-    if encodings.origin.row.rows > 1:
-        raise ValueError("expected one row an image, got those of turned images")
-    limit = check_threshold(encodings.origin, threshold)
-    if not len(encodings):
-        return iter(())
-    return metric_of(encodings.origin).iter_pairs(encodings.rows, limit, on_progress)
-
-
-def comparable(encodings: Encodings, corpus: Encodings) -> Encodings:
-    """The corpus, one row an image; ValueError unless the two were made in one way."""
-    corpus = upright(corpus)
-    made = replace(encodings.origin, orientations="none")
-    if different := made.differences(corpus.origin):
-        raise ValueError(f"the two sides were not made in one way: {different}")
-    return corpus
-
-
-def upright(encodings: Encodings) -> Encodings:
-    """Without the rows of turned images: one row an image.
-
-    Example:
-        >>> from jaxdedup.encoding import METHODS, Recipe, oriented
-        >>> origin = Recipe(oriented(METHODS["phash"])).origin
-        >>> upright(Encodings(["a.png"], np.zeros((1, 64), np.uint8), origin)).rows.shape
-        (1, 8)
-    """
-    rows = encodings.origin.row.rows
-    if rows == 1:
-        return encodings
-    width = encodings.rows.shape[1] // rows
-    return Encodings(
-        encodings.names,
-        np.ascontiguousarray(encodings.rows[:, :width]),
-        replace(encodings.origin, orientations="none"),
-        encodings.failures,
-        encodings.quality,
-        vouched_for=True,
-    )
-
-
-def _kinds(rows: NDArray[Any]) -> tuple[NDArray[Any], Indices]:
-    """The distinct rows, in the order in which they come first, and which of them each row is."""
-    first, kinds, _ = map(np.asarray, distinct_rows(rows))
-    if rows.dtype == np.float32:
-        # Features that are all zero have no direction, and so are not near their copies.
-        stands_for = np.where(rows.any(axis=1), first[kinds], np.arange(len(rows)))
-        first, kinds = np.unique(stands_for, return_inverse=True)
-    return (rows if len(first) == len(rows) else rows[first]), kinds.astype(np.int64)
 
 
 def text_names(names: Iterable[Hashable]) -> list[str]:

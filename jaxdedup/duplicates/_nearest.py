@@ -5,9 +5,10 @@ import numpy as np
 from jaxdedup.encoding import Encodings
 from jaxdedup.runtime import positive
 
-from ._matches import DEFAULT_MAX_PAIRS, NOTHING, Matches, comparable
+from ._matches import Matches
 from ._metric import check_threshold, metric_of
 from ._quality import check_quality, of_quality
+from ._search import DEFAULT_MAX_PAIRS, NOTHING, comparable
 from ._turned import nearest_turned, turned_pairs
 
 

@@ -233,7 +233,8 @@ def _read_json(file: BinaryIO) -> Encodings:
     if "origin" in document:
         texts["origin"] = json.dumps(document["origin"])
     encodings, quality = document.get("encodings", {}), document.get("quality")
-    return _from_hex(encodings, texts, quality and [quality[name] for name in encodings])
+    qualities = None if quality is None else [quality[name] for name in encodings]
+    return _from_hex(encodings, texts, qualities)
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:

@@ -124,7 +124,7 @@ class DeviceFunction:
                 if program is not None or device.platform == "cpu":
                     return self._rows(program, batch, device, batch_size)
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or not self._halve(batch.plan.capacity):
+            if "RESOURCE_EXHAUSTED" not in str(error) or not self._halve(batch.plan):
                 raise
             parts = self._parts(batch)
             return np.concatenate([self(part, batch_size=batch_size) for part in parts])
@@ -163,10 +163,11 @@ class DeviceFunction:
             capacity = self._form.halved(capacity)
         return capacity
 
-    def _halve(self, capacity: Any) -> bool:
+    def _halve(self, plan: Plan) -> bool:
         """Whether calls may be half as large as one that a device had no room for; told once."""
-        if self._form.halved is None or isinstance(capacity, int):  # where the host resizes
+        if self._form.halved is None or isinstance(plan, Room):  # where the host resizes
             return False
+        capacity = plan.capacity
         if capacity[0] < 2 * _LEAST_BYTES:
             return False
         with self._lock:
@@ -223,9 +224,10 @@ class DeviceFunction:
             arguments,
         )
 
-        def run(*arguments: Any) -> jax.Array:
+        def run(*arguments: Any) -> Any:
             luma = self._profile if self._network is None else None
-            return self._form.map_resized(self._finish, self._size, capacity, luma, *arguments)
+            images = self._form.resize(self._size, capacity, luma, *arguments)
+            return images if self._form.arrange else self._finish(images)
 
         return jax.jit(run).lower(*shapes).compile()
 
@@ -237,9 +239,13 @@ class DeviceFunction:
             return _TwoCalls(lambda: new(capacity))
         return new(capacity._replace(images=max(2, capacity.images)), turned=True)
 
-    def _run(self, program: Callable[..., jax.Array], batch: Batch) -> jax.Array:
+    def _run(self, program: Callable[..., jax.Array], batch: Batch) -> Any:
         """The program's results of each image, and of its transpose where that is encoded too."""
         plan, arguments = batch.plan, self._form.arguments
+        if self._form.arrange:
+            results = np.asarray(program(*arguments(batch.pixels, plan)))
+            count = self._each * len(batch.positions)
+            return self._finish(self._form.arrange(results[:count], plan, self._size))
         if not isinstance(plan, _TwoCalls):
             return program(*arguments(batch.pixels, plan))
         upright = program(*arguments(batch.pixels, plan.upright))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from jaxdedup.loading import Failure, FlatImages, Item, own
-from jaxdedup.runtime import positive, refuse_fork
+from jaxdedup.runtime import positive_or_none, refuse_fork
 
 from ._device import decoder, encode_batches
 from ._recipe import Recipe
@@ -81,17 +81,14 @@ def encode(
         raise TypeError(f"expected an iterable of (key, item) pairs, got {type(items).__name__}")
     if not isinstance(recipe, Recipe):
         raise TypeError(f"expected a Recipe, got {type(recipe).__name__}")
-    batch_size = None if batch_size is None else positive("batch_size", batch_size)
-    num_workers = None if num_workers is None else positive("num_workers", num_workers)
-    if max_pixels_in_flight is not None:
-        positive("max_pixels_in_flight", max_pixels_in_flight)
-    refuse_fork()
-    resources = {
+    bounds = {
         "batch_size": batch_size,
         "num_workers": num_workers,
         "max_pixels_in_flight": max_pixels_in_flight,
-        "count": operator.length_hint(items, 0),
     }
+    bounds = {name: positive_or_none(name, value) for name, value in bounds.items()}
+    refuse_fork()
+    resources = {**bounds, "count": operator.length_hint(items, 0)}
     return _encode(iter(items), recipe, resources)
 
 

@@ -25,6 +25,7 @@ _DIGIT_BITS = 7
 _DIGITS = 5
 _TERMS = 256
 _LOW_BITS = _DIGIT_BITS * (_DIGITS - 1)
+_MOST_PRODUCTS = 2**18  # of a product of matrices that OpenBLAS leaves on one core
 _MOST_BYTES = 2**27  # of a table of the basis; long before it, int32 would hold the sums
 
 
@@ -142,7 +143,7 @@ def _multiply(pixels: Array, columns: NDArray[np.float32]) -> Exact:
     total: Any = 0
     with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
         for t in range(0, len(columns), _TERMS):
-            some = pixels[..., t : t + _TERMS] @ columns[t : t + _TERMS]
+            some = _product(pixels[..., t : t + _TERMS], columns[t : t + _TERMS])
             total = total + some.astype(np.int32)
     sums = total.reshape(*total.shape[:-1], _DIGITS, -1)
     low = carry = sums[..., 0, :] * 0
@@ -151,6 +152,18 @@ def _multiply(pixels: Array, columns: NDArray[np.float32]) -> Exact:
         low = low + ((digit & (2**_DIGIT_BITS - 1)) << (k * _DIGIT_BITS))
         carry = digit >> _DIGIT_BITS
     return Exact(sums[..., _DIGITS - 1, :] + carry, low)
+
+
+def _product(a: Array, b: NDArray[np.float32]) -> Array:
+    """``[..., T] @ [T, M]``. NumPy's is cut up: what OpenBLAS divides among threads leaves them
+    spinning for 50 ms, on cores that have images to decode.
+    """
+    if not isinstance(a, np.ndarray):
+        return a @ b
+    rows = a.reshape(-1, len(b))
+    some = max(1, _MOST_PRODUCTS // b.size)
+    parts = [rows[start : start + some] @ b for start in range(0, len(rows), some)]
+    return np.concatenate(parts).reshape(*a.shape[:-1], -1)
 
 
 @cache

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _packed, _plan, _steps, _tiles
-from ._luma import weigh_channels
 from ._plan import LONGEST
 from ._profiles import Profile
 
@@ -35,9 +34,11 @@ class PackedForm(NamedTuple):
         turns: whether that takes ``turned`` too, for each image to be followed by its transpose.
         luma_first: whether RGB images become grey before they are resized.
         arguments: from a flat buffer and its planner to what the program takes.
-        map_resized: from a function, the planner's size and capacity, the profile of luma or None,
-            and those arguments, to the function's results of all images, resized: to luma
-            ``uint8[K, h, w]``, or ``uint8[K, h, w, 3]`` without a profile.
+        resize: from the target size, the planner's capacity, the profile of luma or None, and those
+            arguments, to the images: luma ``uint8[B, h, w]``, or ``uint8[B, h, w, 3]`` without a
+            profile; or to what `arrange` makes them of.
+        arrange: on a CPU, from the results of the first images, their planner and the size to the
+            images: NumPy's arrays, which the host goes on with. Elsewhere None.
     """
 
     capacities: tuple[Any, ...]
@@ -47,7 +48,8 @@ class PackedForm(NamedTuple):
     turns: bool
     luma_first: bool
     arguments: Callable[[NDArray[np.uint8], Any], tuple[Any, ...]]
-    map_resized: Callable[..., Any]
+    resize: Callable[..., Any]
+    arrange: Callable[[NDArray[np.uint8], Any, Size], NDArray[np.uint8]] | None
 
 
 class _Planner:
@@ -72,18 +74,16 @@ class _Planner:
 
 
 def _cpu(luma_first: bool) -> PackedForm:
-    def map_resized(
-        function: Any,
-        size: Size,
-        capacity: Any,
-        luma: Profile | None,
-        pixels: Any,
-        tables: _plan.Tables,
+    def resize(
+        size: Size, capacity: Any, luma: Profile | None, pixels: Any, tables: _plan.Tables
     ) -> jax.Array:
-        def finish(images: jax.Array) -> Any:
-            return function(images if luma is None else weigh_channels(images, luma))
+        before = luma if luma_first else None
+        return _packed.resize_packed(pixels, tables, size, luma, luma_first=before)
 
-        return _packed.map_resized(finish, pixels, tables, size, luma if luma_first else None)
+    def arrange(
+        results: NDArray[np.uint8], planner: _plan.Planner, size: Size
+    ) -> NDArray[np.uint8]:
+        return _packed.arranged(results, planner.tables().is_vertical[: len(results)], size)
 
     return PackedForm(
         (_plan.COMMON, _plan.LARGE),
@@ -93,7 +93,8 @@ def _cpu(luma_first: bool) -> PackedForm:
         True,
         luma_first,
         lambda pixels, planner: (pixels, planner.tables()),
-        map_resized,
+        resize,
+        arrange,
     )
 
 
@@ -113,22 +114,17 @@ def _accelerator(
         room = room_of(capacity, size)
         return _Planner(capacity, lambda: new_planner(size, room, profile=profile))
 
-    def map_resized(
-        function: Any,
-        size: Size,
-        capacity: tuple[int, int],
-        luma: Profile | None,
-        pixels: Any,
-        tables: Any,
+    def resize_call(
+        size: Size, capacity: tuple[int, int], luma: Profile | None, pixels: Any, tables: Any
     ) -> Any:
-        return function(resize(pixels, tables, size, room_of(capacity, size), luma=luma))
+        return resize(pixels, tables, size, room_of(capacity, size), luma=luma)
 
     def halved(capacity: tuple[int, int]) -> tuple[int, int]:
         pixels, images = capacity
         return pixels // 2, max(1, images // 2)
 
     return PackedForm(
-        _ACCELERATOR_CAPACITIES, 1, halved, planner, False, False, arguments, map_resized
+        _ACCELERATOR_CAPACITIES, 1, halved, planner, False, False, arguments, resize_call, None
     )
 
 

@@ -9,9 +9,10 @@ strip is done, its outputs are rounded, turned, and become positions of the seco
 stay from strip to strip, so that nothing in between is ever as large as the image.
 
 What the loops look like is due to XLA's CPU compiler: an operation of more than about 12,000
-elements would be divided among the cores, again for every step of a loop; a branch would copy what
-it hands on, and a loop of no or one round doesn't; a transpose is a fast copy only where it stands
-alone between two loops.
+elements would be divided among the cores, again for every step of a loop, and in a kernel of loops
+it can't be, so there an output at a time is computed; a branch would copy what it hands on, and a
+loop of no or one round doesn't; a transpose is a fast copy only where it stands alone between two
+loops. What follows, the bits of a hash, is NumPy's, which takes no time to compile.
 """
 
 from collections.abc import Callable
@@ -20,10 +21,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.experimental.xla_metadata import set_xla_metadata
+from numpy.typing import NDArray
 
 from ._fixed_point import round_sums
-from ._luma import weigh_middle
+from ._luma import luma_of, weigh_middle
 from ._plan import (
     BLOCKS,
     BLOCKS_END,
@@ -49,59 +53,81 @@ from ._plan import (
     TILE,
     TILE_END,
     TILES,
-    UNROLLED,
     Tables,
 )
 from ._profiles import Profile
 
 _ROWS_AT_ONCE = 32  # that are read from the buffer
 _WEIGHED_AT_ONCE = 16  # columns of a tile that becomes grey
-_UNFORKED = 12_288  # elements of an operation that XLA leaves on one core
-_TOGETHER = 8  # resized images that are handed on at once
 
 
-def map_resized(
-    function: Callable[[jax.Array], jax.Array],
+def resize_packed(
     pixels: jax.Array,
     tables: Tables,
     size: tuple[int, int],
+    luma: Profile | None = None,
+    *,
     luma_first: Profile | None = None,
 ) -> jax.Array:
-    """What a function makes of each image of a call, resized.
+    """Resize the images of a call, as planned.
 
     Args:
-        function: from a few resized images, ``uint8[K, h, w, 3]``, to ``[K, …]``. A grey image has
-            three equal channels.
         pixels: the flat buffer ``uint8[P]``, `SLACK` bytes longer than what the images may fill.
         tables: from a `Planner` of the same size.
         size: the target ``(h, w)``.
+        luma: give grey images, with the luma of that version of Pillow.
         luma_first: the profile by which RGB images become grey before, where they are planned so.
 
     Returns:
-        ``[B, …]``, of which as many rows as there are images mean something.
+        What `arranged` makes images of: ``uint8[B, O, 3, O]``, O the larger of h and w, by the
+        second pass, the channel and the first pass; with `luma` ``uint8[B, O, O]``. Anything where
+        there is no image.
     """
     read = partial(_read_block, pixels, luma_first)
-    resized = _resize_all(read, tables, max(size))
-    is_vertical = tables.is_vertical
-    capacity = len(is_vertical)
-    together = min(_TOGETHER, capacity)
+    outputs = max(size)
+    channels = () if luma else (3,)
+    scratch = _Scratch(
+        read=_Read(
+            tile=jnp.zeros((LANES, 3 * LANES), jnp.uint8),
+            columns=jnp.zeros((3 * LANES, LANES), jnp.uint8),
+            block=jnp.zeros((TILES * 3 * LANES, LANES), jnp.uint8),
+        ),
+        turned=jnp.zeros((3 * LANES, outputs), jnp.uint8),
+        second=jnp.zeros((outputs, 3, outputs), jnp.int32),
+        results=jnp.zeros((len(tables.is_vertical), outputs, *channels, outputs), jnp.uint8),
+    )
+    tables = Tables(*map(jnp.asarray, tables))
+    add_lines = partial(_add_lines, luma)
 
-    def finish(start: jax.Array) -> jax.Array:
-        # By the second pass, the channel, and the first pass.
-        some = lax.dynamic_slice_in_dim(resized, start, together)
-        turned = lax.dynamic_slice_in_dim(is_vertical, start, together)[:, None, None, None]
-        images = jnp.where(turned, some.transpose(0, 3, 1, 2), some.transpose(0, 1, 3, 2))
-        return function(images[:, : size[0], : size[1]])
+    def add_strip(s: jax.Array, scratch: _Scratch) -> _Scratch:
+        strip = tables.strips[s]
+        read_blocks, first = _contract_strip(read, tables, strip, scratch.read, outputs)
+        rounded = _at_once(_round_strip, strip, first)
+        turned = _turn_strip(strip, rounded, scratch.turned)
+        second, results = _at_once(
+            add_lines, strip, tables.steps, tables.taps, turned, scratch.second, scratch.results
+        )
+        return _Scratch(read_blocks, turned, second, results)
 
-    out = jax.eval_shape(finish, jnp.int32(0))
+    return lax.fori_loop(jnp.int32(0), tables.counts[1], add_strip, scratch).results
 
-    def add(i: jax.Array, results: jax.Array) -> jax.Array:
-        start = jnp.minimum(i * together, capacity - together)
-        return lax.dynamic_update_slice_in_dim(results, finish(start), start, 0)
 
-    rounds = (tables.counts[0] + together - 1) // together
-    results = jnp.zeros((capacity, *out.shape[1:]), out.dtype)
-    return lax.fori_loop(jnp.int32(0), rounds, add, results)
+def arranged(
+    results: NDArray[np.uint8], is_vertical: NDArray[np.bool_], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """``uint8[B, h, w, 3]`` or ``uint8[B, h, w]`` of the results of :func:`resize_packed`.
+
+    Args:
+        results: of the first B images of a call.
+        is_vertical: bool[B], which of them were resized vertically first.
+        size: the target ``(h, w)``.
+    """
+    by_pass = results if results.ndim == 3 else results.swapaxes(2, 3)
+    height, width = size
+    images = np.empty((len(results), height, width, *by_pass.shape[3:]), np.uint8)
+    images[~is_vertical] = by_pass[~is_vertical, :height, :width]
+    images[is_vertical] = by_pass[is_vertical, :width, :height].swapaxes(1, 2)
+    return images
 
 
 class _Read(NamedTuple):
@@ -119,68 +145,19 @@ class _Scratch(NamedTuple):
     """What the loops hand on, and write into in place."""
 
     read: _Read
-    first: jax.Array  # int32[O, 3, 128]: sums of the first pass
-    rounded: jax.Array  # uint8[O, 3, 128]
     turned: jax.Array  # uint8[3·128, O]: channel and line, output
     second: jax.Array  # int32[O, 3, O]: sums of the second pass
-    results: jax.Array  # uint8[B, O, 3, O]
+    results: jax.Array  # uint8[B, O, 3, O], or of luma uint8[B, O, O]
 
 
-def _resize_all(read: _ReadBlock, tables: Tables, outputs: int) -> jax.Array:
-    """Both passes: ``uint8[B, O, 3, O]``, by the second pass, the channel and the first pass."""
-    square = (outputs, 3, outputs)
-    scratch = _Scratch(
-        read=_Read(
-            tile=jnp.zeros((LANES, 3 * LANES), jnp.uint8),
-            columns=jnp.zeros((3 * LANES, LANES), jnp.uint8),
-            block=jnp.zeros((TILES * 3 * LANES, LANES), jnp.uint8),
-        ),
-        first=jnp.zeros((outputs, 3, LANES), jnp.int32),
-        rounded=jnp.zeros((outputs, 3, LANES), jnp.uint8),
-        turned=jnp.zeros((3 * LANES, outputs), jnp.uint8),
-        second=jnp.zeros(square, jnp.int32),
-        results=jnp.zeros((len(tables.is_vertical), *square), jnp.uint8),
-    )
-    tables = Tables(*map(jnp.asarray, tables))
+def _at_once(function: Callable[..., Any], *args: jax.Array) -> Any:
+    """``function(*args)``, which XLA's CPU compiler makes one kernel of, and not one of each loop.
 
-    def add_strip(s: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _resize_strip(read, tables, tables.strips[s], scratch)
-
-    return lax.fori_loop(jnp.int32(0), tables.counts[1], add_strip, scratch).results
-
-
-def _resize_strip(
-    read: _ReadBlock, tables: Tables, strip: jax.Array, scratch: _Scratch
-) -> _Scratch:
-    def contract(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _contract_strip(read, tables, strip, scratch)
-
-    def turn(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _in_turn(strip, scratch, _turn_rows, _turn_columns)
-
-    def round_and_turn(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _in_turn(strip, scratch, _round_strip, turn)
-
-    def contract_again(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _in_turn(strip, scratch, partial(_add_strip, tables), _finish_image)
-
-    def finish(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-        return _in_turn(strip, scratch, round_and_turn, contract_again)
-
-    return _in_turn(strip, scratch, contract, finish)
-
-
-def _in_turn(
-    strip: jax.Array, scratch: _Scratch, *stages: Callable[[jax.Array, _Scratch], _Scratch]
-) -> _Scratch:
-    """Stage after stage, each in a loop of one round.
-
-    XLA runs up to eight operations of a loop's body one after another, and deals more of them out
-    to threads, which costs more than it gains where every core has a batch.
+    A loop of kernels costs a fifth of a microsecond a step, each kernel takes 10 ms to compile, and
+    more than eight of them are dealt out to threads. What doesn't know this hint passes over it.
     """
-    for stage in stages:
-        scratch = _when(_always(strip), partial(stage, strip), scratch)
-    return scratch
+    hint = {"xla_cpu_small_call": "true", "inlineable": "false"}
+    return set_xla_metadata(jax.jit(function)(*args), **hint)  # type: ignore[no-untyped-call]
 
 
 def _always(strip: jax.Array) -> jax.Array:
@@ -189,59 +166,78 @@ def _always(strip: jax.Array) -> jax.Array:
 
 
 def _contract_strip(
-    read: _ReadBlock, tables: Tables, strip: jax.Array, scratch: _Scratch
-) -> _Scratch:
-    """The first pass over a strip, block by block."""
-    first = _in_parts(jnp.zeros_like, scratch.first, scratch.first, _always(strip))
+    read: _ReadBlock, tables: Tables, strip: jax.Array, into: _Read, outputs: int
+) -> tuple[_Read, jax.Array]:
+    """The first pass over a strip, block by block: sums ``int32[O, 3, 128]``."""
 
     def add_block(b: jax.Array, carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
         bounds = tables.blocks[b]
+        done = read(tables.tiles, bounds, strip, carry[0])
+        positions = done.block.reshape(TILES * LANES, 3, LANES)
+        steps = bounds[STEP : STEP_END + 1]
+        add_steps = partial(_add_steps, 0)
+        return done, _at_once(add_steps, steps, tables.steps, tables.taps, positions, carry[1])
 
-        def read_it(carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
-            return read(tables.tiles, bounds, strip, carry[0]), carry[1]
-
-        def add(carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
-            positions = carry[0].block.reshape(TILES * LANES, 3, LANES)
-            first = _add_steps(positions, 0, carry[1], bounds[STEP], bounds[STEP_END], tables)
-            return carry[0], first
-
-        return _when(_always(strip), add, _when(_always(strip), read_it, carry))
-
-    carry = (scratch.read, first)
-    done, first = lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
-    return scratch._replace(read=done, first=first)
+    carry = (into, jnp.zeros((outputs, 3, LANES), jnp.int32))
+    return lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
 
 
-def _round_strip(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-    first = _in_parts(_sum_channels, scratch.first, scratch.first, strip[SUMS_FIRST])
-    rounded = _in_parts(round_sums, first, scratch.rounded, _always(strip))
-    return scratch._replace(first=first, rounded=rounded)
+def _round_strip(strip: jax.Array, first: jax.Array) -> jax.Array:
+    """The sums of a strip as pixels, ``uint8[O, 3, 128]``."""
+
+    def round_output(o: jax.Array, rounded: jax.Array) -> jax.Array:
+        pixels = _rounded(first, o, strip[SUMS_FIRST])
+        return lax.dynamic_update_index_in_dim(rounded, pixels, o, 0)
+
+    rounded = jnp.zeros_like(first, jnp.uint8)
+    return lax.fori_loop(jnp.int32(0), jnp.int32(len(first)), round_output, rounded)
 
 
-def _turn_rows(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-    rounded = scratch.rounded.reshape(-1, 3 * LANES)
-    return scratch._replace(turned=_turn(rounded.T, strip[IS_HORIZONTAL], scratch.turned))
-
-
-def _turn_columns(strip: jax.Array, scratch: _Scratch) -> _Scratch:
+def _turn_strip(strip: jax.Array, rounded: jax.Array, turned: jax.Array) -> jax.Array:
+    """The outputs of a strip as positions of the second pass."""
+    turned = _turn(rounded.reshape(-1, 3 * LANES).T, strip[IS_HORIZONTAL], turned)
     # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
-    by_pixel = scratch.rounded.reshape(-1, LANES, 3).transpose(2, 1, 0)
-    by_pixel = by_pixel.reshape(3 * LANES, -1)
-    return scratch._replace(turned=_turn(by_pixel, strip[IS_VERTICAL], scratch.turned))
+    by_pixel = rounded.reshape(-1, LANES, 3).transpose(2, 1, 0).reshape(3 * LANES, -1)
+    return _turn(by_pixel, strip[IS_VERTICAL], turned)
 
 
-def _add_strip(tables: Tables, strip: jax.Array, scratch: _Scratch) -> _Scratch:
-    """What the second pass sums of a strip."""
-    second = _in_parts(jnp.zeros_like, scratch.second, scratch.second, strip[IS_FIRST])
-    lines = scratch.turned.reshape(3, LANES, len(second))
-    second = _add_steps(lines, 1, second, strip[SECOND], strip[SECOND_END], tables)
-    return scratch._replace(second=second)
+def _add_lines(
+    luma: Profile | None,
+    strip: jax.Array,
+    steps: jax.Array,
+    taps: jax.Array,
+    turned: jax.Array,
+    second: jax.Array,
+    results: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """The second pass over what a strip came to; and the image, with its last strip."""
+
+    # Cleared when they begin: XLA would copy what is cleared while anything else reads it.
+    def clear_output(o: jax.Array, second: jax.Array) -> jax.Array:
+        return lax.dynamic_update_index_in_dim(second, jnp.zeros_like(second[0]), o, 0)
+
+    to_clear = len(second) * strip[IS_FIRST]
+    second = lax.fori_loop(jnp.int32(0), to_clear, clear_output, second)
+    lines = turned.reshape(3, LANES, len(second))
+    second = _add_steps(1, strip[SECOND : SECOND_END + 1], steps, taps, lines, second)
+
+    def finish_output(o: jax.Array, results: jax.Array) -> jax.Array:
+        pixels = _rounded(second, o, strip[SUMS_SECOND])
+        if luma is not None:
+            red, green, blue = pixels.astype(jnp.int32)
+            pixels = luma_of(red, green, blue, luma).astype(jnp.uint8)
+        zeros = (jnp.int32(0) for _ in pixels.shape)
+        return lax.dynamic_update_slice(results, pixels[None, None], (strip[IMAGE], o, *zeros))
+
+    to_finish = len(second) * strip[IS_LAST]
+    return second, lax.fori_loop(jnp.int32(0), to_finish, finish_output, results)
 
 
-def _finish_image(strip: jax.Array, scratch: _Scratch) -> _Scratch:
-    second = _in_parts(_sum_channels, scratch.second, scratch.second, strip[SUMS_SECOND])
-    results = _in_parts(round_sums, second, scratch.results, strip[IS_LAST], strip[IMAGE])
-    return scratch._replace(second=second, results=results)
+def _rounded(sums: jax.Array, o: jax.Array, of_channels: jax.Array) -> jax.Array:
+    """An output's pixels ``uint8[3, L]`` of ``int32[O, 3, L]``; where flagged, all channels'."""
+    row = lax.dynamic_index_in_dim(sums, o, keepdims=False)
+    total = row[0:1] + row[1:2] + row[2:3]
+    return round_sums(jnp.where(of_channels == 1, total, row))
 
 
 def _read_block(
@@ -347,33 +343,31 @@ def _read_rows(pixels: jax.Array, starts: jax.Array) -> jax.Array:
 
 
 def _add_steps(
-    positions: jax.Array,
     axis: int,
+    bounds: jax.Array,
+    steps: jax.Array,
+    taps: jax.Array,
+    positions: jax.Array,
     sums: jax.Array,
-    start: jax.Array,
-    stop: jax.Array,
-    tables: Tables,
 ) -> jax.Array:
-    """Add weighted positions, along an axis of ``uint8[·, ·, L]``, to sums ``int32[O, 3, L]``."""
+    """Add weighted positions, along an axis of ``uint8[·, ·, L]``, to sums ``int32[O, 3, L]``.
+
+    The bounds are the first of the steps, and the one after the last.
+    """
     zero = jnp.int32(0)
     shape = tuple(TERMS if a == axis else n for a, n in enumerate(positions.shape))
     channel = (1, 0)[axis]
 
     def add(i: jax.Array, sums: jax.Array) -> jax.Array:
-        output, position = tables.steps[i, OUTPUT], tables.steps[i, POSITION]
+        output, position = steps[i, OUTPUT], steps[i, POSITION]
         begin = tuple(position if a == axis else zero for a in range(3))
         pixels = lax.dynamic_slice(positions, begin, shape).astype(jnp.int32)
-        taps = jnp.moveaxis(tables.taps[i], 1, channel)[..., None]
-        total = jnp.sum(pixels * taps, axis=axis, dtype=jnp.int32)[None]
+        weights = jnp.moveaxis(taps[i], 1, channel)[..., None]
+        total = jnp.sum(pixels * weights, axis=axis, dtype=jnp.int32)[None]
         row = lax.dynamic_slice(sums, (output, zero, zero), total.shape)
         return lax.dynamic_update_slice(sums, row + total, (output, zero, zero))
 
-    def add_some(i: jax.Array, sums: jax.Array) -> jax.Array:
-        for k in range(UNROLLED):
-            sums = add(i * UNROLLED + k, sums)
-        return sums
-
-    return lax.fori_loop(start, stop, add_some, sums)
+    return lax.fori_loop(bounds[0], bounds[1], add, sums)
 
 
 def _when(flag: jax.Array, function: Callable[[Any], Any], carry: Any) -> Any:
@@ -399,31 +393,3 @@ def _put(x: jax.Array, into: jax.Array, at: jax.Array) -> jax.Array:
 def _turn(x: jax.Array, flag: jax.Array, turned: jax.Array) -> jax.Array:
     put = partial(_put, at=jnp.int32(0))
     return _when(flag, lambda turned: _put_alone(x, put, turned, flag), turned)
-
-
-def _in_parts(
-    function: Callable[[jax.Array], jax.Array],
-    x: jax.Array,
-    out: jax.Array,
-    flag: jax.Array,
-    at: jax.Array | None = None,
-) -> jax.Array:
-    """Put ``function(x)`` into ``out`` or ``out[at]`` where the flag is 1, a few rows at a time."""
-    rows, row_size = x.shape[0], x.shape[1] * x.shape[2]
-    # At least two parts: XLA would compute a single one before the loop, whatever the flag.
-    sizes = range(1, max(rows // 2, 1) + 1)
-    count = max(n for n in sizes if n == 1 or (rows % n == 0 and n * row_size <= _UNFORKED))
-    zero = jnp.int32(0)
-
-    def put(i: jax.Array, out: jax.Array) -> jax.Array:
-        start = (i * count, zero, zero)
-        part = function(lax.dynamic_slice(x, start, (count, *x.shape[1:])))
-        if at is None:
-            return lax.dynamic_update_slice(out, part, start)
-        return lax.dynamic_update_slice(out, part[None], (at, *start))
-
-    return lax.fori_loop(zero, flag * (rows // count), put, out)
-
-
-def _sum_channels(sums: jax.Array) -> jax.Array:
-    return jnp.broadcast_to(jnp.sum(sums, axis=1, keepdims=True, dtype=jnp.int32), sums.shape)

@@ -22,7 +22,6 @@ from ._profiles import Profile
 LANES = 128
 TILES = 4  # of a block
 TERMS = 16  # positions in a step
-UNROLLED = 4  # steps in a round of their loop
 _MOST_PLANNED = 1024  # sizes of images whose plans are kept
 _MOST_CACHED = 8192  # pixels of an axis whose steps are kept
 
@@ -218,7 +217,7 @@ class Planner:
             here = slice(self._steps, end)
             self._tables.steps[here] = plan.steps
             self._tables.taps[here] = plan.taps
-            self._axes[key] = plan.starts + self._steps // UNROLLED
+            self._axes[key] = plan.starts + self._steps
             self._steps = end
         return self._axes[key]
 
@@ -333,7 +332,7 @@ class _Geometry(NamedTuple):
 
 
 class _AxisSteps(NamedTuple):
-    starts: NDArray[np.int32]  # of each block, and their end, in rounds of the loop
+    starts: NDArray[np.int32]  # of each block, and their end
     steps: NDArray[np.int32]
     taps: NDArray[np.int32]  # int32[S, 16, 1 or 3]
 
@@ -367,18 +366,10 @@ def _plan_steps(
     tap = np.clip(pixel - first[output][:, None], 0, taps.shape[1] - 1)
     weights = np.where((pixel >= low) & (pixel < high), taps[output[:, None], tap], 0)
 
-    # A block's steps fill whole rounds; what fills them up has no weight.
-    counts = np.bincount(number, minlength=-(-length // span))
-    starts = np.concatenate([[0], np.cumsum(-(-counts // UNROLLED))])
-    place = np.arange(len(piece)) + np.repeat(
-        starts[:-1] * UNROLLED - (np.cumsum(counts) - counts), counts
-    )
-    steps = np.zeros((starts[-1] * UNROLLED, 2), np.int32)
-    steps[place, OUTPUT] = output
-    steps[place, POSITION] = position
-    placed = np.zeros((len(steps), TERMS, per_position), np.int32)
-    placed[place] = weights.reshape(-1, TERMS, per_position)
-    return _AxisSteps(starts.astype(np.int32), steps, placed)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=-(-length // span)))])
+    steps = np.stack([output, position], axis=1).astype(np.int32)
+    weights = weights.reshape(-1, TERMS, per_position).astype(np.int32)
+    return _AxisSteps(starts.astype(np.int32), steps, weights)
 
 
 _cached_steps = lru_cache(maxsize=2048)(_plan_steps)

@@ -99,8 +99,7 @@ class _ZipMembers:
         names = filter(_is_listed, dict.fromkeys(self._file.namelist()))
         found = sorted(map(self._file.getinfo, names), key=lambda member: member.header_offset)
         self.stamps = {
-            member.filename: Stamp(member.file_size, calendar.timegm(member.date_time) * 10**9)
-            for member in found
+            member.filename: Stamp(member.file_size, _age(member.date_time)) for member in found
         }
 
     def read(self, name: str) -> bytes:
@@ -118,12 +117,21 @@ class _TarMembers:
                 if (member.isreg() or member.islnk()) and _is_listed(member.name):
                     self._found.pop(member.name, None)
                     self._found[member.name] = member
-        except (tarfile.TarError, OSError, EOFError) as error:  # it is cut, say
+            if self._is_cut():
+                self.damage = "can't be read: it is cut, or damaged"
+        except Exception as error:  # it is cut, say; decompressors raise errors of their own
             self.damage = f"can't be read: {error}"
         self.stamps = {
             name: Stamp(member.size, int(member.mtime * 1e9))
             for name, member in self._found.items()
         }
+
+    def _is_cut(self) -> bool:
+        """Whether tarfile took for the end what is none: a header that it could not read."""
+        file = self._file.fileobj
+        assert file is not None
+        file.seek(self._file.offset)
+        return file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE)
 
     def read(self, name: str) -> bytes:
         with self._lock:
@@ -134,3 +142,9 @@ class _TarMembers:
 
 def _is_listed(name: str) -> bool:
     return not name.endswith("/") and not is_hidden(name)
+
+
+def _age(date_time: tuple[int, ...]) -> int:
+    """Nanoseconds since 1970, of a member of a zip; without a date, its month and day are 0."""
+    year, month, day, *time = date_time
+    return calendar.timegm((year, max(1, month), max(1, day), *time)) * 10**9

@@ -284,8 +284,10 @@ class _Loader:
         """
         most = _AHEAD * self._num_workers
         if self._read.qsize() >= most:
-            self._has_room.clear()
-            while self._read.qsize() > most // 2 and not self._output.is_closed:
+            while True:
+                self._has_room.clear()  # before each look: it may have been set for an earlier one
+                if self._read.qsize() <= most // 2 or self._output.is_closed:
+                    break
                 self._has_room.wait()
         return not self._output.is_closed
 

@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,8 @@ def as_image(array: Any, range: Range = "clip", note: Note = unnoted) -> Pixels:
         raise ValueError(
             f"expected an image array of shape (H, W, 3) or (H, W), got shape {image.shape}"
         )
-    if range == "scale" and (image.dtype == np.uint16 or image.dtype.kind == "f"):
+    native = image.dtype.newbyteorder("=")
+    if range == "scale" and (native == np.uint16 or native.kind == "f"):
         return _scaled(image)
     if image.dtype.kind == "f" and 0 <= image.min() < image.max() <= 1:
         note("range")
@@ -178,7 +179,8 @@ def _is_flat(pixels: Pixels) -> bool:
 
 def _was_cut(image: Image.Image, pixels: Pixels) -> bool:
     """Whether 8 bits could not hold an image's values, and next to nothing is left of it."""
-    low, high = cast(tuple[float, float], image.getextrema())
+    values = np.asarray(image)  # Pillow knows the extremes of some modes only
+    low, high = values.min(), values.max()
     is_cut = low < 0 or high > 255 or (image.mode == "F" and high <= 1)
     at_ends = max(float((pixels >= 254).mean()), float((pixels <= 1).mean()))
-    return low < high and is_cut and at_ends >= _FLAT
+    return bool(low < high and is_cut and at_ends >= _FLAT)

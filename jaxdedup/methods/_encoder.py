@@ -9,62 +9,23 @@ import logging
 import operator
 import os
 import threading
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
-from jaxdedup.duplicates import Files, Keep, Matches
+from jaxdedup.duplicates import Files, Matches
 from jaxdedup.encoding import Encodings, Orientations, Recipe, oriented
-from jaxdedup.loading import (
-    DecodeError,
-    Flat,
-    FlatImages,
-    Folder,
-    Frames,
-    ImageSource,
-    Item,
-    joined,
-)
-from jaxdedup.runtime import Path, positive
+from jaxdedup.loading import DecodeError, Flat, FlatImages, ImageSource, Item, joined
+from jaxdedup.runtime import Path, positive, positive_or_none
 
-EncodingMap = Mapping[Any, Any]
-Against = Path | ImageSource | EncodingMap
-Choice = Keep | Callable[[list[Any]], Any]
-
-_DEFAULTS = (None, False, "clip")  # of settings that are told where they are set
+from ._inputs import Against, Choice, EncodingMap, Inputs
 
 logger = logging.getLogger("jaxdedup")
-
-# Stack frames: _given, _matches, _find_duplicates or _find_removable, the public call, its caller.
-_TO_CALLER = 5
-_RECURSIVE = "recursive parameter is irrelevant when using encodings."
-_WORKERS = "Parameter num_enc_workers has no effect since encodings are already provided"
-
-
-class Inputs(NamedTuple):
-    """Where the encodings come from: a folder, and how to encode it, or a map; and the corpus."""
-
-    image_dir: Path | ImageSource | None
-    encoding_map: EncodingMap | None
-    recursive: bool
-    num_enc_workers: int | None
-    cache: Path | None
-    orientations: Orientations = "none"
-    against: Against | None = None
-
-    @property
-    def of_corpus(self) -> "Inputs | None":
-        """Where those of the corpus come from, if that is a folder: it has a cache of its own."""
-        if self.against is None or isinstance(self.against, Mapping):
-            return None
-        cache = None if self.cache is None else f"{os.fspath(self.cache)}-against"
-        return self._replace(image_dir=self.against, cache=cache, against=None)
 
 
 class _Last(threading.local):
@@ -100,13 +61,9 @@ class Encoder:
     ) -> None:
         self.recipe = recipe
         self.verbose = verbose
-        self.batch_size = None if batch_size is None else positive("batch_size", batch_size)
-        self.num_workers = None if num_workers is None else positive("num_workers", num_workers)
-        self.max_pixels_in_flight = (
-            None
-            if max_pixels_in_flight is None
-            else positive("max_pixels_in_flight", max_pixels_in_flight)
-        )
+        self.batch_size = positive_or_none("batch_size", batch_size)
+        self.num_workers = positive_or_none("num_workers", num_workers)
+        self.max_pixels_in_flight = positive_or_none("max_pixels_in_flight", max_pixels_in_flight)
         self.follow_links = follow_links
         self.frames = frames
         self._last = _Last()
@@ -132,31 +89,16 @@ class Encoder:
         return self._last.results
 
     def __repr__(self) -> str:
-        usual = inspect.signature(type(self)).parameters
-        chosen = {k: v for k, v in self._settings().items() if v != usual[k].default}
+        """As it is called, but for what is as usual."""
+        usual = inspect.signature(type(self)).parameters.values()
+        chosen = {p.name: v for p in usual if (v := self._setting(p)) != p.default}
         arguments = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
         return f"{type(self).__name__}({arguments})"
 
-    def _settings(self) -> dict[str, Any]:
-        less_common = {
-            "background": self.recipe.background,
-            "range": self.recipe.range,
-            "exif_orientation": self.recipe.exif_orientation,
-            "trim": self.recipe.trim,
-            "max_pixels_in_flight": self.max_pixels_in_flight,
-            "follow_links": self.follow_links,
-            "frames": self.frames,
-        }
-        told = {name: value for name, value in less_common.items() if value not in _DEFAULTS}
-        return {
-            "verbose": self.verbose,
-            "profile": self.recipe.profile,
-            "batch_size": self.batch_size,
-            "num_workers": self.num_workers,
-            "formats": self.recipe.formats,
-            "draft": self.recipe.draft,
-            **told,
-        }
+    def _setting(self, parameter: inspect.Parameter) -> Any:
+        """Its value; a subclass may have parameters that nothing is known of."""
+        owner = self if parameter.name in vars(self) else self.recipe
+        return getattr(owner, parameter.name, parameter.default)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_last"}
@@ -348,28 +290,10 @@ class Encoder:
         return duplicates.check_threshold(self.recipe.origin, threshold)
 
     def _given(self, inputs: Inputs) -> Encodings:
-        if inputs.image_dir is not None:
-            if inputs.encoding_map is not None:
-                warnings.warn(
-                    "encoding_map has no effect where image_dir is given", stacklevel=_TO_CALLER
-                )
+        given = inputs.map()
+        if given is None:
             return self._encode_folder(inputs, self._recipe(inputs.orientations))
-        if inputs.encoding_map is None:
-            raise ValueError("Provide either an image directory or encodings!")
-        encodings = self._own(inputs.encoding_map, "encoding_map", inputs.orientations)
-        if not encodings:
-            raise ValueError(
-                "Provide either an image directory or encodings! Got an empty encoding_map"
-            )
-        if inputs.cache is not None:
-            raise ValueError("expected image_dir where cache is given")
-        for is_given, kind, message in (
-            (inputs.recursive, SyntaxWarning, _RECURSIVE),
-            (inputs.num_enc_workers is not None, RuntimeWarning, _WORKERS),
-        ):
-            if is_given:
-                warnings.warn(message, kind, stacklevel=_TO_CALLER)
-        return encodings
+        return self._own(given, "encoding_map", inputs.orientations)
 
     def _recipe(self, orientations: Orientations) -> Recipe:
         return replace(self.recipe, method=oriented(self.recipe.method, orientations))
@@ -400,26 +324,15 @@ class Encoder:
         return encodings
 
     def _source(self, inputs: Inputs) -> ImageSource:
-        """The folder, as the settings have it."""
-        path = inputs.image_dir
-        if isinstance(path, Folder | Frames):
-            return path
-        if not isinstance(path, (str, os.PathLike)):
-            raise ValueError(f"Please provide a valid directory path! Got {path!r:.80}")
-        folder = Folder(path, recursive=inputs.recursive, follow_links=self.follow_links)
-        return Frames(folder) if self.frames else folder
+        return inputs.source(follow_links=self.follow_links, frames=self.frames)
 
     def _encode_folder(self, inputs: Inputs, recipe: Recipe) -> Encodings:
-        source = self._source(inputs)
-        num_workers = self.num_workers
-        if inputs.num_enc_workers is not None:
-            num_workers = max(1, runtime.integer("num_enc_workers", inputs.num_enc_workers))
         encodings, reused = encoding.encode_source(
-            source,
+            self._source(inputs),
             recipe,
             cache=inputs.cache,
             batch_size=self.batch_size,
-            num_workers=num_workers,
+            num_workers=inputs.workers(self.num_workers),
             max_pixels_in_flight=self.max_pixels_in_flight,
             progress=self._progress(),
         )
@@ -445,9 +358,3 @@ class Encoder:
             logger.warning(
                 "%d images skipped: %s; see .skipped", len(skipped), encoding.commonest(skipped)
             )
-
-
-def check_workers(count: int | None) -> None:
-    """For num_dist_workers and num_sim_workers, which change nothing here."""
-    if count is not None:
-        runtime.integer("a number of workers", count)

@@ -23,7 +23,8 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
-from ._encoder import Against, Choice, Encoder, EncodingMap, Inputs, check_workers
+from ._encoder import Encoder
+from ._inputs import Against, Choice, EncodingMap, Inputs, check_workers
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -125,36 +126,17 @@ class CNN(Encoder):
         follow_links: bool = False,
         frames: bool = False,
     ) -> None:
-        self.model_config = model_config
-        self.weights = weights
-        self.model = model
-        self.preprocess = preprocess
-        self.network = network
+        self.model_config, self.model, self.preprocess = model_config, model, preprocess
+        self.network, self.weights, self.image_size = network, weights, image_size
         method = _method(model_config, model, preprocess, image_size, network, weights, dtype)
+        self.dtype = str(jax.numpy.dtype(dtype))
         if model_config is not None and not method.is_known:
             warnings.warn(_UNNAMED, SyntaxWarning, stacklevel=2)
         recipe = Recipe(method, profile, draft, formats, background, range, exif_orientation, trim)
         _ = recipe.origin  # loads the weights: what is wrong with them is told now
         super().__init__(
-            recipe,
-            verbose,
-            batch_size,
-            num_workers,
-            max_pixels_in_flight,
-            follow_links,
-            frames,
+            recipe, verbose, batch_size, num_workers, max_pixels_in_flight, follow_links, frames
         )
-
-    def _settings(self) -> dict[str, Any]:
-        method = self.recipe.method
-        own: dict[str, Any] = {"network": self.network, "weights": self.weights}
-        if self.model_config is not None:
-            own = {"model_config": self.model_config}
-        elif self.model is not None:
-            own = {"model": self.model, "preprocess": self.preprocess, "image_size": method.size}
-        elif self.network == _SHIPPED:
-            own["dtype"] = method.dtype
-        return super()._settings() | own
 
     def encode_image(self, image_file: Path | None = None, image_array: Any = None) -> Any:
         """Encode one image, as the hashes do, but that each path has to be a file's.

@@ -18,7 +18,8 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range
 from jaxdedup.runtime import Path
 
-from ._encoder import Against, Choice, Encoder, EncodingMap, Inputs, check_workers
+from ._encoder import Encoder
+from ._inputs import Against, Choice, EncodingMap, Inputs, check_workers
 
 _DIGITS = 16  # of imagededup's hashes
 _SEARCH_METHODS = ("bktree", "brute_force", "brute_force_cython")
@@ -104,17 +105,8 @@ class Hashing(Encoder):
         recipe = Recipe(method, profile, draft, formats, background, range, exif_orientation, trim)
         self.hash_size = hash_size
         super().__init__(
-            recipe,
-            verbose,
-            batch_size,
-            num_workers,
-            max_pixels_in_flight,
-            follow_links,
-            frames,
+            recipe, verbose, batch_size, num_workers, max_pixels_in_flight, follow_links, frames
         )
-
-    def _settings(self) -> dict[str, Any]:
-        return super()._settings() | {"hash_size": self.hash_size}
 
     @staticmethod
     def hamming_distance(hash1: str, hash2: str) -> int:

@@ -8,6 +8,7 @@ from functools import reduce
 from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.lax import Precision
 
@@ -21,11 +22,19 @@ class Form(Protocol):
         """Computes the sums."""
 
 
+class Activation(Protocol):
+    """What follows each layer."""
+
+    def __call__(self, x: Array, scale: Array, bias: Array) -> Array:
+        """Computes BatchNorm and ReLU6."""
+
+
 class Forms(NamedTuple):
     """The three kinds of layer, and how a batch comes to them.
 
     Attributes:
         full, depthwise, pointwise: the layers.
+        activated: what follows each.
         stages: up to which layer how many images are run at a time; None for all of them.
         looks_up: whether pixels become numbers by a table, as NumPy rounds them. A TPU looks up
             one number at a time: there they are computed, to the last bit but one.
@@ -34,6 +43,7 @@ class Forms(NamedTuple):
     full: Form
     depthwise: Form
     pointwise: Form
+    activated: Activation
     stages: tuple[tuple[int, int | None], ...] = ((len(LAYERS), None),)
     looks_up: bool = True
 
@@ -67,24 +77,19 @@ def _xla(x: Array, kernel: Array, stride: int, precision: Precision, groups: int
     )
 
 
-def conv_shifted(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
-    """A full 3×3 convolution, as 9·C shifted multiply-adds, for the few channels of an image.
-
-    They are added one after the other, as in a plain matrix product. Where an image is of one
-    colour this shows in the features' fifth decimal, and Keras' come from such a product.
-    """
-    del precision  # there is no matrix product here
-    shifts = _shifts(_barred(_padded(x, stride)), stride)
-    channels = range(x.shape[-1])
-    shifted = [lax.slice_in_dim(pixels, c, c + 1, axis=3) for pixels in shifts for c in channels]
-    return _sum_products(shifted, kernel.reshape(len(shifted), -1))
-
-
 def depthwise_shifted(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
     """A filter a channel, as nine shifted multiply-adds, which XLA fuses and vectorises."""
     del precision
-    shifts = _shifts(_barred(_padded(x, stride)), stride)
-    return _sum_products(shifts, kernel.reshape(9, -1))
+    weights = kernel.reshape(9, -1)
+    if stride == 1:
+        return _sum_products(_shifts(_barred(_padded(x, stride)), stride), weights)
+    # Padding is at the end alone: what does not see it reads the images as they are.
+    _, h, w, _ = x.shape
+    inner = x[:, : h - 1, : w - 1]
+    right, bottom = (_padded(edge, stride) for edge in (x[:, :, w - 2 :], x[:, h - 2 :]))
+    parts = inner, right[:, : h - 1], bottom
+    inner, right, bottom = (_sum_products(_shifts(part, stride), weights) for part in parts)
+    return lax.concatenate([lax.concatenate([inner, right], 2), bottom], 1)
 
 
 def depthwise_fused(x: Array, kernel: Array, *, stride: int, precision: Precision) -> Array:
@@ -125,10 +130,25 @@ def _sum_products(shifted: list[Array], weights: Array) -> Array:
     return reduce(lax.add, products)
 
 
+_ZERO, _SIX = np.float32(0), np.float32(6)  # Python's numbers are float64 under x64
+
+
 def activated(x: Array, scale: Array, bias: Array) -> Array:
     """BatchNorm, as a scale and a bias, and ReLU6."""
-    scaled = lax.mul(x, _of_channels(scale, x.shape))
-    return lax.clamp(0.0, lax.add(scaled, _of_channels(bias, x.shape)), 6.0)
+    return lax.clamp(_ZERO, _scaled(x, scale, bias), _SIX)
+
+
+def activated_compared(x: Array, scale: Array, bias: Array) -> Array:
+    """The same, in a CPU's instructions: its own maximum doesn't ask for the sign of zero."""
+    x = _scaled(x, scale, bias)
+    for compare, bound in ((lax.lt, 0), (lax.gt, 6)):
+        bounds = lax.full_like(x, bound)
+        x = lax.select(compare(x, bounds), bounds, x)
+    return x
+
+
+def _scaled(x: Array, scale: Array, bias: Array) -> Array:
+    return lax.add(lax.mul(x, _of_channels(scale, x.shape)), _of_channels(bias, x.shape))
 
 
 def _of_channels(vector: Array, shape: tuple[int, ...]) -> Array:
@@ -148,12 +168,18 @@ def pointwise_product(x: Array, kernel: Array, *, stride: int, precision: Precis
     return product.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-TPU = Forms(conv, depthwise_conv, conv, looks_up=False)
+TPU = Forms(conv, depthwise_conv, conv, activated, looks_up=False)
 
 # cuDNN's convolutions can't be fused with what is around them: that would be twice the traffic.
-GPU = Forms(conv, depthwise_fused, pointwise_product)
+GPU = Forms(conv, depthwise_fused, pointwise_product, activated)
 
-# XLA's grouped convolution is 8 times slower than the shifted products here, and its full one, of
-# three channels, 1.4 times. One image at a time stays in the caches; towards the end images are
-# small and kernels large, which each product lays out anew, and there several share that.
-CPU = Forms(conv_shifted, depthwise_shifted, pointwise_product, stages=((23, 1), (len(LAYERS), 4)))
+# XLA's grouped convolution is far slower than the shifted products here. One image at a time stays
+# in the caches; towards the end images are small and kernels large, which each product lays out
+# anew, and there several share that.
+CPU = Forms(
+    conv,
+    depthwise_shifted,
+    pointwise_product,
+    activated_compared,
+    stages=((23, 1), (len(LAYERS), 4)),
+)

@@ -101,7 +101,12 @@ def features(
     program = _cpu_program(jnp.dtype(dtype).name, precision)
     least_bytes = _LEAST_IMAGES * IMAGE_SIZE**2 * 3 * images.dtype.itemsize
     parts = split_for_cores(images, least_bytes, per_core=2)
-    return map_on_cores(partial(program, params), parts)
+
+    def run(part: ArrayLike) -> Array:
+        placed = jax.device_put(part)  # where it is already; a program would copy it
+        return program(params, placed, np.uint32(len(placed)))
+
+    return map_on_cores(run, parts)
 
 
 def features_on_cpu(
@@ -139,7 +144,10 @@ def features_on_cpu(
 
 @cache
 def _cpu_program(dtype: str, precision: Precision) -> WideProgram:
-    forward = partial(_forward, dtype=dtype, precision=precision, forms=platforms.CPU)
+    def forward(params: Sequence[Weights], images: Array, count: Array) -> Array:
+        forms = platforms.CPU
+        return _forward(params, images, count=count, dtype=dtype, precision=precision, forms=forms)
+
     return WideProgram(jax.jit(forward), ON_ONE_CORE)
 
 
@@ -189,7 +197,7 @@ def _forward(
             for layer, weights in zip(LAYERS[layers], params[layers], strict=True):
                 inputs = dtype if layer.name in ROUNDED else "float32"
                 form = forms.of(layer)
-                x = _layer(x, weights, form, layer.stride, inputs, precision)
+                x = _layer(x, weights, form, forms.activated, layer.stride, inputs, precision)
             return x.mean(axis=(1, 2)) if layers.stop == len(LAYERS) else x
 
         x = stage(x) if some is None else _in_rounds(stage, x, some, count)
@@ -206,18 +214,19 @@ def _pixel_values(images: Array, forms: platforms.Forms) -> Array:
 
 
 # Jitted, as equal layers are then traced and lowered once.
-@partial(jax.jit, static_argnames=("form", "stride", "inputs", "precision"))
+@partial(jax.jit, static_argnames=("form", "activated", "stride", "inputs", "precision"))
 def _layer(
     x: Array,
     weights: Weights,
     form: platforms.Form,
+    activated: platforms.Activation,
     stride: int,
     inputs: DTypeLike,
     precision: Precision,
 ) -> Array:
     kernel = weights.kernel.astype(inputs)
     x = form(x.astype(inputs), kernel, stride=stride, precision=precision)
-    return platforms.activated(x, weights.scale, weights.bias)
+    return activated(x, weights.scale, weights.bias)
 
 
 def _in_rounds(
@@ -225,18 +234,18 @@ def _in_rounds(
 ) -> Array:
     """Runs a function on `size` images at a time, in as many rounds as `count` asks for."""
     size = max(1, min(size, len(images)))
-    rounds = -(-len(images) // size)
+    rounds = max(1, -(-len(images) // size))
     spare = rounds * size - len(images)
-    x = jnp.pad(images, ((0, spare), *3 * ((0, 0),))).reshape(rounds, size, *images.shape[1:])
+    x = jnp.pad(images, ((0, spare), *3 * ((0, 0),)))
     if count is None:  # a loop that can be differentiated
-        rows = lax.map(function, x)
-    else:
-        some = jax.eval_shape(function, x[0])
-        empty = lax.empty((rounds, *some.shape), some.dtype)  # type: ignore[no-untyped-call]
+        rows = lax.map(function, x.reshape(rounds, size, *x.shape[1:]))
+        return rows.reshape(len(x), *rows.shape[2:])[: len(images)]
+    some = jax.eval_shape(function, x[:size])
+    empty = lax.empty((len(x), *some.shape[1:]), some.dtype)  # type: ignore[no-untyped-call]
 
-        def add(i: Array, rows: Array) -> Array:
-            now = function(lax.dynamic_index_in_dim(x, i, keepdims=False))
-            return lax.dynamic_update_index_in_dim(rows, now, i, axis=0)
+    def add(i: Array, rows: Array) -> Array:
+        now = function(lax.dynamic_slice_in_dim(x, i * size, size))
+        return lax.dynamic_update_slice_in_dim(rows, now, i * size, axis=0)
 
-        rows = lax.fori_loop(jnp.uint32(0), (count + (size - 1)) // size, add, empty)
-    return rows.reshape(rounds * size, *rows.shape[2:])[: len(images)]
+    rows = lax.fori_loop(jnp.uint32(0), (count + (size - 1)) // size, add, empty)
+    return rows[: len(images)]

@@ -105,18 +105,8 @@ def page(
         images_per_group: the members shown; the others are named.
         link: from the path of a file to its escaped address, or None for no link.
     """
-    style, script = _resource("page.css"), "\n".join(map(_resource, _SCRIPTS))
+    values = _values(title, note, side)
     files = _Files()
-    values: dict[str, object] = {
-        "style": style,
-        "script": script,
-        "style_hash": _sha256(style),
-        "script_hash": _sha256(script),
-        "version": __version__,
-        "title": escape(readable(title)),
-        "note": escape(readable(note)),
-        "size": "large" if side >= _LARGE_SIDE else "small",
-    }
     head, between, middle, foot = map(Template, re.split("<!-- .* -->\n", _resource("page.html")))
     sections = _sections(groups, low, thumbnails, files, images_per_group, link)
     plain = list(islice(sections, _PLAIN_GROUPS))
@@ -131,6 +121,21 @@ def page(
     for place, section in enumerate(sections):
         yield ("," if place else "") + _json_in_html(section) + "\n"
     yield foot.substitute(values, shared=_json_in_html(files.shared()))
+
+
+def _values(title: str, note: str, side: int) -> dict[str, str]:
+    """What stands in the template beside the groups."""
+    style, script = _resource("page.css"), "\n".join(map(_resource, _SCRIPTS))
+    return {
+        "style": style,
+        "script": script,
+        "style_hash": _sha256(style),
+        "script_hash": _sha256(script),
+        "version": __version__,
+        "title": escape(readable(title)),
+        "note": escape(readable(note)),
+        "size": "large" if side >= _LARGE_SIDE else "small",
+    }
 
 
 def _plain(section: _Section) -> str:

@@ -110,35 +110,40 @@ def _make(
     turns_first = exif_orientation or name not in turned
     try:
         # The JPEG decoder may scale down as it decodes: a thumbnail need not be exact.
-        pixels = decode(
-            item, formats=formats, draft_size=(side, side), exif_orientation=turns_first
-        )
+        size = (side, side)
+        pixels = decode(item, formats=formats, draft_size=size, exif_orientation=turns_first)
     except DecodeError as error:
         return Thumbnail(failure=str(error))
     stamp = source.stamp(name) or Stamp(0, 0)
-    full_width, full_height = image_size(item) or pixels.shape[1::-1]
-    if lies(orientation_of(item)):
-        full_width, full_height = full_height, full_width
     image = Image.fromarray(np.ascontiguousarray(pixels))
+    full_size = _full_size(item, image)
     if name in turned:
         turn, other = turned[name]
         image = image.transpose(Image.Transpose[turn.upper()])
         if not exif_orientation:
             image = _as_shown(image, source.open(other))
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=quality, optimize=True)
     return Thumbnail(
-        jpeg.getvalue(),
-        image.width,
-        image.height,
-        full_width,
-        full_height,
+        _jpeg(image, quality),
+        *image.size,
+        *full_size,
         stamp.size,
         stamp.file,
         os.fspath(item) if isinstance(item, (str, os.PathLike)) else None,
         int(np.ptp(np.asarray(image), axis=(0, 1)).max()) <= _FLAT,
     )
+
+
+def _full_size(item: Item, image: Image.Image) -> tuple[int, int]:
+    """``(w, h)`` of what every viewer shows."""
+    width, height = image_size(item) or image.size
+    return (height, width) if lies(orientation_of(item)) else (width, height)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality, optimize=True)
+    return file.getvalue()
 
 
 def _as_shown(image: Image.Image, file: Item) -> Image.Image:

@@ -7,6 +7,7 @@ from ._arguments import Path as Path
 from ._arguments import integer as integer
 from ._arguments import number_within as number_within
 from ._arguments import positive as positive
+from ._arguments import positive_or_none as positive_or_none
 from ._arguments import refuse_unless_writable as refuse_unless_writable
 from ._cores import core_count as core_count
 from ._fork import refuse_fork as refuse_fork

@@ -42,6 +42,15 @@ def positive(name: str, value: Any) -> int:
     return number
 
 
+def positive_or_none(name: str, value: Any) -> int | None:
+    """Likewise, of an argument that may be left out.
+
+    Example:
+        >>> positive_or_none("num_workers", None)
+    """
+    return None if value is None else positive(name, value)
+
+
 def number_within(name: str, value: Any, low: float, high: float) -> float:
     """An argument as a float from ``low`` to ``high``; TypeError or ValueError where it is none.
 

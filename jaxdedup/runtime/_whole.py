@@ -2,7 +2,7 @@
 
 import json
 import os
-import zlib
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -23,9 +23,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         OSError: the file can't be written.
     """
     target = os.fspath(path)
-    # Not the name and more: that may be too long.
-    folder, name = os.path.split(target)
-    unfinished = os.path.join(folder, f".{zlib.crc32(os.fsencode(name)):08x}.{os.getpid()}.part")
+    # Not the name and more: that may be too long. And each writer's own.
+    unfinished = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex}.part")
     try:
         with open(unfinished, "wb") as file:
             write(file)

@@ -13,6 +13,8 @@ import jaxdedup
 from jaxdedup import hashing
 from tests.pictures import crops
 
+pytestmark = pytest.mark.usefixtures("little_optimized")
+
 # The shape of the batch, whether it is a jax.Array, and the sizes of the parts it is hashed in.
 CASES = {
     "odd": ((13, 60, 90, 3), False, [5, 4, 4]),

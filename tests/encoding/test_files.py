@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxdedup import __version__
-from jaxdedup.encoding import Encodings, Origin, load, save
+from jaxdedup.encoding import METHODS, Encodings, Origin, Recipe, load, save
 from jaxdedup.runtime import write_whole
 from tests.stored import features_of, hashes_of
 
@@ -304,3 +304,11 @@ def test_missing_file(tmp_path: Path) -> None:
         load(tmp_path / "missing.json")
     with pytest.raises(FileNotFoundError):
         save(tmp_path / "no" / "folder.json", HASHES)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz", ".parquet"])
+def test_no_encodings_with_quality(suffix: str, tmp_path: Path) -> None:
+    recipe = Recipe(METHODS["pdq"])
+    save(tmp_path / f"none{suffix}", Encodings.collect([], recipe))
+    found = load(tmp_path / f"none{suffix}")
+    assert (len(found), found.origin) == (0, recipe.origin)

@@ -60,7 +60,8 @@ def test_each_row_is_that_of_the_turned_image(name: str, orientations: str) -> N
 def test_the_program_gives_the_same(turns: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of forms that turn images themselves, and of those that get them turned."""
     expected = expected_rows("dhash", "all")
-    form = packed_form("cpu")._replace(turns=turns)
+    form = packed_form("cpu" if turns else "gpu")
+    assert form.turns == turns
     monkeypatch.setenv("JAXDEDUP_FORM", "program")
     monkeypatch.setattr(_programs, "packed_form", lambda *_: form)
     function = _programs.DeviceFunction(oriented(METHODS["dhash"]), "pillow13")

@@ -90,6 +90,7 @@ def test_array_function_says_what_is_tied() -> None:
             assert not tied or pdq_on_host(image)[2]
 
 
+@pytest.mark.usefixtures("little_optimized")
 def test_every_way_gives_the_same(images: NDArray[np.uint8]) -> None:
     expected = pdq(images)
     bits = np.stack([np.packbits(pdq_on_host(image)[0]) for image in images])
@@ -109,6 +110,7 @@ def test_sharded(images: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(found.hash, STORED["dihedral"][:, 0])
 
 
+@pytest.mark.usefixtures("little_optimized")
 @pytest.mark.parametrize("form", ["gpu", "tpu"])
 def test_the_forms_of_other_platforms(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     images = crops(2, 70, 90, 3)

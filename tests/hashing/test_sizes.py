@@ -43,6 +43,7 @@ def expected_hash(name: str, image: np.ndarray, n: int) -> str:
     return hex_of(exact)
 
 
+@pytest.mark.usefixtures("little_optimized")
 @pytest.mark.parametrize(("name", "n"), SIZES)
 def test_no_bit_differs(name: str, n: int) -> None:
     """From the stream, where wide and tall, grey and RGB come together, and from arrays."""

@@ -11,6 +11,8 @@ from jax.typing import ArrayLike
 import jaxdedup
 from tests.pictures import crops
 
+pytestmark = pytest.mark.usefixtures("little_optimized")
+
 _COUNT = 8
 
 Hash = Callable[[ArrayLike], jax.Array]

@@ -13,6 +13,8 @@ from PIL import Image
 
 from jaxdedup.image import _steps, _tiles, _walk, vertical_first
 
+pytestmark = pytest.mark.usefixtures("little_optimized")
+
 # Height and width: of one pixel, of strips both ways, at the edges of bands and tiles.
 SHAPES = [
     (1, 1),

@@ -47,7 +47,7 @@ def rgb(pixels: Pixels) -> Pixels:
 def program(size: tuple[int, int], capacity=CAPACITY):
     planner = CPU.planner(size, "pillow13", capacity)
     pixels = jax.ShapeDtypeStruct((planner.buffer_size,), np.uint8)
-    run = jax.jit(partial(CPU.map_resized, lambda images: images, size, capacity, None))
+    run = jax.jit(partial(CPU.resize, size, capacity, None))
     return run.lower(*CPU.arguments(pixels, planner)).compile()
 
 
@@ -57,7 +57,7 @@ class Call:
     def __init__(self, size: tuple[int, int], profile: str = "pillow13", capacity=CAPACITY) -> None:
         self.planner = CPU.planner(size, profile, capacity)
         self.pixels = np.random.default_rng(1).integers(0, 256, self.planner.buffer_size, np.uint8)
-        self.run = program(size, capacity)
+        self.run, self.size = program(size, capacity), size
         self.clear()
 
     def clear(self) -> None:
@@ -77,7 +77,7 @@ class Call:
         before = self.pixels.copy()
         results = np.asarray(self.run(*CPU.arguments(self.pixels, self.planner)))
         np.testing.assert_array_equal(self.pixels, before)
-        return results[: len(self.images)]
+        return CPU.arrange(results[: len(self.images)], self.planner, self.size)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -128,8 +128,9 @@ def test_grey_before_they_are_resized() -> None:
             end += image.size
             images += [image, np.ascontiguousarray(image.swapaxes(0, 1))]
     assert len(images) > len(CHOSEN)
-    run = jax.jit(partial(form.map_resized, lambda luma: luma, size, CAPACITY, "pillow13"))
-    resized = np.asarray(run(*form.arguments(pixels, planner)))
+    run = jax.jit(partial(form.resize, size, CAPACITY, "pillow13"))
+    results = np.asarray(run(*form.arguments(pixels, planner)))
+    resized = form.arrange(results[: len(images)], planner, size)
     for found, image in zip(resized, images, strict=False):
         luma = np.asarray(Image.fromarray(image).convert("L"))
         expected = pillow(luma, size, "pillow13")
@@ -167,7 +168,8 @@ def test_a_larger_image_alone() -> None:
     capacity = LARGE._replace(pixels=wide.size)
     small = CPU.planner(size, "pillow13", capacity)
     assert small.add(0, *wide.shape[:2], 3 if wide.ndim == 3 else 1)
-    found = program(size, capacity)(*CPU.arguments(pixels, small))
+    results = np.asarray(program(size, capacity)(*CPU.arguments(pixels, small)))
+    found = CPU.arrange(results, small, size)
     np.testing.assert_array_equal(found[0], rgb(pillow(wide, size, "pillow13")))
 
 

@@ -63,6 +63,7 @@ def test_resize_equals_pillow(shape, size):
     np.testing.assert_array_equal(jimage.resize(images, size), expected)
 
 
+@pytest.mark.usefixtures("little_optimized")
 @pytest.mark.parametrize("form", ["gpu", "tpu"])
 @pytest.mark.parametrize(("shape", "size"), [*SHAPES[::2], ((300, 1100, 3), (40, 8))])
 def test_forms_of_accelerators_equal_pillow(shape, size, form, monkeypatch):
@@ -73,6 +74,7 @@ def test_forms_of_accelerators_equal_pillow(shape, size, form, monkeypatch):
     np.testing.assert_array_equal(jimage.resize(images, size), expected)
 
 
+@pytest.mark.usefixtures("little_optimized")
 @pytest.mark.parametrize("form", ["", "gpu", "tpu"])
 @pytest.mark.parametrize("shape", [(37, 53, 3), (211, 61, 3), (20, 33, 3), (33, 9, 3), (30, 41)])
 def test_luma_first(shape, form, monkeypatch):
@@ -119,6 +121,7 @@ def test_the_pass_order_shows():
     assert (np.asarray(new) != np.asarray(old)).any()
 
 
+@pytest.mark.usefixtures("little_optimized")
 def test_transformations_change_nothing():
     images = np.random.default_rng(0).integers(0, 256, (8, 50, 70, 3), dtype=np.uint8)
     expected = np.stack([pillow(image, (32, 32)) for image in images])
@@ -164,6 +167,7 @@ def test_nothing_is_64_bit_floating_point(form, monkeypatch):
     assert "f64" not in str(jaxpr)
 
 
+@pytest.mark.usefixtures("little_optimized")
 def test_images_of_width_three():
     grey = np.random.default_rng(0).integers(0, 256, (5, 40, 3), dtype=np.uint8)
     one = np.stack([jimage.resize(image, (8, 9)) for image in grey])

@@ -1,10 +1,13 @@
 """Archives, tables and remote folders as sources: the same images as the folder they hold."""
 
+import gzip
 import io
+import lzma
 import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -229,3 +232,59 @@ def test_items_that_are_no_images_are_refused_at_once(item: Any, told: str, fold
     assert next(stream).key == "a"
     with pytest.raises(TypeError, match=told):
         next(stream)
+
+
+TAR_DAMAGE: dict[str, Callable[[bytes, int], bytes]] = {
+    "healthy": lambda content, header: content,
+    "a bit of a header": lambda content, header: (
+        content[: header + 148] + bytes([content[header + 148] ^ 1]) + content[header + 149 :]
+    ),
+    "between members": lambda content, header: content[:header],
+    "in a header": lambda content, header: content[: header + 100],
+}
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])
+@pytest.mark.parametrize("damage", TAR_DAMAGE)
+def test_a_tar_that_is_damaged(
+    damage: str, compress: Callable[[bytes], bytes], packed: Callable[[str], str]
+) -> None:
+    """Where tarfile takes damage for the end, what follows is told to be lost."""
+    path = Path(packed("photos.tar"))
+    with tarfile.open(path) as file:
+        before, header = file.getnames()[:4], file.getmembers()[4].offset
+    path.write_bytes(compress(TAR_DAMAGE[damage](path.read_bytes(), header)))
+    lost = {key: item for key, item in Archive(path) if isinstance(item, Unreadable)}
+    if damage == "healthy":
+        assert not lost
+        return
+    with tarfile.open(path) as file:
+        assert file.getnames() == before
+    assert lost == {"photos.tar (the rest)": Unreadable("can't be read: it is cut, or damaged")}
+
+
+def test_a_compressed_tar_that_is_damaged(packed: Callable[[str], str]) -> None:
+    """What the decompressor raises is told, whatever it is."""
+    path = Path(packed("photos.tar"))
+    content = bytearray(lzma.compress(path.read_bytes(), preset=0))
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(lzma.LZMAError) as told, tarfile.open(path) as file:
+        file.getnames()
+    *_, (name, lost) = Archive(path)
+    assert (name, lost) == ("photos.tar (the rest)", Unreadable(f"can't be read: {told.value}"))
+
+
+def test_a_zip_without_dates(packed: Callable[[str], str]) -> None:
+    path = Path(packed("photos.zip"))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(zipfile.ZipInfo("a.png", date_time=(1980, 0, 0, 0, 0, 0)), b"a")
+    with zipfile.ZipFile(path) as file:
+        assert file.getinfo("a.png").date_time == (1980, 0, 0, 0, 0, 0)
+    source = Archive(path)
+    assert list(source) == [("a.png", b"a")]
+    assert source.stamp("a.png") == (
+        1,
+        int(datetime(1980, 1, 1, tzinfo=UTC).timestamp()) * 10**9,
+        None,
+    )

@@ -3,12 +3,13 @@
 import itertools
 import threading
 import time
+import types
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from jaxdedup.loading import Batch, DecodeError, Failure, load_batches
+from jaxdedup.loading import Allocate, Batch, DecodeError, Failure, load_batches
 from tests.pictures import Pixels
 
 READY = 2  # results that wait for the consumer
@@ -198,3 +199,30 @@ def test_error_of_process_is_raised(count: int) -> None:
 
     with pytest.raises(ZeroDivisionError, match="images"):
         list(load_batches([image(i) for i in range(count)], Plan, fail))
+
+
+def test_the_reader_sleeps_where_a_worker_tells_of_room_too_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker is preempted before it sets the event, and sets it when there is no room again."""
+    waits = []
+
+    class Late(threading.Event):
+        def set(self) -> None:
+            time.sleep(0.02)
+            super().set()
+
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(self.is_set())
+            assert len(waits) < 500
+            return super().wait(timeout)
+
+    module = types.SimpleNamespace(Event=Late, Thread=threading.Thread)
+    monkeypatch.setattr("jaxdedup.loading._batches.threading", module)
+
+    def slow(item: object, allocate: Allocate, **_: object) -> Pixels:
+        time.sleep(0.02)
+        return allocate((1, 1))
+
+    results = load_batches([b""] * 150, Plan, positions, num_workers=8, decode_into=slow)
+    assert sum(len(result) for result in results) == 150

@@ -118,3 +118,19 @@ def test_what_is_not_told() -> None:
     assert not told(*items, np.asarray(grey) / 1.0, np.zeros((4, 4))).counts
     settings = {"background": "#ffffff", "range": "scale"}
     assert not told(saved(line_art()), saved(Image.fromarray(VALUES)), **settings).counts
+
+
+def test_files_of_either_byte_order() -> None:
+    """Pillow has a mode for each; TIFF is written as the mode says."""
+    for values in (VALUES // 257, VALUES):
+        little = Image.fromarray(values)
+        big = Image.frombytes("I;16B", little.size, values.astype(">u2").tobytes())
+        assert saved(little, "TIFF")[:2] == b"II"
+        assert saved(big, "TIFF")[:2] == b"MM"
+        scaled = np.round(values / 257).astype(np.uint8)
+        array = values.astype(">u2")
+        np.testing.assert_array_equal(as_image(array, range="scale"), scaled)
+        for image in (little, big, saved(little, "TIFF"), saved(big, "TIFF")):
+            np.testing.assert_array_equal(decode(image, range="scale"), scaled)
+            np.testing.assert_array_equal(decode(image), big.convert("RGBA").convert("RGB"))
+        assert told(saved(big, "TIFF")).counts == told(saved(little, "TIFF")).counts

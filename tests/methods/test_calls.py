@@ -241,3 +241,11 @@ def test_progress(verbose: bool, folder: Path, capfd: pytest.CaptureFixture) -> 
 
 def test_hamming_distance() -> None:
     assert PHash.hamming_distance("00000000000000ff", "000000000000000f") == 4
+
+
+def test_repr_of_a_subclass() -> None:
+    class Mine(DHash):
+        def __init__(self, mine: int = 1, **others: bool) -> None:
+            super().__init__(**others)
+
+    assert repr(Mine(2, verbose=False)) == "Mine()"

@@ -220,3 +220,10 @@ def test_one_device_shares_a_batch_among_the_cores(params, pixels, keras, monkey
     np.testing.assert_allclose(found, together, rtol=0, atol=1e-5)
     slope = partial(jax.jvp, lambda params: features(params, some))
     assert jax.eval_shape(slope, (params,), (params,)) is not None
+
+
+def test_x64_changes_nothing(params, pixels, keras):
+    with jax.enable_x64(True):
+        found = features(params, pixels[:2])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, keras["features"][:2], rtol=0, atol=5e-5)
