@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ._devices import power_of_two
 from ._nearest import Nearest
-from ._one_hash import Packed, distances_of, least_distances
+from ._one_hash import Packed, least_distances
 from ._scan import GROUP, Limits, by_turns, is_for_host, nearest_in_groups, planes, scan
 from ._words import Distances, distances_between, to_words
 
@@ -59,13 +59,10 @@ def _nearest_to(query: Packed, corpus: Packed, k: int) -> tuple[NDArray[np.intp]
     """The k nearest to one hash, in order."""
     nearest, distance = np.zeros(0, np.intp), np.zeros(0, np.uint16)
     limit = 8 * len(query)
-    for groups in least_distances(query, corpus):
-        limit = min(limit, _kth_of_blocks(groups.least, k))
-        row = groups.rows(np.flatnonzero(groups.least <= limit))
-        if not len(row):
-            continue
-        nearest = np.concatenate([nearest, row])
-        distance = np.concatenate([distance, distances_of(query, corpus[row])])
+    for piece in least_distances(query, corpus):
+        limit = min(limit, _kth_of_blocks(piece.least, k))
+        row, how_far = piece.near(query, corpus, limit)
+        nearest, distance = np.concatenate([nearest, row]), np.concatenate([distance, how_far])
         order = np.argsort(distance, kind="stable")[:k]
         nearest, distance = nearest[order], distance[order]
     return nearest, distance

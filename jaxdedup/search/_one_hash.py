@@ -29,30 +29,44 @@ _MOST_UNITS = 32  # that a program names one by one, of a row and of a group
 _WORTH_COMPILING = 2**29  # bytes that NumPy compares meanwhile
 _ALIGNED = 64  # bytes, of which XLA wants addresses to be a multiple
 _STEP = 2**10  # rows: what a program takes is a multiple, and shared by all cores
-_HOST_WORDS = 2**14  # that NumPy compares at a time, in its cache
+_HOST_WORDS = 2**15  # that NumPy compares at a time, in its cache
 
 _compared: Counter[Any] = Counter()  # bytes that NumPy has compared instead of each program
 
 
-class Groups(NamedTuple):
-    """G groups of rows from ``first`` on: g, g + G, g + 2·G, …"""
+class Piece(NamedTuple):
+    """Rows ``start`` to ``stop`` of a corpus, in groups from ``first`` on but for a few.
 
+    The rows of group g of G are first + g, first + g + G, …
+    """
+
+    start: int
+    stop: int
     first: int
     size: int
     least: Distances  # [G], of the nearest row of each
 
-    def rows(self, chosen: Rows) -> Rows:
-        """The rows of some groups, in order."""
-        turn = np.arange(self.size)[:, None]
-        return (turn * len(self.least) + chosen + self.first).ravel()
+    def near(self, query: Packed, corpus: Packed, limit: int) -> tuple[Rows, Distances]:
+        """The rows within a limit, in order, and their distances."""
+        chosen, turn = np.flatnonzero(self.least <= limit), np.arange(self.size)[:, None]
+        grouped = (turn * len(self.least) + chosen + self.first).ravel()
+        before = np.arange(self.start, self.first)
+        after = np.arange(self.first + self.size * len(self.least), self.stop)
+        row = np.concatenate([before, grouped, after])
+        distance = distances_of(query, corpus[row])
+        near = np.flatnonzero(distance <= limit)
+        return row[near], distance[near]
 
 
-def least_distances(query: Packed, corpus: Packed) -> Iterator[Groups]:
-    """Groups of all rows of a corpus, uint8[N, b], in order: how near they come to uint8[b]."""
-    for start in range(0, len(corpus), _PIECE):
-        rows = np.ascontiguousarray(corpus[start : start + _PIECE])
-        for groups in _in_groups(query, rows):
-            yield groups._replace(first=start + groups.first)
+def least_distances(query: Packed, corpus: Packed) -> Iterator[Piece]:
+    """All of a corpus, uint8[N, b], in order: how near it comes to uint8[b]."""
+    share = len(corpus)
+    if share > _PIECE:  # as large as each other, to share a program
+        share = share // -(-share // _PIECE) // _STEP * _STEP
+    for start in range(0, len(corpus), max(1, share)):
+        rows = np.ascontiguousarray(corpus[start : start + share])
+        first, size, least = _in_groups(query, rows)
+        yield Piece(start, start + len(rows), start + first, size, least)
 
 
 def distances_of(query: Packed, rows: Packed) -> Distances:
@@ -70,7 +84,8 @@ def distances_of(query: Packed, rows: Packed) -> Distances:
     return distance
 
 
-def _in_groups(query: Packed, rows: Packed) -> Iterator[Groups]:
+def _in_groups(query: Packed, rows: Packed) -> tuple[int, int, Distances]:
+    """The first row in a group, the size of groups, and how near each comes."""
     width = rows.shape[1]
     unit = np.dtype(next(f"u{size}" for size in (4, 2, 1) if width % size == 0))
     skipped = -rows.ctypes.data % _ALIGNED
@@ -81,14 +96,10 @@ def _in_groups(query: Packed, rows: Packed) -> Iterator[Groups]:
     count = (len(rows) - _ALIGNED) // step * step
     too_wide = width > _MOST_UNITS * unit.itemsize
     if rest or too_wide or len(rows) < _FEWEST or not _pays(rows, count, offset):
-        yield Groups(0, 1, distances_of(query, rows))
-        return
+        return 0, 1, distances_of(query, rows)
     flat = rows.reshape(-1)[skipped : skipped + (count + 1) * width].view(unit)
-    least = _by_program(flat, query.view(unit), offset=offset)
-    before, after = (distances_of(query, few) for few in (rows[:first], rows[first + count :]))
-    yield Groups(0, 1, before)
-    yield Groups(first, count // least.shape[0], np.asarray(least))
-    yield Groups(first + count, 1, after)
+    least = np.asarray(_by_program(flat, query.view(unit), offset=offset))
+    return first, count // len(least), least
 
 
 def _pays(rows: Packed, count: int, offset: int) -> bool:

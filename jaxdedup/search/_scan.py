@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ._devices import power_of_two, stream
 from ._nearest import Found
-from ._one_hash import Packed, distances_of, least_distances
+from ._one_hash import Packed, least_distances
 from ._words import (
     distance_type,
     distances_between,
@@ -66,11 +66,9 @@ def scan(queries: Packed, corpus: Packed, limits: Limits, device: jax.Device) ->
 
 def _scan_on_host(queries: Packed, corpus: Packed, limits: Limits) -> Iterator[Found]:
     for number, query in enumerate(queries):
-        for groups in least_distances(query, corpus):
-            row = groups.rows(np.flatnonzero(groups.least < limits[number]))
-            distance = distances_of(query, corpus[row])
-            near = np.flatnonzero(distance < limits[number])
-            yield Found(np.full(len(near), number), row[near], distance[near])
+        for piece in least_distances(query, corpus):
+            row, distance = piece.near(query, corpus, int(limits[number]) - 1)
+            yield Found(np.full(len(row), number), row, distance)
 
 
 def _scan_on_device(
