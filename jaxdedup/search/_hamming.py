@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from ._bands import BLOCK, Band, blocks_per_bucket, bucket_pairs, choose_bands, cost
 from ._checks import check_distance, check_hashes, check_positive
 from ._devices import devices_for, power_of_two, stream
+from ._one_hash import Packed
 from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
-from ._scan import Packed, scan
+from ._scan import scan
 from ._words import Words, count_bits, distance_type, to_words, where
 
 DEFAULT_TILE_PAIRS = 2**24

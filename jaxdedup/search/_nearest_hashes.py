@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ._devices import power_of_two
 from ._nearest import Nearest
-from ._scan import GROUP, Limits, Packed, by_turns, is_for_host, nearest_in_groups, planes, scan
-from ._words import distances_between, to_words
+from ._one_hash import Packed, least_distances
+from ._scan import GROUP, Limits, by_turns, is_for_host, nearest_in_groups, planes, scan
+from ._words import Distances, distances_between, to_words
 
+_BLOCK = 2**12  # hashes, one of which is looked at first
 _SAMPLE = 2**12  # hashes; or 2^10 groups of 16
 _SAMPLED_AT_A_TIME = 2**16  # distances
 
@@ -30,12 +32,47 @@ def nearest_hashes(
         device: compares many queries at a time.
         among_themselves: whether the queries are the corpus, and none is its own neighbour.
     """
+    if is_for_host(queries, corpus):
+        return _nearest_on_host(queries, corpus, k, among_themselves)
     limits = _limits_of_a_sample(queries, corpus, k + among_themselves, device)
     nearest = Nearest(len(queries), k, np.uint16(8 * queries.shape[1] + 1))
     for found in scan(queries, corpus, limits, device):
         nearest.add(found.among_others() if among_themselves else found)
         np.minimum(limits, nearest.worst, out=limits)
     return nearest.row, nearest.score.astype(np.int32)
+
+
+def _nearest_on_host(
+    queries: Packed, corpus: Packed, k: int, among_themselves: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    found = np.empty((2, len(queries), k), np.int32)
+    for number, query in enumerate(queries):
+        row, distance = _nearest_to(query, corpus, k + among_themselves)
+        if among_themselves:
+            other = row != number
+            row, distance = row[other], distance[other]
+        found[:, number] = row[:k], distance[:k]
+    return found[0], found[1]
+
+
+def _nearest_to(query: Packed, corpus: Packed, k: int) -> tuple[NDArray[np.intp], Distances]:
+    """The k nearest to one hash, in order."""
+    nearest, distance = np.zeros(0, np.intp), np.zeros(0, np.uint16)
+    limit = 8 * len(query)
+    for piece in least_distances(query, corpus):
+        limit = min(limit, _kth_of_blocks(piece.least, k))
+        row, how_far = piece.near(query, corpus, limit)
+        nearest, distance = np.concatenate([nearest, row]), np.concatenate([distance, how_far])
+        order = np.argsort(distance, kind="stable")[:k]
+        nearest, distance = nearest[order], distance[order]
+    return nearest, distance
+
+
+def _kth_of_blocks(distance: Distances, k: int) -> int:
+    """The k-th smallest of the least distances of blocks: so near are k at least."""
+    size = min(_BLOCK, max(1, len(distance) // (4 * k)))
+    least = distance[: len(distance) // size * size].reshape(-1, size).min(axis=1)
+    return int(_kth(least[None], k)[0]) if k <= len(least) else np.iinfo(distance.dtype).max
 
 
 def _limits_of_a_sample(queries: Packed, corpus: Packed, k: int, device: jax.Device) -> Limits:
@@ -46,7 +83,7 @@ def _limits_of_a_sample(queries: Packed, corpus: Packed, k: int, device: jax.Dev
     groups = max(_SAMPLE // 4, power_of_two(4 * k))
     size = groups * GROUP
     limits = np.empty(len(queries), np.int64)
-    if is_for_host(queries, corpus) or len(corpus) < size:
+    if len(corpus) < size:
         sample = corpus[:: max(1, len(corpus) // max(_SAMPLE, 2 * k))]
         words, others = to_words(queries), to_words(sample)
         step = max(1, _SAMPLED_AT_A_TIME // len(sample))

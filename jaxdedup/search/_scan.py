@@ -6,8 +6,7 @@ come in order, and the limits may be lowered meanwhile: that is how the nearest 
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial, reduce
+from functools import reduce
 from operator import add
 from typing import Any
 
@@ -18,21 +17,16 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import core_count
-
 from ._devices import power_of_two, stream
 from ._nearest import Found
+from ._one_hash import Packed, least_distances
 from ._words import (
-    Distances,
-    Words,
-    count_bits,
     distance_type,
     distances_between,
     to_words,
     where,
 )
 
-Packed = NDArray[np.uint8]  # [N, b]
 Limits = NDArray[np.int64]  # [B], above the distances that count
 Turns = Any  # one of a group's hashes, or all
 
@@ -45,8 +39,6 @@ _BYTES = 2**19  # of the corpus that the device takes at a time
 _SUMMED = 31  # bytes, whose bits can be counted in a byte
 _FEW_QUERIES = 12  # the host has compared these with a row sooner than it is laid out for a device
 _FEW_PAIRS = 2**22  # the host has compared these before a program is compiled
-_HOST_WORDS = 2**16  # that the host compares at a time, in its cache
-_PER_CORE = 2**18  # words that are worth a thread
 
 
 def is_for_host(queries: Packed, corpus: Packed) -> bool:
@@ -68,41 +60,15 @@ def scan(queries: Packed, corpus: Packed, limits: Limits, device: jax.Device) ->
         Queries, rows and distances.
     """
     if is_for_host(queries, corpus):
-        return _scan_on_host(to_words(queries), to_words(corpus), limits)
+        return _scan_on_host(queries, corpus, limits)
     return _scan_on_device(queries, corpus, limits, device)
 
 
-def _scan_on_host(words: Words, others: Words, limits: Limits) -> Iterator[Found]:
-    """Query by query, with a part of the corpus on each core."""
-    cores = core_count() if others.size > _PER_CORE else 1
-    share = max(1, -(-len(others) // cores))
-    parts = [slice(start, start + share) for start in range(0, len(others), share)]
-    with ThreadPoolExecutor(cores) as pool:
-        each_part = map if cores == 1 else pool.map
-        for number, word in enumerate(words):
-            near = partial(_near_one, word, int(limits[number]), others)
-            for row, distance in each_part(near, parts):
-                for piece in (slice(n, n + PIECE) for n in range(0, len(row), PIECE)):
-                    yield Found(np.full(len(row[piece]), number), row[piece], distance[piece])
-
-
-def _near_one(
-    word: NDArray[np.uint64], limit: int, others: Words, part: slice
-) -> tuple[NDArray[np.intp], Distances]:
-    """Rows of a part of the corpus, and their distances."""
-    step = max(1, _HOST_WORDS // len(word))
-    # Rows are so short that NumPy is faster at a long one.
-    repeated = np.tile(word, step)
-    differing = np.empty_like(repeated)  # memory that is there already is faster than new
-    near_rows, distances = [np.zeros(0, np.intp)], [count_bits(others[:0])]
-    for start in range(part.start, min(part.stop, len(others)), step):
-        some = others[start : min(start + step, part.stop)].reshape(-1)
-        words = np.bitwise_xor(some, repeated[: len(some)], out=differing[: len(some)])
-        distance = count_bits(words.reshape(-1, len(word)))
-        near = np.flatnonzero(distance < limit)
-        near_rows.append(near + start)
-        distances.append(distance[near])
-    return np.concatenate(near_rows), np.concatenate(distances)
+def _scan_on_host(queries: Packed, corpus: Packed, limits: Limits) -> Iterator[Found]:
+    for number, query in enumerate(queries):
+        for piece in least_distances(query, corpus):
+            row, distance = piece.near(query, corpus, int(limits[number]) - 1)
+            yield Found(np.full(len(row), number), row, distance)
 
 
 def _scan_on_device(

@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from jaxdedup.search import (
     _nearest_hashes,
     _nearest_rows,
+    _one_hash,
     _products,
     _scan,
     _traced_top_k,
@@ -21,7 +22,8 @@ COUNTS = [(2, 2), (5, 300), (300, 5), (257, 400)]
 
 WAYS = [
     "on the host",
-    "on the host, on each core",
+    "on the host, in pieces",
+    "on the host, by a program",
     "on the device",
     "traced",
     "traced, small tiles",
@@ -31,9 +33,14 @@ WAYS = [
 @pytest.fixture(params=WAYS)
 def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Takes one way of all; whether it is that of programs."""
-    if request.param == "on the host, on each core":
-        monkeypatch.setattr(_scan, "_PER_CORE", 50)
-        monkeypatch.setattr(_scan, "_HOST_WORDS", 37)
+    if request.param == "on the host, in pieces":
+        monkeypatch.setattr(_one_hash, "_HOST_WORDS", 37)
+        monkeypatch.setattr(_one_hash, "_PIECE", 180)
+        monkeypatch.setattr(_one_hash, "_STEP", 32)
+    if request.param == "on the host, by a program":
+        monkeypatch.setattr(_one_hash, "_FEWEST", 128)
+        monkeypatch.setattr(_one_hash, "_STEP", 32)
+        monkeypatch.setattr(_one_hash, "_WORTH_COMPILING", 0)
     if request.param == "on the device":
         monkeypatch.setattr(_scan, "_FEW_QUERIES", 0)
         monkeypatch.setattr(_scan, "_FEW_PAIRS", 0)
