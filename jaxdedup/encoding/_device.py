@@ -29,7 +29,7 @@ from jaxdedup.runtime import core_count, refuse_fork
 from ._programs import device_function, work_of
 from ._recipe import Recipe
 
-_WAITING = 2  # workers that the device keeps waiting, while the others decode
+_WAITING = 1  # worker for a device, or a disk, while the others decode
 
 Rows = NDArray[Any]
 

@@ -104,7 +104,7 @@ def features(
 
     def run(part: ArrayLike) -> Array:
         placed = jax.device_put(part)  # where it is already; a program would copy it
-        return program(params, placed, np.uint32(len(placed)))
+        return program(params, placed, jax.device_put(np.uint32(len(placed))))
 
     return map_on_cores(run, parts)
 
