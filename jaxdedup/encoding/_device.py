@@ -41,10 +41,8 @@ def encode_batches(
     recipe: Recipe,
     *,
     batch_size: int | None,
-    num_workers: int | None,
-    max_pixels_in_flight: int | None = None,
-    note: Note = unnoted,
     count: int = 0,
+    **decoding: Any,
 ) -> Generator[tuple[int, tuple[Rows, int | None] | Failure]]:
     """Rows with their quality, and failures, each with its item's position, as they come.
 
@@ -54,10 +52,8 @@ def encode_batches(
         items: what is to be encoded.
         recipe: how.
         batch_size: the most images in a batch.
-        num_workers: the number of threads.
-        max_pixels_in_flight: the most pixels that are decoded at the same time.
-        note: called for images that become one flat colour.
         count: how many items there are, as far as is known.
+        decoding: as of :func:`decode_batches`.
     """
     function = device_function(recipe.method, recipe.profile)
     done = work = ties = 0
@@ -69,15 +65,7 @@ def encode_batches(
         rows = function(batch, work_to_come=to_come, batch_size=batch_size)
         return batch.positions, *_taken_apart(rows, recipe)
 
-    loaded = decode_batches(
-        items,
-        recipe,
-        process,
-        batch_size=batch_size,
-        num_workers=num_workers,
-        max_pixels_in_flight=max_pixels_in_flight,
-        note=note,
-    )
+    loaded = decode_batches(items, recipe, process, batch_size=batch_size, **decoding)
     with closing(loaded):
         for result in loaded:
             if isinstance(result, Failure):
@@ -162,7 +150,10 @@ def decode_batches(
     max_pixels_in_flight: int | None = None,
     note: Note = unnoted,
 ) -> Generator[Any]:
-    """:func:`jaxdedup.loading.load_batches` with the recipe's plans and settings."""
+    """:func:`jaxdedup.loading.load_batches` with the recipe's plans and settings.
+
+    What it has to note is of images that become one flat colour.
+    """
     return load_batches(
         items,
         device_function(recipe.method, recipe.profile).plan,

@@ -146,6 +146,11 @@ def hamming_distance(a: ArrayLike | Hex, b: ArrayLike | Hex) -> Any:
     if first.ndim != second.ndim:  # said aloud, for callers whose rank promotion is strict
         ndim = max(first.ndim, second.ndim)
         first, second = (x.reshape((1,) * (ndim - x.ndim) + x.shape) for x in (first, second))
+    return _distance(first, second)
+
+
+@jax.jit  # so that what is summed is never in memory
+def _distance(first: jax.Array, second: jax.Array) -> jax.Array:
     return jnp.sum(jax.lax.population_count(first ^ second), axis=-1, dtype=jnp.int32)
 
 

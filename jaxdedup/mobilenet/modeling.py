@@ -58,6 +58,11 @@ def preprocess(pixels: ArrayLike) -> Array:
     pixels = jnp.asarray(pixels)
     if pixels.dtype != jnp.uint8:
         raise TypeError(f"expected uint8 pixels, got {pixels.dtype}")
+    return _looked_up(pixels)
+
+
+@jax.jit  # one program for a shape, where there is none around it, in place of nine
+def _looked_up(pixels: Array) -> Array:
     return jnp.asarray(_PIXEL_VALUES)[pixels.astype(jnp.int32)]
 
 

@@ -177,7 +177,7 @@ def test_batch_size_is_a_bound(batch_size: int | None) -> None:
         sizes.append(len(images))
         return images.mean((1, 2))
 
-    recipe = Recipe(network_method(model, image_size=8))
+    recipe = Recipe(network_method(model, image_size=8, preprocess=np.asarray))
     found = list(encode(enumerate(PICTURES), recipe, batch_size=batch_size, num_workers=1))
     assert len(found) == len(PICTURES)
     assert max(sizes) <= (batch_size or 16)

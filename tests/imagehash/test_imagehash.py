@@ -92,6 +92,7 @@ def test_array_functions() -> None:
         np.testing.assert_array_equal(grey, rows_of(name, enumerate(images[..., 1])).rows)
 
 
+@pytest.mark.usefixtures("little_optimized")
 def test_sizes_and_names() -> None:
     image = crops(1, 60, 80, 3)[0]
     hashed = imagehash.phash(image, 16, 2)

@@ -1,9 +1,6 @@
 """Features are Keras' features, however they are computed."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from functools import partial
 
 import jax
@@ -69,11 +66,12 @@ def test_features_are_keras_features(ours, keras):
 def test_float_images_are_what_keras_makes_of_pixels(params, pixels):
     images = pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
     np.testing.assert_array_equal(preprocess(pixels), images)
-    np.testing.assert_array_equal(features(params, images[:4]), features(params, pixels[:4]))
+    for one in (slice(n, n + 1) for n in range(4)):
+        np.testing.assert_array_equal(features(params, images[one]), features(params, pixels[one]))
 
 
-@pytest.mark.parametrize("form", [TPU, GPU, CPU], ids=["TPU", "GPU", "CPU"])
-def test_each_platform_s_form_gives_keras_features(form, params, pixels, keras):
+@pytest.mark.parametrize("form", [TPU, GPU], ids=["TPU", "GPU"])
+def test_other_platforms_forms_give_keras_features(form, params, pixels, keras):
     run = jax.jit(
         partial(_forward, dtype="float32", precision=jax.lax.Precision.HIGHEST, forms=form)
     )
@@ -93,7 +91,7 @@ def test_all_forms_of_a_layer_agree(layer):
         np.testing.assert_allclose(one, other, rtol=0, atol=2e-4)
 
 
-@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize("size", [1, 7])
 def test_batch_size_does_not_matter(size, params, pixels, ours):
     found = [features(params, pixels[at : at + size]) for at in range(0, 14, size)]
     np.testing.assert_allclose(np.concatenate(found), ours[: size * len(found)], rtol=0, atol=1e-5)
@@ -104,12 +102,6 @@ def test_only_as_many_as_are_wanted(params, pixels, ours):
     for wanted in (1, 6, 16):
         found = program(params, pixels[:16], wanted)[:wanted]
         np.testing.assert_allclose(found, ours[:wanted], rtol=0, atol=1e-5)
-
-
-def test_vmap(params, pixels, ours):
-    several = jax.vmap(partial(features, params))
-    found = several(pixels[:6].reshape(2, 3, 224, 224, 3)).reshape(6, -1)
-    np.testing.assert_allclose(found, ours[:6], rtol=0, atol=1e-5)
 
 
 @pytest.mark.four_devices
@@ -130,6 +122,7 @@ def test_module_is_the_function(params, pixels, ours):
     np.testing.assert_allclose(merged(state, pixels[:2]), ours[:2], rtol=0, atol=1e-5)
 
 
+@pytest.mark.usefixtures("little_optimized")
 def test_gradient_is_the_slope(params, pixels, keras):
     photograph = keras["names"].tolist().index("rgb_224x224.png")
     image = np.asarray(preprocess(pixels[photograph : photograph + 1]))
@@ -142,6 +135,7 @@ def test_gradient_is_the_slope(params, pixels, keras):
     np.testing.assert_allclose(rise / 6e-4, length, rtol=1e-2)
 
 
+@pytest.mark.usefixtures("little_optimized")
 def test_a_fresh_module_neither_dies_out_nor_explodes():
     images = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
     key = jax.random.key(0, impl="unsafe_rbg")  # whose programs are small
@@ -190,16 +184,12 @@ def test_other_dtypes_are_refused(params):
         features(params, np.zeros((1, 224, 224, 3), np.uint8), dtype="float16")
 
 
-def test_tree_mode_of_nnx():
+def test_tree_mode_of_nnx(params):
     """Flax's next default, in which modules are plain trees."""
-    code = """
-import numpy as np
-from jaxdedup.mobilenet import MobileNet, features, load_params
-image = np.zeros((1, 224, 224, 3), np.uint8)
-assert (MobileNet.from_pretrained()(image) == features(load_params(), image)).all()
-"""
-    environment = os.environ | {"NNX_GRAPH_MODE": "false", "NNX_GRAPH_UPDATES": "false"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    image = np.zeros((1, 224, 224, 3), np.uint8)
+    with nnx.set_graph_mode(False), nnx.set_graph_updates(False):
+        found = MobileNet.from_pretrained()(image)
+    np.testing.assert_array_equal(found, features(params, image))
 
 
 def test_one_device_shares_a_batch_among_the_cores(params, pixels, keras, monkeypatch):
@@ -215,9 +205,10 @@ def test_one_device_shares_a_batch_among_the_cores(params, pixels, keras, monkey
     features(params, pixels[:4])
     assert [[len(part) for part in found] for found in parts] == [[4, 4, 4], [4]]
 
-    # Inside other programs it stays whole.
-    found = jax.jit(features)(params, some)
-    np.testing.assert_allclose(found, together, rtol=0, atol=1e-5)
+    # Inside other programs, vmap's too, it stays whole.
+    several = jax.jit(jax.vmap(features, in_axes=(None, 0)))
+    found = several(params, some[:6].reshape(2, 3, 224, 224, 3)).reshape(6, -1)
+    np.testing.assert_allclose(found, together[:6], rtol=0, atol=1e-5)
     slope = partial(jax.jvp, lambda params: features(params, some))
     assert jax.eval_shape(slope, (params,), (params,)) is not None
 
