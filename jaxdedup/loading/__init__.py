@@ -6,10 +6,10 @@ be done with a batch, and so which images it has room for, is told by the caller
 """
 
 from ._archive import Archive as Archive
-from ._batches import Batch as Batch
-from ._batches import BatchOfOne as BatchOfOne
+from ._batch import Batch as Batch
+from ._batch import BatchOfOne as BatchOfOne
+from ._batch import Plan as Plan
 from ._batches import Failure as Failure
-from ._batches import Plan as Plan
 from ._batches import load_batches as load_batches
 from ._colours import Flat as Flat
 from ._colours import FlatImages as FlatImages
