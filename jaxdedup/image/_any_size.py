@@ -75,10 +75,14 @@ class _Planner:
 
 def _cpu(luma_first: bool) -> PackedForm:
     def resize(
-        size: Size, capacity: Any, luma: Profile | None, pixels: Any, tables: _plan.Tables
+        size: Size,
+        capacity: _plan.Capacity,
+        luma: Profile | None,
+        pixels: Any,
+        tables: _plan.Tables,
     ) -> jax.Array:
         before = luma if luma_first else None
-        return _packed.resize_packed(pixels, tables, size, luma, luma_first=before)
+        return _packed.resize_packed(pixels, tables, size, capacity.images, luma, luma_first=before)
 
     def arrange(
         results: NDArray[np.uint8], planner: _plan.Planner, size: Size

@@ -65,6 +65,7 @@ def resize_packed(
     pixels: jax.Array,
     tables: Tables,
     size: tuple[int, int],
+    images: int,
     luma: Profile | None = None,
     *,
     luma_first: Profile | None = None,
@@ -75,6 +76,7 @@ def resize_packed(
         pixels: the flat buffer ``uint8[P]``, `SLACK` bytes longer than what the images may fill.
         tables: from a `Planner` of the same size.
         size: the target ``(h, w)``.
+        images: B, how many there may be.
         luma: give grey images, with the luma of that version of Pillow.
         luma_first: the profile by which RGB images become grey before, where they are planned so.
 
@@ -94,7 +96,7 @@ def resize_packed(
         ),
         turned=jnp.zeros((3 * LANES, outputs), jnp.uint8),
         second=jnp.zeros((outputs, 3, outputs), jnp.int32),
-        results=jnp.zeros((len(tables.is_vertical), outputs, *channels, outputs), jnp.uint8),
+        results=jnp.zeros((images, outputs, *channels, outputs), jnp.uint8),
     )
     tables = Tables(*map(jnp.asarray, tables))
     add_lines = partial(_add_lines, luma)
@@ -109,7 +111,7 @@ def resize_packed(
         )
         return _Scratch(read_blocks, turned, second, results)
 
-    return lax.fori_loop(jnp.int32(0), tables.counts[1], add_strip, scratch).results
+    return lax.fori_loop(jnp.int32(0), tables.count[0], add_strip, scratch).results
 
 
 def arranged(

@@ -58,13 +58,12 @@ LARGE = Capacity(2**31 - 1 - SLACK, 1, 2**31 - 1, 1 << 18, 1 << 18, 1 << 20, 1 <
 class Tables(NamedTuple):
     """How the images of a call are resized: NumPy's arrays, or JAX's while a program is traced."""
 
-    counts: Any  # int32[2]: images, strips
+    count: Any  # int32[1]: of strips
     strips: Any  # int32[·, 12]
     blocks: Any  # int32[·, 4]
     tiles: Any  # int32[·, 3]
     steps: Any  # int32[S, 2]
     taps: Any  # int32[S, 16, 3]
-    is_vertical: Any  # bool[B], which images are resized vertically first
 
 
 def untouched(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -101,13 +100,12 @@ class Planner:
         self._profile = profile
         self._windows = axis_windows
         self._tables = Tables(
-            counts=untouched((2,), np.int32),
+            count=untouched((1,), np.int32),
             strips=untouched((capacity.strips, 12), np.int32),
             blocks=untouched((capacity.blocks, 4), np.int32),
             tiles=untouched((capacity.tiles, 3), np.int32),
             steps=untouched((capacity.steps, 2), np.int32),
             taps=untouched((capacity.steps, TERMS, 3), np.int32),
-            is_vertical=untouched((capacity.images,), np.bool_),
         )
         self._axes: dict[tuple[int, int, int, int], NDArray[np.int32]] = {}
         self._planned: dict[tuple[int, int, int, bool], _ImagePlan] = {}
@@ -135,7 +133,7 @@ class Planner:
     def tables(self) -> Tables:
         """Those of the images that were added. They are used again after :meth:`clear`."""
         tables, images = self._tables, len(self._images)
-        tables.counts[:] = images, self._used[0]
+        tables.count[:] = self._used[0]
         if images:
             plans, offsets = zip(*self._images, strict=True)
             sizes = np.array([plan.sizes for plan in plans])
@@ -149,7 +147,6 @@ class Planner:
             strips[:, IMAGE] = of_strips
             blocks[:, : TILE_END + 1] += tiles_before[of_blocks, None]
             tiles[:, OFFSET] += np.array(offsets)[of_tiles]
-            tables.is_vertical[:images] = self.vertical_first
         return tables
 
     @property
