@@ -58,9 +58,8 @@ def _nearest_on_host(
 def _nearest_to(query: Packed, corpus: Packed, k: int) -> tuple[NDArray[np.intp], Distances]:
     """The k nearest to one hash, in order."""
     nearest, distance = np.zeros(0, np.intp), np.zeros(0, np.uint16)
-    limit = 8 * len(query)
     for piece in least_distances(query, corpus):
-        limit = min(limit, _kth_of_blocks(piece.least, k))
+        limit = int(distance[-1]) if len(distance) == k else _kth_of_blocks(piece.least, k)
         row, how_far = piece.near(query, corpus, limit)
         nearest, distance = np.concatenate([nearest, row]), np.concatenate([distance, how_far])
         order = np.argsort(distance, kind="stable")[:k]

@@ -23,7 +23,7 @@ from ._words import WORD, Distances, count_bits, distance_type, to_words
 Packed = NDArray[np.uint8]  # [N, b]
 Rows = NDArray[np.intp]
 
-_PIECE = 2**20  # rows at a time
+PIECE = 2**20  # rows at a time
 _FEWEST = 2**15  # rows that are worth a call of a program
 _MOST_UNITS = 32  # that a program names one by one, of a row and of a group
 _WORTH_COMPILING = 2**29  # bytes that NumPy compares meanwhile
@@ -61,8 +61,8 @@ class Piece(NamedTuple):
 def least_distances(query: Packed, corpus: Packed) -> Iterator[Piece]:
     """All of a corpus, uint8[N, b], in order: how near it comes to uint8[b]."""
     share = len(corpus)
-    if share > _PIECE:  # as large as each other, to share a program
-        share = share // -(-share // _PIECE) // _STEP * _STEP
+    if share > PIECE:  # as large as each other, to share a program
+        share = share // -(-share // PIECE) // _STEP * _STEP
     for start in range(0, len(corpus), max(1, share)):
         rows = np.ascontiguousarray(corpus[start : start + share])
         first, size, least = _in_groups(query, rows)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ._devices import power_of_two, stream
 from ._nearest import Found
-from ._one_hash import Packed, least_distances
+from ._one_hash import PIECE, Packed, least_distances
 from ._words import (
     distance_type,
     distances_between,
@@ -31,7 +31,6 @@ Limits = NDArray[np.int64]  # [B], above the distances that count
 Turns = Any  # one of a group's hashes, or all
 
 GROUP = 16  # hashes that share a byte
-PIECE = 2**20  # rows to find at a time, at most
 
 _GROUPS = 32  # of queries that the device takes at a time
 _ASIDE = 64

@@ -35,7 +35,7 @@ def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
     """Takes one way of all; whether it is that of programs."""
     if request.param == "on the host, in pieces":
         monkeypatch.setattr(_one_hash, "_HOST_WORDS", 37)
-        monkeypatch.setattr(_one_hash, "_PIECE", 180)
+        monkeypatch.setattr(_one_hash, "PIECE", 180)
         monkeypatch.setattr(_one_hash, "_STEP", 32)
     if request.param == "on the host, by a program":
         monkeypatch.setattr(_one_hash, "_FEWEST", 128)
