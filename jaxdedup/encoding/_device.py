@@ -29,7 +29,7 @@ from jaxdedup.runtime import core_count, refuse_fork
 from ._programs import device_function, work_of
 from ._recipe import Recipe
 
-_WAITING = 1  # worker for a device, or a disk, while the others decode
+_WAITING = 1  # worker that may wait for a device or a disk while the others decode
 
 Rows = NDArray[Any]
 
@@ -152,7 +152,7 @@ def decode_batches(
 ) -> Generator[Any]:
     """:func:`jaxdedup.loading.load_batches` with the recipe's plans and settings.
 
-    What it has to note is of images that become one flat colour.
+    ``note`` is called for images that become one flat colour.
     """
     return load_batches(
         items,
