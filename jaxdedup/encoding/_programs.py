@@ -90,7 +90,8 @@ class DeviceFunction:
         self._network = NetworkCalls(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
-        turns = core_count() // len(devices) if platform == "cpu" else 0
+        # One more than cores: while its program runs elsewhere, a thread only waits.
+        turns = (core_count() + 1) // len(devices) if platform == "cpu" else 0
         self._turns: SimpleQueue[jax.Device] = SimpleQueue()
         for device in devices * max(turns, _LEAST_TURNS):
             self._turns.put(device)

@@ -24,6 +24,9 @@ _FRACTION_BITS = 32
 _DIGIT_BITS = 7
 _DIGITS = 5
 _TERMS = 256
+# 33 bits, times such a pixel, 1,024 of them, stay below 2⁵³: float64 holds the sum whole. That is
+# for the host; few accelerators have it.
+_WHOLE_TERMS = 1024
 _LOW_BITS = _DIGIT_BITS * (_DIGITS - 1)
 _MOST_PRODUCTS = 2**18  # of a product of matrices that OpenBLAS leaves on one core
 _MOST_BYTES = 2**27  # of a table of the basis; long before it, int32 would hold the sums
@@ -129,21 +132,28 @@ def _doubled(a: Exact, b: Exact) -> Exact:
 
 def _fold(x: Array, axis: int) -> tuple[Array, Array]:
     """The sum and the difference of the first half of an axis and the mirrored second half."""
-    space = x.__array_namespace__()
     length = x.shape[axis]
-    x = space.moveaxis(x, axis, -1)
-    first, second = x[..., : -(-length // 2)], x[..., ::-1][..., : length // 2]
+
+    def part(some: slice) -> Array:
+        return x[(..., some, *[slice(None)] * (-1 - axis))]
+
+    first, second = part(slice(-(-length // 2))), part(slice(None, -(length // 2) - 1, -1))
     if length % 2:  # the middle stands alone
-        second = space.concatenate([second, space.zeros_like(x[..., :1])], axis=-1)
-    return tuple(space.moveaxis(half, -1, axis) for half in (first + second, first - second))
+        space = x.__array_namespace__()
+        second = space.concatenate([second, space.zeros_like(part(slice(1)))], axis=axis)
+    return first + second, first - second
 
 
-def _multiply(pixels: Array, columns: NDArray[np.float32]) -> Exact:
-    """Exact ``[..., T] @ [T, M]``, of which each number is digits side by side: ``[T, 5·M]``."""
+def _multiply(pixels: Array, basis: "_Basis") -> Exact:
+    """Exact ``[..., T] @ [T, M]``."""
+    if isinstance(pixels, np.ndarray):
+        whole = _multiply_whole(pixels, basis.whole)
+        low = whole & ((1 << _LOW_BITS) - 1)
+        return Exact((whole >> _LOW_BITS).astype(np.int32), low.astype(np.int32))
     total: Any = 0
     with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
-        for t in range(0, len(columns), _TERMS):
-            some = _product(pixels[..., t : t + _TERMS], columns[t : t + _TERMS])
+        for t in range(0, len(basis.digits), _TERMS):
+            some = pixels[..., t : t + _TERMS] @ basis.digits[t : t + _TERMS]
             total = total + some.astype(np.int32)
     sums = total.reshape(*total.shape[:-1], _DIGITS, -1)
     low = carry = sums[..., 0, :] * 0
@@ -154,29 +164,38 @@ def _multiply(pixels: Array, columns: NDArray[np.float32]) -> Exact:
     return Exact(sums[..., _DIGITS - 1, :] + carry, low)
 
 
-def _product(a: Array, b: NDArray[np.float32]) -> Array:
-    """``[..., T] @ [T, M]``. NumPy's is cut up: what OpenBLAS divides among threads leaves them
-    spinning for 50 ms, on cores that have images to decode.
+def _multiply_whole(pixels: NDArray[Any], basis: NDArray[np.float64]) -> NDArray[np.int64]:
+    """``int64[..., M]``. What OpenBLAS divides among threads leaves them spinning for 50 ms, on
+    cores that have images to decode: the products are smaller than that.
     """
-    if not isinstance(a, np.ndarray):
-        return a @ b
-    rows = a.reshape(-1, len(b))
-    some = max(1, _MOST_PRODUCTS // b.size)
-    parts = [rows[start : start + some] @ b for start in range(0, len(rows), some)]
-    return np.concatenate(parts).reshape(*a.shape[:-1], -1)
+    rows = pixels.reshape(-1, len(basis)).astype(np.float64)
+    whole = np.zeros((len(rows), basis.shape[1]), np.int64)
+    some = max(1, _MOST_PRODUCTS // min(basis.size, _WHOLE_TERMS * basis.shape[1]))
+    for start in range(0, len(rows), some):
+        for t in range(0, len(basis), _WHOLE_TERMS):
+            product = rows[start : start + some, t : t + _WHOLE_TERMS] @ basis[t : t + _WHOLE_TERMS]
+            whole[start : start + some] += product.astype(np.int64)
+    return whole.reshape(*pixels.shape[:-1], -1)
+
+
+class _Basis(NamedTuple):
+    """What columns of pixels are multiplied by, integers of 33 bits and a sign."""
+
+    whole: NDArray[np.float64]  # [T, M]
+    digits: NDArray[np.float32]  # [T, 5·M]: side by side, the least first
 
 
 @cache
-def _quarter_bases(side: int, count: int) -> tuple[tuple[NDArray[np.float32], ...], ...]:
-    """By the parities of both frequencies: twice the 2-D basis as digits, ``[pixels, 5·M]``."""
+def _quarter_bases(side: int, count: int) -> tuple[tuple[_Basis, ...], ...]:
+    """By the parities of both frequencies: twice the 2-D basis, ``[pixels, M]``."""
     # 2 cos(a) cos(b) = cos(a + b) + cos(a − b), both a multiple of π/2N.
     cosines = _cosines(side)
     angle = np.outer(np.arange(count), 2 * np.arange(-(-side // 2)) + 1)
 
-    def quarter(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    def quarter(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> _Basis:
         a, b = rows.T[:, None, :, None], columns.T[None, :, None, :]
         basis = cosines[(a + b) % (4 * side)] + cosines[(a - b) % (4 * side)]
-        return _digits(basis.reshape(-1, rows.shape[0] * columns.shape[0]))
+        return _basis(basis.reshape(-1, rows.shape[0] * columns.shape[0]))
 
     return tuple(tuple(quarter(angle[i::2], angle[j::2]) for j in (0, 1)) for i in (0, 1))
 
@@ -188,13 +207,12 @@ def _places(count: int) -> NDArray[np.int64]:
 
 
 @cache
-def _row_basis(side: int, count: int) -> NDArray[np.float32]:
+def _row_basis(side: int, count: int) -> _Basis:
     angle = np.outer(2 * np.arange(side) + 1, np.arange(1, count + 1))
-    return _digits(_cosines(side)[angle % (4 * side)])
+    return _basis(_cosines(side)[angle % (4 * side)])
 
 
-def _digits(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-    """``int64[T, M]`` as ``float32[T, 5·M]``, the least digits first."""
+def _basis(numbers: NDArray[np.int64]) -> _Basis:
     rest, half = numbers, 1 << (_DIGIT_BITS - 1)
     digits = []
     for _ in range(_DIGITS):
@@ -203,7 +221,7 @@ def _digits(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         digits.append(digit)
     if rest.any():
         raise ValueError("the DCT basis does not fit its digits")
-    return np.concatenate(digits, axis=1).astype(np.float32)
+    return _Basis(numbers.astype(np.float64), np.concatenate(digits, axis=1).astype(np.float32))
 
 
 @cache

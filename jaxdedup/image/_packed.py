@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from ._fixed_point import round_sums
 from ._luma import luma_of, weigh_middle
 from ._plan import (
+    AS_IS_END,
     BLOCKS,
     BLOCKS_END,
     IMAGE,
@@ -36,7 +37,6 @@ from ._plan import (
     IS_HORIZONTAL,
     IS_LAST,
     IS_VERTICAL,
-    IS_WEIGHED,
     LANES,
     LAST_LINE,
     OFFSET,
@@ -51,13 +51,13 @@ from ._plan import (
     SUMS_SECOND,
     TERMS,
     TILE,
-    TILE_END,
     TILES,
+    TURNED_END,
+    WEIGHED_END,
     Tables,
 )
 from ._profiles import Profile
 
-_ROWS_AT_ONCE = 32  # that are read from the buffer
 _WEIGHED_AT_ONCE = 16  # columns of a tile that becomes grey
 
 
@@ -85,7 +85,6 @@ def resize_packed(
         second pass, the channel and the first pass; with `luma` ``uint8[B, O, O]``. Anything where
         there is no image.
     """
-    read = partial(_read_block, pixels, luma_first)
     outputs = max(size)
     channels = () if luma else (3,)
     scratch = _Scratch(
@@ -94,22 +93,25 @@ def resize_packed(
             columns=jnp.zeros((3 * LANES, LANES), jnp.uint8),
             block=jnp.zeros((TILES * 3 * LANES, LANES), jnp.uint8),
         ),
+        rounded=jnp.zeros((outputs, 3, LANES), jnp.uint8),
         turned=jnp.zeros((3 * LANES, outputs), jnp.uint8),
         second=jnp.zeros((outputs, 3, outputs), jnp.int32),
         results=jnp.zeros((images, outputs, *channels, outputs), jnp.uint8),
     )
     tables = Tables(*map(jnp.asarray, tables))
+    once = tables.count[1]
+    read = partial(_read_block, pixels, luma_first, once)
+    contract = partial(_contract_strip, read, once, tables)
     add_lines = partial(_add_lines, luma)
 
     def add_strip(s: jax.Array, scratch: _Scratch) -> _Scratch:
         strip = tables.strips[s]
-        read_blocks, first = _contract_strip(read, tables, strip, scratch.read, outputs)
-        rounded = _at_once(_round_strip, strip, first)
-        turned = _turn_strip(strip, rounded, scratch.turned)
+        read, rounded = _when(once, partial(contract, strip), (scratch.read, scratch.rounded))
+        turned = _when(once, partial(_turn_strip, strip, rounded), scratch.turned)
         second, results = _at_once(
             add_lines, strip, tables.steps, tables.taps, turned, scratch.second, scratch.results
         )
-        return _Scratch(read_blocks, turned, second, results)
+        return _Scratch(read, rounded, turned, second, results)
 
     return lax.fori_loop(jnp.int32(0), tables.count[0], add_strip, scratch).results
 
@@ -126,6 +128,8 @@ def arranged(
     """
     by_pass = results if results.ndim == 3 else results.swapaxes(2, 3)
     height, width = size
+    if not is_vertical.any():
+        return by_pass[:, :height, :width]
     images = np.empty((len(results), height, width, *by_pass.shape[3:]), np.uint8)
     images[~is_vertical] = by_pass[~is_vertical, :height, :width]
     images[is_vertical] = by_pass[is_vertical, :width, :height].swapaxes(1, 2)
@@ -140,13 +144,11 @@ class _Read(NamedTuple):
     block: jax.Array  # uint8[512·3, 128]: position and channel, line
 
 
-_ReadBlock = Callable[[jax.Array, jax.Array, jax.Array, _Read], _Read]
-
-
 class _Scratch(NamedTuple):
     """What the loops hand on, and write into in place."""
 
     read: _Read
+    rounded: jax.Array  # uint8[O, 3, 128]: what a strip came to
     turned: jax.Array  # uint8[3·128, O]: channel and line, output
     second: jax.Array  # int32[O, 3, O]: sums of the second pass
     results: jax.Array  # uint8[B, O, 3, O], or of luma uint8[B, O, O]
@@ -162,45 +164,52 @@ def _at_once(function: Callable[..., Any], *args: jax.Array) -> Any:
     return set_xla_metadata(jax.jit(function)(*args), **hint)  # type: ignore[no-untyped-call]
 
 
-def _always(strip: jax.Array) -> jax.Array:
-    """1, where XLA does not know it."""
-    return strip[IS_HORIZONTAL] + strip[IS_VERTICAL]
-
-
 def _contract_strip(
-    read: _ReadBlock, tables: Tables, strip: jax.Array, into: _Read, outputs: int
+    read_block: Callable[..., _Read],
+    once: jax.Array,
+    tables: Tables,
+    strip: jax.Array,
+    into: tuple[_Read, jax.Array],
 ) -> tuple[_Read, jax.Array]:
-    """The first pass over a strip, block by block: sums ``int32[O, 3, 128]``."""
+    """The first pass over a strip, block by block, as pixels ``uint8[O, 3, 128]``."""
 
     def add_block(b: jax.Array, carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
         bounds = tables.blocks[b]
-        done = read(tables.tiles, bounds, strip, carry[0])
+        done = _when(once, partial(read_block, tables.tiles, bounds, strip), carry[0])
         positions = done.block.reshape(TILES * LANES, 3, LANES)
         steps = bounds[STEP : STEP_END + 1]
         add_steps = partial(_add_steps, 0)
         return done, _at_once(add_steps, steps, tables.steps, tables.taps, positions, carry[1])
 
-    carry = (into, jnp.zeros((outputs, 3, LANES), jnp.int32))
-    return lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
+    done, rounded = into
+    carry = (done, jnp.zeros(rounded.shape, jnp.int32))
+    done, first = lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
+    return done, _at_once(_round_strip, strip, first, rounded)
 
 
-def _round_strip(strip: jax.Array, first: jax.Array) -> jax.Array:
-    """The sums of a strip as pixels, ``uint8[O, 3, 128]``."""
+def _round_strip(strip: jax.Array, first: jax.Array, rounded: jax.Array) -> jax.Array:
+    """The sums of a strip, ``int32[O, 3, 128]``, as pixels."""
 
     def round_output(o: jax.Array, rounded: jax.Array) -> jax.Array:
         pixels = _rounded(first, o, strip[SUMS_FIRST])
         return lax.dynamic_update_index_in_dim(rounded, pixels, o, 0)
 
-    rounded = jnp.zeros_like(first, jnp.uint8)
     return lax.fori_loop(jnp.int32(0), jnp.int32(len(first)), round_output, rounded)
 
 
 def _turn_strip(strip: jax.Array, rounded: jax.Array, turned: jax.Array) -> jax.Array:
     """The outputs of a strip as positions of the second pass."""
-    turned = _turn(rounded.reshape(-1, 3 * LANES).T, strip[IS_HORIZONTAL], turned)
-    # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
-    by_pixel = rounded.reshape(-1, LANES, 3).transpose(2, 1, 0).reshape(3 * LANES, -1)
-    return _turn(by_pixel, strip[IS_VERTICAL], turned)
+
+    def turn(flag: jax.Array, axes: tuple[int, ...], turned: jax.Array) -> jax.Array:
+        # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
+        lanes = rounded.reshape(-1, 3, LANES) if axes == (1, 2, 0) else by_pixel
+        lines = lanes.transpose(axes).reshape(turned.shape)
+        return _put_alone(lines, partial(_put, at=jnp.int32(0)), turned, flag)
+
+    by_pixel = rounded.reshape(-1, LANES, 3)
+    for flag, axes in ((strip[IS_HORIZONTAL], (1, 2, 0)), (strip[IS_VERTICAL], (2, 1, 0))):
+        turned = _when(flag, partial(turn, flag, axes), turned)
+    return turned
 
 
 def _add_lines(
@@ -245,62 +254,38 @@ def _rounded(sums: jax.Array, o: jax.Array, of_channels: jax.Array) -> jax.Array
 def _read_block(
     pixels: jax.Array,
     luma_first: Profile | None,
+    once: jax.Array,
     tiles: jax.Array,
     bounds: jax.Array,
     strip: jax.Array,
     into: _Read,
 ) -> _Read:
     """The tiles of a block: turned where the first pass is horizontal, else as they are."""
-    first_tile, count = bounds[TILE], bounds[TILE_END] - bounds[TILE]
 
-    def each(flag: jax.Array, read: Callable[[jax.Array, jax.Array, _Read], _Read]) -> None:
-        nonlocal into
-
+    def each(end: jax.Array, read: Callable[..., _Read], into: _Read) -> _Read:
         def read_tile(t: jax.Array, into: _Read) -> _Read:
-            return read(tiles[t], t - first_tile, into)
+            tile = _at_once(_read_tile, pixels, tiles, t, into.tile)
+            return read(t - bounds[TILE], into._replace(tile=tile))
 
-        into = lax.fori_loop(first_tile, first_tile + count * flag, read_tile, into)
+        return lax.fori_loop(bounds[TILE], end, read_tile, into)
 
-    others = 1 - strip[IS_WEIGHED]
     if luma_first is not None:
-        each(strip[IS_WEIGHED], partial(_read_weighed, pixels, luma_first, strip))
-    each(strip[IS_HORIZONTAL] * others, partial(_read_turned, pixels, _always(strip)))
-    each(strip[IS_VERTICAL] * others, partial(_read_as_is, pixels))
-    return into
+        into = each(bounds[WEIGHED_END], partial(_put_weighed, luma_first, once, strip), into)
+    into = each(bounds[TURNED_END], partial(_put_turned, once), into)
+    return into._replace(block=_at_once(_read_as_is, pixels, tiles, bounds, into.block))
 
 
-def _read_turned(
-    pixels: jax.Array, flag: jax.Array, where: jax.Array, number: jax.Array, into: _Read
-) -> _Read:
-    tile = _read_tile(pixels, where, into.tile)
-    place = number * (3 * LANES)
-    block = _put_alone(tile.T, partial(_put, at=place), into.block, flag)
-    return into._replace(tile=tile, block=block)
+def _put_turned(once: jax.Array, number: jax.Array, into: _Read) -> _Read:
+    put = partial(_put, at=number * (3 * LANES))
+    return into._replace(block=_put_alone(into.tile.T, put, into.block, once))
 
 
-def _read_as_is(pixels: jax.Array, where: jax.Array, number: jax.Array, into: _Read) -> _Read:
-    place = number * (3 * LANES)
-
-    def copy_rows(i: jax.Array, block: jax.Array) -> jax.Array:
-        some = _rows(pixels, where, i).reshape(-1, LANES)
-        return _put(some, block, place + i * (3 * _ROWS_AT_ONCE))
-
-    block = lax.fori_loop(jnp.int32(0), jnp.int32(LANES // _ROWS_AT_ONCE), copy_rows, into.block)
-    return into._replace(block=block)
-
-
-def _read_weighed(
-    pixels: jax.Array,
-    profile: Profile,
-    strip: jax.Array,
-    where: jax.Array,
-    number: jax.Array,
-    into: _Read,
+def _put_weighed(
+    profile: Profile, once: jax.Array, strip: jax.Array, number: jax.Array, into: _Read
 ) -> _Read:
     """A tile that becomes grey: a third as many bytes."""
-    always, zero = _always(strip), jnp.int32(0)
-    tile = _read_tile(pixels, where, into.tile)
-    columns = _put_alone(tile.T, partial(_put, at=zero), into.columns, always)
+    zero = jnp.int32(0)
+    columns = _put_alone(into.tile.T, partial(_put, at=zero), into.columns, once)
 
     def weigh(i: jax.Array, columns: jax.Array) -> jax.Array:
         shape = (3 * _WEIGHED_AT_ONCE, LANES)
@@ -319,29 +304,37 @@ def _read_weighed(
     block = _when(strip[IS_HORIZONTAL], put_columns, into.block)
     flag = strip[IS_VERTICAL]
     block = _when(flag, lambda block: _put_alone(columns[:LANES].T, put_rows, block, flag), block)
-    return _Read(tile, columns, block)
+    return into._replace(columns=columns, block=block)
 
 
-def _read_tile(pixels: jax.Array, where: jax.Array, tile: jax.Array) -> jax.Array:
-    def read(i: jax.Array, tile: jax.Array) -> jax.Array:
-        return _put(_rows(pixels, where, i), tile, i * _ROWS_AT_ONCE)
-
-    return lax.fori_loop(jnp.int32(0), jnp.int32(LANES // _ROWS_AT_ONCE), read, tile)
-
-
-def _rows(pixels: jax.Array, where: jax.Array, i: jax.Array) -> jax.Array:
-    """A few rows of a tile."""
-    row = i * _ROWS_AT_ONCE + jnp.arange(_ROWS_AT_ONCE, dtype=jnp.int32)
-    starts = where[OFFSET] + jnp.minimum(row, where[LAST_LINE]) * where[STRIDE]
-    return _read_rows(pixels, starts)
+def _read_tile(
+    pixels: jax.Array, tiles: jax.Array, number: jax.Array, tile: jax.Array
+) -> jax.Array:
+    """A tile as ``uint8[128, 384]``."""
+    where = tiles[number]
+    return _copy_rows(pixels, where, tile, jnp.int32(0))
 
 
-def _read_rows(pixels: jax.Array, starts: jax.Array) -> jax.Array:
-    """``uint8[N, 384]`` from N places of the buffer."""
-    numbers = lax.GatherDimensionNumbers(
-        offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
-    )
-    return lax.gather(pixels, starts[:, None], numbers, (3 * LANES,), mode="promise_in_bounds")
+def _read_as_is(
+    pixels: jax.Array, tiles: jax.Array, bounds: jax.Array, block: jax.Array
+) -> jax.Array:
+    """The tiles of a block whose rows are its positions."""
+
+    def read(t: jax.Array, rows: jax.Array) -> jax.Array:
+        return _copy_rows(pixels, tiles[t], rows, (t - bounds[TILE]) * LANES)
+
+    rows = block.reshape(-1, 3 * LANES)
+    return lax.fori_loop(bounds[TILE], bounds[AS_IS_END], read, rows).reshape(block.shape)
+
+
+def _copy_rows(pixels: jax.Array, where: jax.Array, rows: jax.Array, at: jax.Array) -> jax.Array:
+    """The rows of a tile, written below one another; the last one again beyond an image's end."""
+
+    def copy(i: jax.Array, rows: jax.Array) -> jax.Array:
+        start = where[OFFSET] + jnp.minimum(i, where[LAST_LINE]) * where[STRIDE]
+        return _put(lax.dynamic_slice(pixels, (start,), (3 * LANES,))[None], rows, at + i)
+
+    return lax.fori_loop(jnp.int32(0), jnp.int32(LANES), copy, rows)
 
 
 def _add_steps(
@@ -390,8 +383,3 @@ def _put_alone(
 def _put(x: jax.Array, into: jax.Array, at: jax.Array) -> jax.Array:
     """Writes rows."""
     return lax.dynamic_update_slice(into, x, (at, jnp.int32(0)))
-
-
-def _turn(x: jax.Array, flag: jax.Array, turned: jax.Array) -> jax.Array:
-    put = partial(_put, at=jnp.int32(0))
-    return _when(flag, lambda turned: _put_alone(x, put, turned, flag), turned)

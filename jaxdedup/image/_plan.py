@@ -28,8 +28,8 @@ _MOST_CACHED = 8192  # pixels of an axis whose steps are kept
 
 # Columns of the tables.
 BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_FIRST, IS_LAST = range(6)
-IMAGE, SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL, IS_WEIGHED = range(6, 12)
-TILE, TILE_END, STEP, STEP_END = range(4)
+IMAGE, SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL = range(6, 11)
+TILE, TURNED_END, AS_IS_END, WEIGHED_END, STEP, STEP_END = range(6)
 OFFSET, STRIDE, LAST_LINE = range(3)
 OUTPUT, POSITION = range(2)
 
@@ -58,9 +58,9 @@ LARGE = Capacity(2**31 - 1 - SLACK, 1, 2**31 - 1, 1 << 18, 1 << 18, 1 << 20, 1 <
 class Tables(NamedTuple):
     """How the images of a call are resized: NumPy's arrays, or JAX's while a program is traced."""
 
-    count: Any  # int32[1]: of strips
-    strips: Any  # int32[·, 12]
-    blocks: Any  # int32[·, 4]
+    count: Any  # int32[2]: of strips; and 1, which XLA does not know
+    strips: Any  # int32[·, 11]
+    blocks: Any  # int32[·, 6]
     tiles: Any  # int32[·, 3]
     steps: Any  # int32[S, 2]
     taps: Any  # int32[S, 16, 3]
@@ -100,9 +100,9 @@ class Planner:
         self._profile = profile
         self._windows = axis_windows
         self._tables = Tables(
-            count=untouched((1,), np.int32),
-            strips=untouched((capacity.strips, 12), np.int32),
-            blocks=untouched((capacity.blocks, 4), np.int32),
+            count=untouched((2,), np.int32),
+            strips=untouched((capacity.strips, 11), np.int32),
+            blocks=untouched((capacity.blocks, 6), np.int32),
             tiles=untouched((capacity.tiles, 3), np.int32),
             steps=untouched((capacity.steps, 2), np.int32),
             taps=untouched((capacity.steps, TERMS, 3), np.int32),
@@ -133,7 +133,7 @@ class Planner:
     def tables(self) -> Tables:
         """Those of the images that were added. They are used again after :meth:`clear`."""
         tables, images = self._tables, len(self._images)
-        tables.count[:] = self._used[0]
+        tables.count[:] = self._used[0], 1
         if images:
             plans, offsets = zip(*self._images, strict=True)
             sizes = np.array([plan.sizes for plan in plans])
@@ -145,7 +145,7 @@ class Planner:
             )
             strips[:, : BLOCKS_END + 1] += blocks_before[of_strips, None]
             strips[:, IMAGE] = of_strips
-            blocks[:, : TILE_END + 1] += tiles_before[of_blocks, None]
+            blocks[:, : WEIGHED_END + 1] += tiles_before[of_blocks, None]
             tiles[:, OFFSET] += np.array(offsets)[of_tiles]
         return tables
 
@@ -237,7 +237,7 @@ class _ImagePlan(NamedTuple):
 def _strips_of(
     image: "_Geometry", first: NDArray[np.int32], second: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    strips = np.zeros((image.strips, 12), np.int32)
+    strips = np.zeros((image.strips, 11), np.int32)
     strip = np.arange(image.strips)
     strips[:, BLOCKS] = strip * image.blocks
     strips[:, BLOCKS_END] = (strip + 1) * image.blocks
@@ -249,18 +249,19 @@ def _strips_of(
     strips[-1, SUMS_SECOND] = image.per_line == 3
     strips[:, IS_VERTICAL] = image.is_vertical
     strips[:, IS_HORIZONTAL] = not image.is_vertical
-    strips[:, IS_WEIGHED] = image.is_weighed
     return strips
 
 
 def _blocks_of(image: "_Geometry", first: NDArray[np.int32]) -> NDArray[np.int32]:
-    blocks = np.zeros((image.strips, image.blocks, 4), np.int32)
+    blocks = np.zeros((image.strips, image.blocks, 6), np.int32)
     blocks[..., STEP] = first[:-1]
     blocks[..., STEP_END] = first[1:]
     strip, tile = np.arange(image.strips)[:, None], np.arange(image.blocks) * image.per_block
-    blocks[..., TILE] = strip * image.tiles + tile
-    blocks[..., TILE_END] = strip * image.tiles + np.minimum(tile + image.per_block, image.tiles)
-    return blocks.reshape(-1, 4)
+    # Its tiles are read in one of three ways, and none of them in the others.
+    way = WEIGHED_END if image.is_weighed else AS_IS_END if image.is_vertical else TURNED_END
+    blocks[..., TILE : WEIGHED_END + 1] = (strip * image.tiles + tile)[..., None]
+    blocks[..., way] += np.minimum(image.per_block, image.tiles - tile)
+    return blocks.reshape(-1, 6)
 
 
 def _tiles_of(image: "_Geometry") -> NDArray[np.int32]:
