@@ -32,11 +32,15 @@ _MOST_PRODUCTS = 2**18  # of a product of matrices that OpenBLAS leaves on one c
 _MOST_BYTES = 2**27  # of a table of the basis; long before it, int32 would hold the sums
 
 
-class Exact(NamedTuple):
+class _Split(NamedTuple):
     """Numbers ``high·2²⁸ + low`` with 0 <= low < 2²⁸, both ``int32[...]``."""
 
     high: Array
     low: Array
+
+
+#: Exact numbers of up to 54 bits: where JAX computes, which seldom has int64, in two parts.
+Numbers = NDArray[np.int64] | _Split
 
 
 class Frequencies(NamedTuple):
@@ -47,7 +51,7 @@ class Frequencies(NamedTuple):
         places: int64[n²]: where each of them, row by row, is among the values.
     """
 
-    values: Exact
+    values: Numbers
     places: NDArray[np.int64]
 
 
@@ -56,51 +60,59 @@ def low_frequencies(luma: Array, count: int) -> Frequencies:
 
     A common factor apart, which no comparison sees.
     """
-    pixels = luma.astype(np.float32)
+    pixels = luma.astype(_number_type(luma))
     parts = []
     # Even frequencies see the sum of an image and its mirror image, odd ones the difference, so
     # that a quarter of the image is enough for each kind.
     for rows, basis in zip(_fold(pixels, -2), _quarter_bases(luma.shape[-1], count), strict=True):
         for quarter, columns in zip(_fold(rows, -1), basis, strict=True):
             parts.append(_multiply(quarter.reshape(*luma.shape[:-2], -1), columns))
-    space = luma.__array_namespace__()
-    values = Exact(*(space.concatenate(list(part), axis=-1) for part in zip(*parts, strict=True)))
-    return Frequencies(values, _places(count))
+    return Frequencies(jax.tree.map(_side_by_side, *parts), _places(count))
 
 
-def row_frequencies(luma: Array, count: int) -> Exact:
-    """The DCT-II of each row, its frequencies 1 to n: ``uint8[..., R, N]`` to ``[..., R, n]``."""
-    return _multiply(luma.astype(np.float32), _row_basis(luma.shape[-1], count))
+def row_frequencies(luma: Array, count: int) -> Numbers:
+    """The DCT-II of each row, its frequencies 1 to n: ``uint8[..., R, N]`` to ``[..., R·n]``."""
+    numbers = _multiply(luma.astype(_number_type(luma)), _row_basis(luma.shape[-1], count))
+    return jax.tree.map(lambda x: x.reshape(*x.shape[:-2], -1), numbers)
 
 
-def compare_to_median(values: Exact, among: Exact) -> tuple[Array, Array]:
-    """Which values are greater than the median of some, and which are equal to it.
+def compare_to_median(values: Numbers, *, but_first: int = 0) -> tuple[Array, Array]:
+    """Which of ``[..., V]`` are greater than their median, and which are equal to it.
 
     Args:
-        values: ``[..., V]``.
-        among: ``[..., N]``; where N is even, the median is the mean of the middle two.
+        values: the numbers. The median of an even number is the mean of the middle two.
+        but_first: how many of them, at the beginning, the median is not of.
 
     Returns:
         Two of ``bool[..., V]``.
     """
-    ordered = _sorted(among)
+    among = jax.tree.map(lambda x: x[..., but_first:], values)
+    if not isinstance(values, _Split):
+        ordered = np.sort(among, axis=-1)
+        middle = (ordered.shape[-1] - 1) // 2, ordered.shape[-1] // 2
+        median = ordered[..., middle].sum(axis=-1, keepdims=True)
+        return 2 * values > median, 2 * values == median
     count = among.high.shape[-1]
-    middle = (count - 1) // 2, count // 2
-    median = _doubled(*(Exact(*(x[..., i : i + 1] for x in ordered)) for i in middle))
-    high, low = _doubled(values, values)
-    equal_high = high == median.high
-    greater = (high > median.high) | (equal_high & (low > median.low))
-    return greater, equal_high & (low == median.low)
+    pairs = lax.sort((among.high, among.low), num_keys=2)
+    lower, upper = (
+        _Split(*(x[..., i : i + 1] for x in pairs)) for i in ((count - 1) // 2, count // 2)
+    )
+    half, twice = _added(lower, upper), _added(values, values)
+    equal_high = twice.high == half.high
+    greater = (twice.high > half.high) | (equal_high & (twice.low > half.low))
+    return greater, equal_high & (twice.low == half.low)
 
 
-def compare_to_mean(values: Exact) -> Array:
+def compare_to_mean(values: Numbers) -> Array:
     """Which of ``[..., V]`` are greater than their mean: ``bool[..., V]``."""
-    count = values.high.shape[-1]
+    if not isinstance(values, _Split):
+        return values.shape[-1] * values > values.sum(axis=-1, keepdims=True)
+    high, low = values
+    count = high.shape[-1]
     # V·c − Σc, in two steps of 14 bits each for the low part.
-    low, middle = values.low & 0x3FFF, values.low >> 14
     differences = [
         count * part - part.sum(axis=-1, keepdims=True, dtype=np.int32)
-        for part in (low, middle, values.high)
+        for part in (low & 0x3FFF, low >> 14, high)
     ]
     rest = differences[1] + (differences[0] >> 14)
     high = differences[2] + (rest >> 14)
@@ -117,17 +129,18 @@ def refuse_large_basis(side: int, count: int) -> None:
         )
 
 
-def _sorted(x: Exact) -> Exact:
-    if isinstance(x.high, np.ndarray):
-        whole = np.sort(x.high.astype(np.int64) << _LOW_BITS | x.low, axis=-1)
-        low = whole & ((1 << _LOW_BITS) - 1)
-        return Exact((whole >> _LOW_BITS).astype(np.int32), low.astype(np.int32))
-    return Exact(*lax.sort((x.high, x.low), num_keys=2))
+def _number_type(luma: Array) -> type[np.floating[Any]]:
+    """What holds the sums whole: on the host float64, which few accelerators have."""
+    return np.float64 if isinstance(luma, np.ndarray) else np.float32
 
 
-def _doubled(a: Exact, b: Exact) -> Exact:
+def _side_by_side(*parts: Array) -> Array:
+    return parts[0].__array_namespace__().concatenate(parts, axis=-1)
+
+
+def _added(a: _Split, b: _Split) -> _Split:
     low = a.low + b.low
-    return Exact(a.high + b.high + (low >> _LOW_BITS), low & ((1 << _LOW_BITS) - 1))
+    return _Split(a.high + b.high + (low >> _LOW_BITS), low & ((1 << _LOW_BITS) - 1))
 
 
 def _fold(x: Array, axis: int) -> tuple[Array, Array]:
@@ -144,12 +157,12 @@ def _fold(x: Array, axis: int) -> tuple[Array, Array]:
     return first + second, first - second
 
 
-def _multiply(pixels: Array, basis: "_Basis") -> Exact:
-    """Exact ``[..., T] @ [T, M]``."""
+def _multiply(pixels: Array, basis: "_Basis") -> Numbers:
+    """``[..., T] @ [T, M]``, exact."""
     if isinstance(pixels, np.ndarray):
-        whole = _multiply_whole(pixels, basis.whole)
-        low = whole & ((1 << _LOW_BITS) - 1)
-        return Exact((whole >> _LOW_BITS).astype(np.int32), low.astype(np.int32))
+        return _multiply_whole(pixels.reshape(-1, len(basis.whole)), basis.whole).reshape(
+            *pixels.shape[:-1], -1
+        )
     total: Any = 0
     with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
         for t in range(0, len(basis.digits), _TERMS):
@@ -161,21 +174,21 @@ def _multiply(pixels: Array, basis: "_Basis") -> Exact:
         digit = sums[..., k, :] + carry
         low = low + ((digit & (2**_DIGIT_BITS - 1)) << (k * _DIGIT_BITS))
         carry = digit >> _DIGIT_BITS
-    return Exact(sums[..., _DIGITS - 1, :] + carry, low)
+    return _Split(sums[..., _DIGITS - 1, :] + carry, low)
 
 
-def _multiply_whole(pixels: NDArray[Any], basis: NDArray[np.float64]) -> NDArray[np.int64]:
-    """``int64[..., M]``. What OpenBLAS divides among threads leaves them spinning for 50 ms, on
-    cores that have images to decode: the products are smaller than that.
+def _multiply_whole(rows: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.int64]:
+    """On one core: what OpenBLAS divides among threads leaves them spinning for 50 ms, on cores
+    that have images to decode.
     """
-    rows = pixels.reshape(-1, len(basis)).astype(np.float64)
+    terms = min(len(basis), _WHOLE_TERMS)
+    some = max(1, _MOST_PRODUCTS // (terms * basis.shape[1]))
     whole = np.zeros((len(rows), basis.shape[1]), np.int64)
-    some = max(1, _MOST_PRODUCTS // min(basis.size, _WHOLE_TERMS * basis.shape[1]))
     for start in range(0, len(rows), some):
-        for t in range(0, len(basis), _WHOLE_TERMS):
-            product = rows[start : start + some, t : t + _WHOLE_TERMS] @ basis[t : t + _WHOLE_TERMS]
+        for t in range(0, len(basis), terms):
+            product = rows[start : start + some, t : t + terms] @ basis[t : t + terms]
             whole[start : start + some] += product.astype(np.int64)
-    return whole.reshape(*pixels.shape[:-1], -1)
+    return whole
 
 
 class _Basis(NamedTuple):

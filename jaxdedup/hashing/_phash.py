@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
 
-from ._dct import Exact, compare_to_median, low_frequencies
+from ._dct import compare_to_median, low_frequencies
 from ._method import Array, HashMethod, checked_size, hash_images, sized_name
 
 MOST = 32  # of a hash_size: the table of the basis grows with its fourth power
@@ -20,8 +20,7 @@ class _Bits:
 
     def __call__(self, luma: Array) -> Array:
         values, places = low_frequencies(luma, self.count)
-        others = Exact(values.high[..., 1:], values.low[..., 1:])  # but for the DC
-        greater, equal = compare_to_median(values, others)
+        greater, equal = compare_to_median(values, but_first=1)  # which is the DC
         return (greater | equal)[..., places]
 
 

@@ -10,7 +10,6 @@ from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
 from jaxdedup.hashing import (
-    Exact,
     HashMethod,
     block_sums,
     checked_power_of_two,
@@ -174,7 +173,7 @@ class _StrongFrequencies:
 
     def __call__(self, luma: Array) -> Array:
         values, places = low_frequencies(luma, self.count)
-        greater, _ = compare_to_median(values, values)
+        greater, _ = compare_to_median(values)
         return greater[..., places]
 
 
@@ -219,9 +218,7 @@ class _StrongInRows:
     count: int  # of rows, and of frequencies
 
     def __call__(self, luma: Array) -> Array:
-        high, low = row_frequencies(luma[..., : self.count, :], self.count)
-        flat = (*luma.shape[:-2], self.count**2)
-        return compare_to_mean(Exact(high.reshape(flat), low.reshape(flat)))
+        return compare_to_mean(row_frequencies(luma[..., : self.count, :], self.count))
 
 
 def whash(
