@@ -9,6 +9,7 @@ What bounds the memory: a batch and a large image a worker, the pixels that are 
 """
 
 import math
+import os
 import queue
 import threading
 import time
@@ -19,12 +20,13 @@ from jaxdedup.runtime import core_count
 
 from ._batch import Batch, Plan
 from ._colours import Pixels
-from ._decode import Admit, DecodeError, Item, decode
+from ._decode import Admit, Content, DecodeError, Item, decode
 from ._gate import PixelGate
 
 T = TypeVar("T")
 
 _AHEAD = 4  # items a worker, that are read
+_NAMES_AHEAD = 64  # of those that are only the name of something
 _MAX_READY = 2
 _MAX_KEPT = 256 * 2**20  # bytes of a large image whose memory is used again
 _LOOK_UP = 0.1  # seconds after which a worker that waits looks whether it is still waited for
@@ -161,6 +163,7 @@ class _Loader:
         self._gate = gate
         self._num_workers = num_workers
         self._read: queue.SimpleQueue[tuple[int, Item] | None] = queue.SimpleQueue()
+        self._most_read = 0  # of these
         self._has_room = threading.Event()  # for items that are read
         self._output = _Output()
 
@@ -195,10 +198,13 @@ class _Loader:
 
     def _feed(self) -> None:
         """Read the items, as there is room for them."""
-        entries = enumerate(self._items)
         try:
-            while self._wait_for_room() and (entry := next(entries, None)) is not None:
+            for entry in enumerate(self._items):
                 self._read.put(entry)
+                is_name = isinstance(entry[1], (str, os.PathLike, Content))
+                self._most_read = self._num_workers * (_NAMES_AHEAD if is_name else _AHEAD)
+                if not self._wait_for_room():
+                    break
         except BaseException as error:  # of the iterable of items: the consumer raises it
             self._output.put(error)
         finally:
@@ -210,20 +216,22 @@ class _Loader:
         Where it was full, half of it is waited for: to sleep and to be woken for each item would
         cost the workers more than the items.
         """
-        most = _AHEAD * self._num_workers
-        if self._read.qsize() >= most:
+        if self._read.qsize() >= self._most_read:
             while True:
                 self._has_room.clear()  # before each look: it may have been set for an earlier one
-                if self._read.qsize() <= most // 2 or self._output.is_closed:
+                if self._is_half_empty() or self._output.is_closed:
                     break
                 self._has_room.wait()
         return not self._output.is_closed
 
     def _take(self) -> tuple[int, Item] | None:
         entry = self._read.get()
-        if not self._has_room.is_set() and self._read.qsize() <= _AHEAD * self._num_workers // 2:
+        if not self._has_room.is_set() and self._is_half_empty():
             self._has_room.set()
         return entry
+
+    def _is_half_empty(self) -> bool:
+        return self._read.qsize() <= self._most_read // 2
 
     def _end_workers(self) -> None:
         for _ in range(self._num_workers):
