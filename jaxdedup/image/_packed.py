@@ -17,16 +17,16 @@ loops. What follows, the bits of a hash, is NumPy's, which takes no time to comp
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.experimental.xla_metadata import set_xla_metadata
 from numpy.typing import NDArray
 
 from ._fixed_point import round_sums
+from ._loops import at_once, put_alone, when
 from ._luma import luma_of, weigh_middle
 from ._plan import (
     AS_IS_END,
@@ -106,9 +106,9 @@ def resize_packed(
 
     def add_strip(s: jax.Array, scratch: _Scratch) -> _Scratch:
         strip = tables.strips[s]
-        read, rounded = _when(once, partial(contract, strip), (scratch.read, scratch.rounded))
-        turned = _when(once, partial(_turn_strip, strip, rounded), scratch.turned)
-        second, results = _at_once(
+        read, rounded = when(once, partial(contract, strip), (scratch.read, scratch.rounded))
+        turned = when(once, partial(_turn_strip, strip, rounded), scratch.turned)
+        second, results = at_once(
             add_lines, strip, tables.steps, tables.taps, turned, scratch.second, scratch.results
         )
         return _Scratch(read, rounded, turned, second, results)
@@ -154,16 +154,6 @@ class _Scratch(NamedTuple):
     results: jax.Array  # uint8[B, O, 3, O], or of luma uint8[B, O, O]
 
 
-def _at_once(function: Callable[..., Any], *args: jax.Array) -> Any:
-    """``function(*args)``, which XLA's CPU compiler makes one kernel of, and not one of each loop.
-
-    A loop of kernels costs a fifth of a microsecond a step, each kernel takes 10 ms to compile, and
-    more than eight of them are dealt out to threads. What doesn't know this hint passes over it.
-    """
-    hint = {"xla_cpu_small_call": "true", "inlineable": "false"}
-    return set_xla_metadata(jax.jit(function)(*args), **hint)  # type: ignore[no-untyped-call]
-
-
 def _contract_strip(
     read_block: Callable[..., _Read],
     once: jax.Array,
@@ -175,16 +165,16 @@ def _contract_strip(
 
     def add_block(b: jax.Array, carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
         bounds = tables.blocks[b]
-        done = _when(once, partial(read_block, tables.tiles, bounds, strip), carry[0])
+        done = when(once, partial(read_block, tables.tiles, bounds, strip), carry[0])
         positions = done.block.reshape(TILES * LANES, 3, LANES)
         steps = bounds[STEP : STEP_END + 1]
         add_steps = partial(_add_steps, 0)
-        return done, _at_once(add_steps, steps, tables.steps, tables.taps, positions, carry[1])
+        return done, at_once(add_steps, steps, tables.steps, tables.taps, positions, carry[1])
 
     done, rounded = into
     carry = (done, jnp.zeros(rounded.shape, jnp.int32))
     done, first = lax.fori_loop(strip[BLOCKS], strip[BLOCKS_END], add_block, carry)
-    return done, _at_once(_round_strip, strip, first, rounded)
+    return done, at_once(_round_strip, strip, first, rounded)
 
 
 def _round_strip(strip: jax.Array, first: jax.Array, rounded: jax.Array) -> jax.Array:
@@ -204,11 +194,11 @@ def _turn_strip(strip: jax.Array, rounded: jax.Array, turned: jax.Array) -> jax.
         # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
         lanes = rounded.reshape(-1, 3, LANES) if axes == (1, 2, 0) else by_pixel
         lines = lanes.transpose(axes).reshape(turned.shape)
-        return _put_alone(lines, partial(_put, at=jnp.int32(0)), turned, flag)
+        return put_alone(lines, partial(_put, at=jnp.int32(0)), turned, flag)
 
     by_pixel = rounded.reshape(-1, LANES, 3)
     for flag, axes in ((strip[IS_HORIZONTAL], (1, 2, 0)), (strip[IS_VERTICAL], (2, 1, 0))):
-        turned = _when(flag, partial(turn, flag, axes), turned)
+        turned = when(flag, partial(turn, flag, axes), turned)
     return turned
 
 
@@ -264,7 +254,7 @@ def _read_block(
 
     def each(end: jax.Array, read: Callable[..., _Read], into: _Read) -> _Read:
         def read_tile(t: jax.Array, into: _Read) -> _Read:
-            tile = _at_once(_read_tile, pixels, tiles, t, into.tile)
+            tile = at_once(_read_tile, pixels, tiles, t, into.tile)
             return read(t - bounds[TILE], into._replace(tile=tile))
 
         return lax.fori_loop(bounds[TILE], end, read_tile, into)
@@ -272,12 +262,12 @@ def _read_block(
     if luma_first is not None:
         into = each(bounds[WEIGHED_END], partial(_put_weighed, luma_first, once, strip), into)
     into = each(bounds[TURNED_END], partial(_put_turned, once), into)
-    return into._replace(block=_at_once(_read_as_is, pixels, tiles, bounds, into.block))
+    return into._replace(block=at_once(_read_as_is, pixels, tiles, bounds, into.block))
 
 
 def _put_turned(once: jax.Array, number: jax.Array, into: _Read) -> _Read:
     put = partial(_put, at=number * (3 * LANES))
-    return into._replace(block=_put_alone(into.tile.T, put, into.block, once))
+    return into._replace(block=put_alone(into.tile.T, put, into.block, once))
 
 
 def _put_weighed(
@@ -285,7 +275,7 @@ def _put_weighed(
 ) -> _Read:
     """A tile that becomes grey: a third as many bytes."""
     zero = jnp.int32(0)
-    columns = _put_alone(into.tile.T, partial(_put, at=zero), into.columns, once)
+    columns = put_alone(into.tile.T, partial(_put, at=zero), into.columns, once)
 
     def weigh(i: jax.Array, columns: jax.Array) -> jax.Array:
         shape = (3 * _WEIGHED_AT_ONCE, LANES)
@@ -301,9 +291,9 @@ def _put_weighed(
         at = (number // 3 * LANES, number % 3 * LANES)
         return lax.dynamic_update_slice(block.reshape(-1, 3 * LANES), rows, at).reshape(block.shape)
 
-    block = _when(strip[IS_HORIZONTAL], put_columns, into.block)
+    block = when(strip[IS_HORIZONTAL], put_columns, into.block)
     flag = strip[IS_VERTICAL]
-    block = _when(flag, lambda block: _put_alone(columns[:LANES].T, put_rows, block, flag), block)
+    block = when(flag, lambda block: put_alone(columns[:LANES].T, put_rows, block, flag), block)
     return into._replace(columns=columns, block=block)
 
 
@@ -363,21 +353,6 @@ def _add_steps(
         return lax.dynamic_update_slice(sums, row + total, (output, zero, zero))
 
     return lax.fori_loop(bounds[0], bounds[1], add, sums)
-
-
-def _when(flag: jax.Array, function: Callable[[Any], Any], carry: Any) -> Any:
-    """``function(carry)`` where the flag is 1, the carry where it is 0, in place."""
-    return lax.fori_loop(jnp.int32(0), flag, lambda _, carry: function(carry), carry)
-
-
-def _put_alone(
-    x: jax.Array,
-    put: Callable[[jax.Array, jax.Array], jax.Array],
-    into: jax.Array,
-    once: jax.Array,
-) -> jax.Array:
-    """Puts what was computed before, and not while it is put: in a loop of one round."""
-    return _when(once, lambda into: put(x, into), into)
 
 
 def _put(x: jax.Array, into: jax.Array, at: jax.Array) -> jax.Array:
