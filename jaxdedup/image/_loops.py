@@ -7,7 +7,7 @@ doesn't. An operation of more than about 12,000 elements is divided among the co
 step of a loop. A transpose is a fast copy only where it stands alone between two loops.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -39,3 +39,21 @@ def put_alone(
 ) -> jax.Array:
     """Puts what was computed before, and not while it is put: in a loop of one round."""
     return when(once, lambda into: put(x, into), into)
+
+
+# Python's indices from the end would be a kernel more.
+
+
+def part_at(x: jax.Array, starts: Sequence[jax.Array], shape: Sequence[int]) -> jax.Array:
+    """The part of an array that begins there."""
+    return lax.dynamic_slice(x, starts, shape, allow_negative_indices=False)
+
+
+def row_at(x: jax.Array, i: jax.Array) -> jax.Array:
+    """``x[i]``."""
+    return lax.dynamic_index_in_dim(x, i, keepdims=False, allow_negative_indices=False)
+
+
+def with_part(x: jax.Array, part: jax.Array, starts: Sequence[jax.Array]) -> jax.Array:
+    """The array with another part that begins there."""
+    return lax.dynamic_update_slice(x, part, starts, allow_negative_indices=False)

@@ -26,7 +26,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from ._fixed_point import round_sums
-from ._loops import at_once, put_alone, when
+from ._loops import at_once, part_at, put_alone, row_at, when, with_part
 from ._luma import luma_of, weigh_middle
 from ._plan import (
     AS_IS_END,
@@ -37,11 +37,11 @@ from ._plan import (
     IS_HORIZONTAL,
     IS_LAST,
     IS_VERTICAL,
+    LANE,
     LANES,
     LAST_LINE,
     OFFSET,
-    OUTPUT,
-    POSITION,
+    PLACE,
     SECOND,
     SECOND_END,
     STEP,
@@ -105,7 +105,7 @@ def resize_packed(
     add_lines = partial(_add_lines, luma)
 
     def add_strip(s: jax.Array, scratch: _Scratch) -> _Scratch:
-        strip = tables.strips[s]
+        strip = row_at(tables.strips, s)
         read, rounded = when(once, partial(contract, strip), (scratch.read, scratch.rounded))
         turned = when(once, partial(_turn_strip, strip, rounded), scratch.turned)
         second, results = at_once(
@@ -164,7 +164,7 @@ def _contract_strip(
     """The first pass over a strip, block by block, as pixels ``uint8[O, 3, 128]``."""
 
     def add_block(b: jax.Array, carry: tuple[_Read, jax.Array]) -> tuple[_Read, jax.Array]:
-        bounds = tables.blocks[b]
+        bounds = row_at(tables.blocks, b)
         done = when(once, partial(read_block, tables.tiles, bounds, strip), carry[0])
         positions = done.block.reshape(TILES * LANES, 3, LANES)
         steps = bounds[STEP : STEP_END + 1]
@@ -179,12 +179,13 @@ def _contract_strip(
 
 def _round_strip(strip: jax.Array, first: jax.Array, rounded: jax.Array) -> jax.Array:
     """The sums of a strip, ``int32[O, 3, 128]``, as pixels."""
+    zero = jnp.int32(0)
 
     def round_output(o: jax.Array, rounded: jax.Array) -> jax.Array:
         pixels = _rounded(first, o, strip[SUMS_FIRST])
-        return lax.dynamic_update_index_in_dim(rounded, pixels, o, 0)
+        return with_part(rounded, pixels[None], (o, zero, zero))
 
-    return lax.fori_loop(jnp.int32(0), jnp.int32(len(first)), round_output, rounded)
+    return lax.fori_loop(zero, jnp.int32(len(first)), round_output, rounded)
 
 
 def _turn_strip(strip: jax.Array, rounded: jax.Array, turned: jax.Array) -> jax.Array:
@@ -212,13 +213,14 @@ def _add_lines(
     results: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     """The second pass over what a strip came to; and the image, with its last strip."""
+    zero = jnp.int32(0)
 
     # Cleared when they begin: XLA would copy what is cleared while anything else reads it.
     def clear_output(o: jax.Array, second: jax.Array) -> jax.Array:
-        return lax.dynamic_update_index_in_dim(second, jnp.zeros_like(second[0]), o, 0)
+        return with_part(second, jnp.zeros_like(second[:1]), (o, zero, zero))
 
     to_clear = len(second) * strip[IS_FIRST]
-    second = lax.fori_loop(jnp.int32(0), to_clear, clear_output, second)
+    second = lax.fori_loop(zero, to_clear, clear_output, second)
     lines = turned.reshape(3, LANES, len(second))
     second = _add_steps(1, strip[SECOND : SECOND_END + 1], steps, taps, lines, second)
 
@@ -227,16 +229,17 @@ def _add_lines(
         if luma is not None:
             red, green, blue = pixels.astype(jnp.int32)
             pixels = luma_of(red, green, blue, luma).astype(jnp.uint8)
-        zeros = (jnp.int32(0) for _ in pixels.shape)
-        return lax.dynamic_update_slice(results, pixels[None, None], (strip[IMAGE], o, *zeros))
+        return with_part(
+            results, pixels[None, None], (strip[IMAGE], o, *(zero for _ in pixels.shape))
+        )
 
     to_finish = len(second) * strip[IS_LAST]
-    return second, lax.fori_loop(jnp.int32(0), to_finish, finish_output, results)
+    return second, lax.fori_loop(zero, to_finish, finish_output, results)
 
 
 def _rounded(sums: jax.Array, o: jax.Array, of_channels: jax.Array) -> jax.Array:
     """An output's pixels ``uint8[3, L]`` of ``int32[O, 3, L]``; where flagged, all channels'."""
-    row = lax.dynamic_index_in_dim(sums, o, keepdims=False)
+    row = row_at(sums, o)
     total = row[0:1] + row[1:2] + row[2:3]
     return round_sums(jnp.where(of_channels == 1, total, row))
 
@@ -255,7 +258,7 @@ def _read_block(
     def each(end: jax.Array, read: Callable[..., _Read], into: _Read) -> _Read:
         def read_tile(t: jax.Array, into: _Read) -> _Read:
             tile = at_once(_read_tile, pixels, tiles, t, into.tile)
-            return read(t - bounds[TILE], into._replace(tile=tile))
+            return read(tiles, t, into._replace(tile=tile))
 
         return lax.fori_loop(bounds[TILE], end, read_tile, into)
 
@@ -265,43 +268,53 @@ def _read_block(
     return into._replace(block=at_once(_read_as_is, pixels, tiles, bounds, into.block))
 
 
-def _put_turned(once: jax.Array, number: jax.Array, into: _Read) -> _Read:
-    put = partial(_put, at=number * (3 * LANES))
+def _put_turned(once: jax.Array, tiles: jax.Array, number: jax.Array, into: _Read) -> _Read:
+    put = partial(_put, at=3 * row_at(tiles, number)[PLACE])
     return into._replace(block=put_alone(into.tile.T, put, into.block, once))
 
 
 def _put_weighed(
-    profile: Profile, once: jax.Array, strip: jax.Array, number: jax.Array, into: _Read
+    profile: Profile,
+    once: jax.Array,
+    strip: jax.Array,
+    tiles: jax.Array,
+    number: jax.Array,
+    into: _Read,
 ) -> _Read:
     """A tile that becomes grey: a third as many bytes."""
-    zero = jnp.int32(0)
-    columns = put_alone(into.tile.T, partial(_put, at=zero), into.columns, once)
+    zero, where = jnp.int32(0), row_at(tiles, number)
 
     def weigh(i: jax.Array, columns: jax.Array) -> jax.Array:
         shape = (3 * _WEIGHED_AT_ONCE, LANES)
-        some = lax.dynamic_slice(columns, (i * shape[0], zero), shape).reshape(-1, 3, LANES)
+        some = part_at(columns, (i * shape[0], zero), shape).reshape(-1, 3, LANES)
         return _put(weigh_middle(some, profile), columns, i * _WEIGHED_AT_ONCE)
 
-    columns = lax.fori_loop(zero, jnp.int32(LANES // _WEIGHED_AT_ONCE), weigh, columns)
+    def turn_and_weigh(columns: jax.Array) -> jax.Array:
+        columns = put_alone(into.tile.T, partial(_put, at=zero), columns, once)
+        return lax.fori_loop(zero, jnp.int32(LANES // _WEIGHED_AT_ONCE), weigh, columns)
+
+    def put(block: jax.Array) -> jax.Array:
+        return when(strip[IS_VERTICAL], put_rows, when(strip[IS_HORIZONTAL], put_columns, block))
 
     def put_columns(block: jax.Array) -> jax.Array:
-        return _put(columns[:LANES], block, number * LANES)
+        return _put(columns[:LANES], block, where[PLACE])
 
-    def put_rows(rows: jax.Array, block: jax.Array) -> jax.Array:
-        at = (number // 3 * LANES, number % 3 * LANES)
-        return lax.dynamic_update_slice(block.reshape(-1, 3 * LANES), rows, at).reshape(block.shape)
+    def put_rows(block: jax.Array) -> jax.Array:
+        def put_there(rows: jax.Array, block: jax.Array) -> jax.Array:
+            wide = with_part(block.reshape(-1, 3 * LANES), rows, (where[PLACE], where[LANE]))
+            return wide.reshape(block.shape)
 
-    block = when(strip[IS_HORIZONTAL], put_columns, into.block)
-    flag = strip[IS_VERTICAL]
-    block = when(flag, lambda block: put_alone(columns[:LANES].T, put_rows, block, flag), block)
-    return into._replace(columns=columns, block=block)
+        return put_alone(columns[:LANES].T, put_there, block, strip[IS_VERTICAL])
+
+    columns = when(once, turn_and_weigh, into.columns)
+    return into._replace(columns=columns, block=when(once, put, into.block))
 
 
 def _read_tile(
     pixels: jax.Array, tiles: jax.Array, number: jax.Array, tile: jax.Array
 ) -> jax.Array:
     """A tile as ``uint8[128, 384]``."""
-    where = tiles[number]
+    where = row_at(tiles, number)
     return _copy_rows(pixels, where, tile, jnp.int32(0))
 
 
@@ -311,7 +324,8 @@ def _read_as_is(
     """The tiles of a block whose rows are its positions."""
 
     def read(t: jax.Array, rows: jax.Array) -> jax.Array:
-        return _copy_rows(pixels, tiles[t], rows, (t - bounds[TILE]) * LANES)
+        where = row_at(tiles, t)
+        return _copy_rows(pixels, where, rows, where[PLACE])
 
     rows = block.reshape(-1, 3 * LANES)
     return lax.fori_loop(bounds[TILE], bounds[AS_IS_END], read, rows).reshape(block.shape)
@@ -322,7 +336,7 @@ def _copy_rows(pixels: jax.Array, where: jax.Array, rows: jax.Array, at: jax.Arr
 
     def copy(i: jax.Array, rows: jax.Array) -> jax.Array:
         start = where[OFFSET] + jnp.minimum(i, where[LAST_LINE]) * where[STRIDE]
-        return _put(lax.dynamic_slice(pixels, (start,), (3 * LANES,))[None], rows, at + i)
+        return _put(part_at(pixels, (start,), (3 * LANES,))[None], rows, at + i)
 
     return lax.fori_loop(jnp.int32(0), jnp.int32(LANES), copy, rows)
 
@@ -344,17 +358,17 @@ def _add_steps(
     channel = (1, 0)[axis]
 
     def add(i: jax.Array, sums: jax.Array) -> jax.Array:
-        output, position = steps[i, OUTPUT], steps[i, POSITION]
+        output, position = row_at(steps, i)
         begin = tuple(position if a == axis else zero for a in range(3))
-        pixels = lax.dynamic_slice(positions, begin, shape).astype(jnp.int32)
-        weights = jnp.moveaxis(taps[i], 1, channel)[..., None]
+        pixels = part_at(positions, begin, shape).astype(jnp.int32)
+        weights = jnp.moveaxis(row_at(taps, i), 1, channel)[..., None]
         total = jnp.sum(pixels * weights, axis=axis, dtype=jnp.int32)[None]
-        row = lax.dynamic_slice(sums, (output, zero, zero), total.shape)
-        return lax.dynamic_update_slice(sums, row + total, (output, zero, zero))
+        row = part_at(sums, (output, zero, zero), total.shape)
+        return with_part(sums, row + total, (output, zero, zero))
 
     return lax.fori_loop(bounds[0], bounds[1], add, sums)
 
 
 def _put(x: jax.Array, into: jax.Array, at: jax.Array) -> jax.Array:
     """Writes rows."""
-    return lax.dynamic_update_slice(into, x, (at, jnp.int32(0)))
+    return with_part(into, x, (at, jnp.int32(0)))

@@ -30,8 +30,7 @@ _MOST_CACHED = 8192  # pixels of an axis whose steps are kept
 BLOCKS, BLOCKS_END, SECOND, SECOND_END, IS_FIRST, IS_LAST = range(6)
 IMAGE, SUMS_FIRST, SUMS_SECOND, IS_VERTICAL, IS_HORIZONTAL = range(6, 11)
 TILE, TURNED_END, AS_IS_END, WEIGHED_END, STEP, STEP_END = range(6)
-OFFSET, STRIDE, LAST_LINE = range(3)
-OUTPUT, POSITION = range(2)
+OFFSET, STRIDE, LAST_LINE, PLACE, LANE = range(5)
 
 
 class Capacity(NamedTuple):
@@ -61,8 +60,8 @@ class Tables(NamedTuple):
     count: Any  # int32[2]: of strips; and 1, which XLA does not know
     strips: Any  # int32[·, 11]
     blocks: Any  # int32[·, 6]
-    tiles: Any  # int32[·, 3]
-    steps: Any  # int32[S, 2]
+    tiles: Any  # int32[·, 5]
+    steps: Any  # int32[S, 2]: output and position
     taps: Any  # int32[S, 16, 3]
 
 
@@ -103,7 +102,7 @@ class Planner:
             count=untouched((2,), np.int32),
             strips=untouched((capacity.strips, 11), np.int32),
             blocks=untouched((capacity.blocks, 6), np.int32),
-            tiles=untouched((capacity.tiles, 3), np.int32),
+            tiles=untouched((capacity.tiles, 5), np.int32),
             steps=untouched((capacity.steps, 2), np.int32),
             taps=untouched((capacity.steps, TERMS, 3), np.int32),
         )
@@ -265,16 +264,19 @@ def _blocks_of(image: "_Geometry", first: NDArray[np.int32]) -> NDArray[np.int32
 
 
 def _tiles_of(image: "_Geometry") -> NDArray[np.int32]:
-    tiles = np.zeros((image.strips, image.tiles, 3), np.int32)
+    tiles = np.zeros((image.strips, image.tiles, 5), np.int32)
     across, along = np.arange(image.strips)[:, None], np.arange(image.tiles)
+    number = along % image.per_block
+    tiles[..., PLACE] = LANES * number  # in the rows of a block
     if image.is_weighed and image.is_vertical:  # three tiles lie side by side in a strip
+        tiles[..., PLACE], tiles[..., LANE] = LANES * (number // 3), LANES * (number % 3)
         along, third = along // 3, along % 3
         across = np.minimum(3 * across + third, (image.stride - 1) // (3 * LANES))
     row, column = (along, across) if image.is_vertical else (across, along)
     tiles[..., OFFSET] = LANES * (row * image.stride + column * 3)
     tiles[..., STRIDE] = image.stride
     tiles[..., LAST_LINE] = image.rows - 1 - row * LANES
-    return tiles.reshape(-1, 3)
+    return tiles.reshape(-1, 5)
 
 
 class _Geometry(NamedTuple):
