@@ -22,6 +22,9 @@ _ACCELERATOR_CAPACITIES = (  # bytes and images
 )
 
 
+_SMALL = 64  # a side that images are resized to
+
+
 class PackedForm(NamedTuple):
     """How images of any sizes are resized on a platform.
 
@@ -73,7 +76,11 @@ class _Planner:
         return bool(self.call.add(offset, height, width, channels))
 
 
-def _cpu(luma_first: bool) -> PackedForm:
+def _cpu(size: Size, luma_first: bool) -> PackedForm:
+    common = _plan.COMMON
+    if max(size) > _SMALL:  # the room for results is cleared by each call
+        common = common._replace(images=common.images // 4)
+
     def resize(
         size: Size,
         capacity: _plan.Capacity,
@@ -90,7 +97,7 @@ def _cpu(luma_first: bool) -> PackedForm:
         return _packed.arranged(results, planner.vertical_first, size)
 
     return PackedForm(
-        (_plan.COMMON, _plan.LARGE),
+        (common, _plan.LARGE),
         0,
         None,
         partial(_plan.Planner, luma_first=luma_first),
@@ -105,7 +112,7 @@ def _cpu(luma_first: bool) -> PackedForm:
 def _fewer(capacity: tuple[int, int], size: Size) -> tuple[int, int]:
     """Where images are resized to something large, a call has room for half as many."""
     pixels, images = capacity
-    return pixels, max(1, images // 2) if max(size) > 64 else images
+    return pixels, max(1, images // 2) if max(size) > _SMALL else images
 
 
 def _accelerator(
@@ -178,4 +185,4 @@ def packed_form(
 
         if device is None or device.platform == "cpu" or _walk.runs_on(device):
             return _tpu(_walk.resize_tiles)
-    return _cpu(luma_first) if platform == "cpu" else _gpu()
+    return _cpu(size, luma_first) if platform == "cpu" else _gpu()
