@@ -10,7 +10,6 @@ image on ("program"). Contestants take turns, and the median of the rounds is to
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -53,13 +52,14 @@ JOBS = {
     "400 mixed": ("mixed", 400, False, 5),
     "1,000 mixed": ("mixed", 1000, False, 3),
     "4,000 mixed": ("mixed", 4000, False, 2),
+    "40,000 mixed": ("mixed", 40000, False, 1),
     "2,000 of 640x480": ("640x480", 2000, False, 3),
 }
 FORMS = {"jaxdedup": "", "host": "host", "program": "program"}
 
 
 def folder_of(work: Path, kind: str, count: int) -> Path:
-    """The images of a job; a large mixed folder holds copies of 1,000 different ones."""
+    """The images of a job; a large mixed folder names 1,000 different ones again and again."""
     from _folders import mixed_folder, uniform_folder
 
     if kind != "mixed":
@@ -72,7 +72,7 @@ def folder_of(work: Path, kind: str, count: int) -> Path:
         unfinished.mkdir(parents=True)
         for path in sorted(mixed_folder(work, 1000).iterdir()):
             for copy in range(count // 1000):
-                shutil.copy(path, unfinished / f"{copy}-{path.name}")
+                os.link(path, unfinished / f"{copy}-{path.name}")
         unfinished.rename(folder)
     return folder
 
