@@ -8,11 +8,9 @@ A block of a strip lies in the cache as ``uint8[512, 3, 128]``: position, channe
 strip is done, its outputs are rounded, turned, and become positions of the second pass, whose sums
 stay from strip to strip, so that nothing in between is ever as large as the image.
 
-What the loops look like is due to XLA's CPU compiler: an operation of more than about 12,000
-elements would be divided among the cores, again for every step of a loop, and in a kernel of loops
-it can't be, so there an output at a time is computed; a branch would copy what it hands on, and a
-loop of no or one round doesn't; a transpose is a fast copy only where it stands alone between two
-loops. What follows, the bits of a hash, is NumPy's, which takes no time to compile.
+Why the loops look like that `_loops` says: each has eight kernels at most. In a kernel of loops an
+output at a time is computed. What follows, the bits of a hash, is NumPy's, which takes no time to
+compile.
 """
 
 from collections.abc import Callable
@@ -191,16 +189,17 @@ def _round_strip(strip: jax.Array, first: jax.Array, rounded: jax.Array) -> jax.
 def _turn_strip(strip: jax.Array, rounded: jax.Array, turned: jax.Array) -> jax.Array:
     """The outputs of a strip as positions of the second pass."""
 
-    def turn(flag: jax.Array, axes: tuple[int, ...], turned: jax.Array) -> jax.Array:
-        # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
-        lanes = rounded.reshape(-1, 3, LANES) if axes == (1, 2, 0) else by_pixel
+    def turn(
+        flag: jax.Array, lanes: jax.Array, axes: tuple[int, int, int], turned: jax.Array
+    ) -> jax.Array:
         lines = lanes.transpose(axes).reshape(turned.shape)
         return put_alone(lines, partial(_put, at=jnp.int32(0)), turned, flag)
 
-    by_pixel = rounded.reshape(-1, LANES, 3)
-    for flag, axes in ((strip[IS_HORIZONTAL], (1, 2, 0)), (strip[IS_VERTICAL], (2, 1, 0))):
-        turned = when(flag, partial(turn, flag, axes), turned)
-    return turned
+    horizontal, vertical = strip[IS_HORIZONTAL], strip[IS_VERTICAL]
+    turned = when(horizontal, partial(turn, horizontal, rounded, (1, 2, 0)), turned)
+    # The lanes of a vertical pass are the bytes of a row, pixel by pixel.
+    pixels = rounded.reshape(-1, LANES, 3)
+    return when(vertical, partial(turn, vertical, pixels, (2, 1, 0)), turned)
 
 
 def _add_lines(
