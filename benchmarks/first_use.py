@@ -80,9 +80,9 @@ def folder_of(work: Path, kind: str, count: int) -> Path:
 def measure(command: list[str], form: str) -> dict[str, float]:
     """CPU seconds, wall seconds and peak megabytes of a process and its children."""
     start = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=os.environ | {"JAXDEDUP_FORM": form}, stdout=subprocess.DEVNULL
-    )
+    environment = os.environ | {"JAXDEDUP_FORM": form}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages come compiled
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{command[:1]} failed")
