@@ -26,10 +26,8 @@ from jaxdedup.loading import (
 )
 from jaxdedup.runtime import core_count, refuse_fork
 
-from ._programs import device_function, work_of
+from ._programs import WAITING, device_function, work_of
 from ._recipe import Recipe
-
-_WAITING = 1  # worker that may wait for a device or a disk while the others decode
 
 Rows = NDArray[Any]
 
@@ -159,7 +157,7 @@ def decode_batches(
         device_function(recipe.method, recipe.profile).plan,
         process,
         batch_size=batch_size,
-        num_workers=num_workers or core_count() + _WAITING,
+        num_workers=num_workers or core_count() + WAITING,
         max_pixels_in_flight=max_pixels_in_flight,
         decode_into=_decoder_into(recipe, note),
     )

@@ -48,6 +48,7 @@ Rows = NDArray[Any]
 # beside its pixels.
 _WORTH_COMPILING = 150_000_000
 _IMAGE = 100_000
+WAITING = 1  # thread, beside one a core, that may wait for a device or a disk
 _LEAST_TURNS = 2  # of a device: one batch that it works on, and one on its way
 _LEAST_BYTES = 1 << 20  # of a call: what has no room for these has room for nothing
 
@@ -90,8 +91,7 @@ class DeviceFunction:
         self._network = NetworkCalls(method) if method.load is not None else None
         self._programs: dict[Any, _Program] = {}
         self._lock = Lock()
-        # One more than cores: while its program runs elsewhere, a thread only waits.
-        turns = (core_count() + 1) // len(devices) if platform == "cpu" else 0
+        turns = (core_count() + WAITING) // len(devices) if platform == "cpu" else 0
         self._turns: SimpleQueue[jax.Device] = SimpleQueue()
         for device in devices * max(turns, _LEAST_TURNS):
             self._turns.put(device)

@@ -160,9 +160,8 @@ def _fold(x: Array, axis: int) -> tuple[Array, Array]:
 def _multiply(pixels: Array, basis: "_Basis") -> Numbers:
     """``[..., T] @ [T, M]``, exact."""
     if isinstance(pixels, np.ndarray):
-        return _multiply_whole(pixels.reshape(-1, len(basis.whole)), basis.whole).reshape(
-            *pixels.shape[:-1], -1
-        )
+        whole = _multiply_whole(pixels.reshape(-1, pixels.shape[-1]), basis.whole)
+        return whole.reshape(*pixels.shape[:-1], -1)
     total: Any = 0
     with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
         for t in range(0, len(basis.digits), _TERMS):
@@ -226,6 +225,7 @@ def _row_basis(side: int, count: int) -> _Basis:
 
 
 def _basis(numbers: NDArray[np.int64]) -> _Basis:
+    """Of ``int64[T, M]``."""
     rest, half = numbers, 1 << (_DIGIT_BITS - 1)
     digits = []
     for _ in range(_DIGITS):

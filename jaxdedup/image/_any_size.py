@@ -20,9 +20,7 @@ _ACCELERATOR_CAPACITIES = (  # bytes and images
     (512 << 20, 16),
     (2**31 - 1, 1),
 )
-
-
-_SMALL = 64  # a side that images are resized to
+_SMALL = 64  # a side that images are resized to; where it is larger, a call has fewer of them
 
 
 class PackedForm(NamedTuple):
