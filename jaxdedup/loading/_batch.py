@@ -35,6 +35,7 @@ class Batch:
         plan: what is to be done with them.
         pixels: ``uint8[P]``. What lies beyond the images is stale.
         positions: of each image, its position among the items; None where it turned out damaged.
+        waited: how many seconds they have waited for more of them.
 
     Args:
         plan: the plan of a batch without images.
@@ -54,6 +55,7 @@ class Batch:
     def clear(self) -> None:
         """Make room for other images."""
         self.plan.clear()
+        self.waited = 0.0
         self.positions: list[int | None] = []
         self._places: list[tuple[int, tuple[int, ...]]] = []
         self._end = 0
@@ -61,13 +63,17 @@ class Batch:
     def reserve(self, position: int, shape: tuple[int, ...]) -> Pixels | None:
         """The place of one more image, ``(H, W, 3)`` or ``(H, W)``; None where it does not fit."""
         height, width, *channels = shape
-        is_full = len(self.positions) == self._most
-        if is_full or not self.plan.add(self._end, height, width, math.prod(channels)):
+        if self.is_full or not self.plan.add(self._end, height, width, math.prod(channels)):
             return None
         self.positions.append(position)
         self._places.append((self._end, shape))
         self._end += math.prod(shape)
         return self.image(-1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many images as it may take; its plan may have had room for fewer."""
+        return len(self.positions) == self._most
 
     @property
     def size(self) -> int:

@@ -4,6 +4,8 @@ One thread reads the items, which may be bound to a thread or share something, a
 worker has a batch of its own: a flat buffer, into which it decodes one image after another.
 When the next one doesn't fit, the worker processes the batch, hands on the result, and fills the
 same memory again. An image that is larger than a batch gets memory for itself, and gives it back.
+What has waited for more images for ``_LULL`` in all is processed as it is: the items come slowly,
+or the next one comes once this one's result is there.
 What bounds the memory: a batch and a large image a worker, the pixels that are being decoded, and
 ``_MAX_READY`` results that wait for the consumer, then the workers wait.
 """
@@ -29,6 +31,7 @@ _AHEAD = 4  # items a worker, that are read
 _NAMES_AHEAD = 64  # of those that are only the name of something
 _MAX_READY = 2
 _MAX_KEPT = 256 * 2**20  # bytes of a large image whose memory is used again
+_LULL = 0.05  # seconds that a batch waits for images, in all
 _LOOK_UP = 0.1  # seconds after which a worker that waits looks whether it is still waited for
 _PATIENCE = 1.0  # seconds that workers get to finish what nobody waits for any more
 _WORKER_ENDED = object()
@@ -71,6 +74,20 @@ class _Worker:
         self._large: Batch | None = None
         self._filled: Batch | None = None  # where the item in hand is
 
+    def next(self, read: "queue.SimpleQueue[T]") -> T:
+        """The next that is read, after what waits too long for it is sent."""
+        batch = self._batch
+        if batch is None or not batch.positions:
+            return read.get()
+        began = time.monotonic()
+        try:
+            entry = read.get(timeout=max(0, _LULL - batch.waited))
+        except queue.Empty:
+            self._send(batch)
+            return read.get()
+        batch.waited += time.monotonic() - began
+        return entry
+
     def load(self, position: int, item: Item) -> None:
         with self._gate.admission() as admit:
             self._load(position, item, admit)
@@ -82,10 +99,12 @@ class _Worker:
             if self._filled is not None:
                 self._filled.positions[-1] = None
             self._output.put(Failure(position, str(error)))
-        if self._filled is not None and self._filled is self._large:
-            if self._filled.size > _MAX_KEPT:
+        if self._filled is not None:
+            is_large = self._filled is self._large
+            if is_large and self._filled.size > _MAX_KEPT:
                 self._large = None
-            self._send(self._filled)
+            if is_large or self._filled.is_full:
+                self._send(self._filled)
         self._filled = None
 
     def finish(self) -> None:
@@ -224,8 +243,8 @@ class _Loader:
                 self._has_room.wait()
         return not self._output.is_closed
 
-    def _take(self) -> tuple[int, Item] | None:
-        entry = self._read.get()
+    def _take(self, worker: _Worker) -> tuple[int, Item] | None:
+        entry = worker.next(self._read)
         if not self._has_room.is_set() and self._is_half_empty():
             self._has_room.set()
         return entry
@@ -240,7 +259,7 @@ class _Loader:
     def _work(self) -> None:
         try:
             worker = self._new_worker(output=self._output)
-            while (entry := self._take()) is not None and not self._output.is_closed:
+            while (entry := self._take(worker)) is not None and not self._output.is_closed:
                 worker.load(*entry)
             if not self._output.is_closed:
                 worker.finish()

@@ -81,6 +81,24 @@ def test_an_endless_stream_is_read_as_it_is_needed() -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("jaxdedup")]
 
 
+@pytest.mark.parametrize("batch_size", [None, 1, 2])
+def test_a_source_that_waits_for_its_results(batch_size: int | None) -> None:
+    """As where the next item depends on them, or a client sends one and waits for the answer."""
+    answered = threading.Event()
+
+    def asking() -> Iterator[tuple[int, np.ndarray]]:
+        for number, picture in enumerate(PICTURES[:4]):
+            yield number, picture
+            assert answered.wait(timeout=60), f"no result of item {number}"
+            answered.clear()
+
+    found = []
+    for result in encode(asking(), RECIPE, batch_size=batch_size):
+        found.append(result)
+        answered.set()
+    assert by_key(found) == dict(enumerate(EXPECTED[:4]))
+
+
 @pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
 def test_an_error_of_the_items_comes_after_what_was_read(error: type[BaseException]) -> None:
     def failing() -> Iterator[tuple[int, np.ndarray]]:

@@ -57,6 +57,12 @@ def _no_thread_is_left() -> Iterator[None]:
     assert not workers()
 
 
+@pytest.fixture(autouse=True)
+def _batches_wait_until_they_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the thread that reads is held up by others on the machine."""
+    monkeypatch.setattr("jaxdedup.loading._batches._LULL", 3600)
+
+
 @pytest.mark.parametrize("num_workers", [1, 3, 8])
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 50])
 def test_each_item_exactly_once(count: int, num_workers: int) -> None:
@@ -112,6 +118,24 @@ def test_batch_size_is_a_bound() -> None:
     items = [image(i) for i in range(7)]
     batches = load_batches(items, Plan, positions, batch_size=3, num_workers=1)
     assert list(batches) == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_a_batch_is_sent_once_it_is_full() -> None:
+    """Not when the next image has no room in it."""
+    sent = threading.Event()
+
+    def waiting() -> Iterator[Pixels]:
+        for number in range(6):
+            yield image(number)
+            if number % 3 == 2:
+                assert sent.wait(timeout=60)
+                sent.clear()
+
+    found = []
+    for batch in load_batches(waiting(), Plan, positions, batch_size=3, num_workers=1):
+        found.append(batch)
+        sent.set()
+    assert found == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_memory_is_used_again() -> None:
