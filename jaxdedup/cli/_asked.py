@@ -111,7 +111,15 @@ def recipe_asked_for(
         runtime.refuse_unless_writable(options.output)
     else:
         refuse_closed_output()
+    if recipe is not None and len(targets) > 1 and targets[1].source is not None:
+        encoding.refuse_other_cache(cache_of(options, "against"), recipe)
     return recipe
+
+
+def cache_of(options: Namespace, other: str) -> str | None:
+    """A cache beside that of --cache, if there is one: each is for one folder and one method."""
+    cache = getattr(options, "cache", None)
+    return cache and f"{cache}-{other}"
 
 
 def with_orientations(options: Namespace, target: Target, recipe: Recipe | None) -> Recipe | None:
@@ -137,4 +145,5 @@ def recipe_of_or(options: Namespace, recipe: Recipe | None) -> Recipe | None:
     method = encoding.oriented(encoding.method_named(name), options.orientations)
     other = replace(recipe, method=method)
     duplicates.check_threshold(other.origin, threshold)
+    encoding.refuse_other_cache(cache_of(options, name), other)
     return other

@@ -15,6 +15,7 @@ from jaxdedup.report import save_report
 from jaxdedup.runtime import escaped
 
 from ._asked import (
+    cache_of,
     recipe_asked_for,
     recipe_of_or,
     refuse_columns,
@@ -196,8 +197,7 @@ def _encoded(
     options: Namespace, sides: Sequence[Target], recipes: Sequence[Recipe | None]
 ) -> list[Encodings]:
     """Of each side what it gives; the second has a cache of its own."""
-    cache = getattr(options, "cache", None)
-    second = Namespace(**vars(options) | {"cache": cache and f"{cache}-against"})
+    second = Namespace(**vars(options) | {"cache": cache_of(options, "against")})
     asked = zip(sides, (options, second), recipes, strict=False)
     encodings = [side.encodings(own, recipe) for side, own, recipe in asked]
     write_failures(options, sides, encodings)
@@ -264,8 +264,8 @@ def _others(options: Namespace, target: Target, recipe: Recipe | None) -> list[M
     if recipe is None:
         return []
     name, threshold = vars(options)["or"]
-    cache = options.cache and f"{options.cache}-{name}"
-    own = Namespace(**vars(options) | {"cache": cache, "threshold": threshold, "min_quality": None})
+    settings = {"cache": cache_of(options, name), "threshold": threshold, "min_quality": None}
+    own = Namespace(**vars(options) | settings)
     return [_matches(own, target.encodings(own, recipe))]
 
 

@@ -7,7 +7,7 @@ where somebody asks for a list of them.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,8 @@ def find_matches(
 
     Raises:
         TypeError: the threshold, or the quality, is no number.
-        ValueError: the threshold or the quality is out of range, the quality is not known, the two
-            were not made in one way, or there are more pairs than ``max_pairs``.
+        ValueError: the threshold or the quality is out of range, the quality or the order is not
+            known, the two were not made in one way, or there are more pairs than ``max_pairs``.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe
@@ -69,6 +69,8 @@ def find_matches(
     metric = metric_of(encodings.origin)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
+    if order not in (None, *get_args(Order)):
+        raise ValueError(f"expected order 'score' or 'index', got {order!r:.80}")
     encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
     if corpus is not None:
         corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))

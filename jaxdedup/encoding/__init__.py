@@ -39,6 +39,7 @@ from ._parquet import to_arrow as to_arrow
 from ._recipe import Origin as Origin
 from ._recipe import Recipe as Recipe
 from ._source import encode_source as encode_source
+from ._source import refuse_other_cache as refuse_other_cache
 from ._stream import Encoded as Encoded
 from ._stream import Key as Key
 from ._stream import encode as encode

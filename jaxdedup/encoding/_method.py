@@ -20,6 +20,7 @@ from jaxdedup.hashing import (
     whash_method,
     with_quality,
 )
+from jaxdedup.runtime import positive
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Bits:
     rows: int = 1
 
     dtype = np.dtype(np.uint8)
+
+    def __post_init__(self) -> None:
+        positive("the bits of a row", self.count)
+        positive("the rows of an image", self.rows)
 
     @property
     def threshold(self) -> int:
@@ -117,6 +122,16 @@ class Method:
     is_known: bool = True
     orientations: str = "none"
     quality: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, tuple) or len(self.size) not in (0, 2):
+            raise TypeError(f"expected size as (h, w), or as (), got {self.size!r:.80}")
+        for side in self.size:
+            positive("a side of size", side)
+        if not isinstance(self.row, Row):
+            raise TypeError(f"expected row as Bits or Features, got {self.row!r:.80}")
+        if not callable(self.compute):
+            raise TypeError(f"expected a function as compute, got {self.compute!r:.80}")
 
 
 def file_state(path: str) -> tuple[int, int] | None:

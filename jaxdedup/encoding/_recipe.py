@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxdedup import __version__
 from jaxdedup.image import Profile
-from jaxdedup.loading import Range, background_colour
-from jaxdedup.runtime import some
+from jaxdedup.loading import Range, background_colour, known_formats
+from jaxdedup.runtime import flag, some
 
 from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method, rated
 from ._once import once_a_method
@@ -156,8 +156,10 @@ class Recipe:
             by more than 24 of 255, as far as anything is left (:func:`jaxdedup.loading.trimmed`).
 
     Raises:
-        TypeError: ``method`` is no method, or ``formats`` is a string.
-        ValueError: an unknown profile or range, no opaque colour, or ``trim`` with ``draft``.
+        TypeError: ``method`` is no method, ``formats`` no collection of strings, or ``draft``,
+            ``exif_orientation`` or ``trim`` no bool.
+        ValueError: an unknown profile, format or range, no opaque colour, or ``trim`` with
+            ``draft``.
 
     Example:
         >>> from jaxdedup.encoding import METHODS
@@ -181,18 +183,16 @@ class Recipe:
             raise ValueError(
                 f"expected a profile among {', '.join(get_args(Profile))}, got {self.profile!r:.80}"
             )
-        if isinstance(self.formats, str):
-            raise TypeError(f"expected formats as a collection of suffixes, got {self.formats!r}")
         if self.range not in get_args(Range):
             raise ValueError(f"expected range 'clip' or 'scale', got {self.range!r:.80}")
+        for name in ("draft", "exif_orientation", "trim"):
+            object.__setattr__(self, name, flag(name, getattr(self, name)))
         if self.draft and not self.method.size:
             raise ValueError(f"draft goes with a method that resizes, got {self.method.name}")
         if self.draft and self.trim:
             raise ValueError("trim goes without draft: what is left may need every pixel")
-        object.__setattr__(self, "formats", tuple(self.formats))
+        object.__setattr__(self, "formats", known_formats(self.formats))
         object.__setattr__(self, "background", background_colour(self.background) or None)
-        for name in ("draft", "exif_orientation", "trim"):
-            object.__setattr__(self, name, bool(getattr(self, name)))
 
     @property
     def origin(self) -> Origin:

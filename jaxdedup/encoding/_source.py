@@ -78,6 +78,38 @@ def encode_source(
         return Encodings.collect(results, recipe), len(known)
 
 
+def refuse_other_cache(cache: Path | None, recipe: Recipe) -> None:
+    """For before the work: raise what :func:`encode_source` would for this cache.
+
+    Raises:
+        ValueError: the cache is another file, or holds encodings of another origin.
+        FileNotFoundError, IsADirectoryError: the cache can be no file.
+
+    Example:
+        >>> from jaxdedup.encoding import METHODS
+        >>> refuse_other_cache(".", Recipe(METHODS["phash"]))
+        Traceback (most recent call last):
+        ...
+        IsADirectoryError: expected a file as the cache, got the folder '.'
+    """
+    if cache is None:
+        return
+    try:
+        with _opened(cache, recipe):
+            pass
+    except (FileNotFoundError, IsADirectoryError):
+        raise
+    except OSError:  # the log will tell, where encoding goes on without
+        pass
+
+
+def _opened(cache: Path, recipe: Recipe) -> EncodingCache:
+    row = recipe.method.row
+    last = recipe.method.quality is not None  # a byte more
+    row_bytes = None if row.width is None else row.width * row.dtype.itemsize + last
+    return EncodingCache(cache, recipe.origin, row_bytes)
+
+
 class _Store:
     """A cache as long as it works, and nothing from then on: what fails is told, once."""
 
@@ -85,11 +117,8 @@ class _Store:
         self._cache: EncodingCache | None = None
         if path is None:
             return
-        row = recipe.method.row
-        last = recipe.method.quality is not None  # a byte more
-        row_bytes = None if row.width is None else row.width * row.dtype.itemsize + last
         with self._or_without():
-            self._cache = EncodingCache(path, recipe.origin, row_bytes)
+            self._cache = _opened(path, recipe)
 
     def reuse(self, source: ImageSource) -> dict[str, bytes]:
         known: dict[str, bytes] = {}

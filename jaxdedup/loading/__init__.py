@@ -28,6 +28,7 @@ from ._decode import decode as decode
 from ._decode import image_size as image_size
 from ._decode import orientation_of as orientation_of
 from ._folder import Folder as Folder
+from ._formats import known_formats as known_formats
 from ._frames import Frames as Frames
 from ._gate import default_pixels_in_flight as default_pixels_in_flight
 from ._geometry import lies as lies

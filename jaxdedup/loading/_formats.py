@@ -1,11 +1,13 @@
 """Which formats are read: those that imagededup reads, and on request those of plugins."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image, features
+
+from jaxdedup.runtime import some
 
 PILLOW_FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP")  # JPEG finds MPO
 
@@ -30,7 +32,36 @@ _RAW = frozenset(
 )
 
 
-def suffixes(formats: Collection[str]) -> frozenset[str]:
+def known_formats(formats: Any) -> tuple[str, ...]:
+    """Formats as people write them, once it is clear that something may open them.
+
+    Raises:
+        TypeError: it is no collection of strings.
+        ValueError: neither Pillow, its plugins nor imageio know one.
+
+    Example:
+        >>> known_formats([".HEIC", "mp4"])
+        ('.HEIC', 'mp4')
+        >>> known_formats(["mp4", "mp44"])
+        Traceback (most recent call last):
+        ...
+        ValueError: expected formats that Pillow, its plugins or imageio know, got 'mp44'
+    """
+    are_several = isinstance(formats, Iterable) and not isinstance(formats, str)
+    asked = tuple(formats) if are_several else ()
+    if not are_several or not all(isinstance(name, str) for name in asked):
+        raise TypeError(f"expected formats as a collection of suffixes, got {formats!r:.80}")
+    if unknown := sorted(suffixes(asked) - _PLUGINS.keys() - _RAW):
+        from imageio.config import known_extensions  # which few need, and takes a while
+
+        unknown = [name for name in unknown if f".{name}" not in known_extensions]
+    if unknown:
+        told = some(map(repr, unknown))
+        raise ValueError(f"expected formats that Pillow, its plugins or imageio know, got {told}")
+    return asked
+
+
+def suffixes(formats: Iterable[str]) -> frozenset[str]:
     """Formats as people write them, as suffixes.
 
     Example:

@@ -277,6 +277,8 @@ class Encoder:
         max_pairs = positive("max_pairs", max_pairs)
         if outfile:
             runtime.refuse_unless_writable(outfile)
+        if inputs.of_corpus is not None:
+            encoding.refuse_other_cache(inputs.of_corpus.cache, self.recipe)
         encodings = self._given(inputs)
         corpus = None if inputs.against is None else self._corpus(inputs, inputs.against)
         with runtime.timed("search" if self.verbose else None):

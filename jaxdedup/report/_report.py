@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from jaxdedup.duplicates import Matches
-from jaxdedup.loading import ImageSource
+from jaxdedup.loading import ImageSource, known_formats
 from jaxdedup.runtime import Path, positive, some, watched, write_whole
 
 from ._members import (
@@ -111,7 +111,8 @@ def save_report(
     Raises:
         TypeError: not a map of duplicates.
         ValueError: scores that are not finite or of several kinds, a folder that does not exist,
-            a number that is not positive, or a search of a corpus whose source is not told.
+            an unknown format, a number that is not positive, or a search of a corpus whose source
+            is not told.
         OSError: the file can't be written.
 
     Example:
@@ -233,7 +234,7 @@ class _Report:
         self.max_bytes = bounds.max_bytes
         sizes = [len(group) for group in [*self.groups, self.low]]
         self.plan = _plan(sizes, bounds.images_per_group, bounds.max_bytes)
-        self.formats = formats
+        self.formats = known_formats(formats)
         self.exif_orientation = exif_orientation
         self.num_workers = num_workers
         self.progress = progress

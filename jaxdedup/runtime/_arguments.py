@@ -4,7 +4,6 @@ import math
 import numbers
 import operator
 import os
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,20 @@ def integer(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise TypeError(f"expected {name} to be an integer, got {value!r:.80}") from None
+
+
+def flag(name: str, value: Any) -> bool:
+    """An argument as a bool; TypeError where it is none. (To Python, ``"no"`` is true.)
+
+    Example:
+        >>> flag("draft", "no")
+        Traceback (most recent call last):
+        ...
+        TypeError: expected draft to be True or False, got 'no'
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"expected {name} to be True or False, got {value!r:.80}")
+    return bool(value)
 
 
 def positive(name: str, value: Any) -> int:
@@ -65,15 +78,3 @@ def number_within(name: str, value: Any, low: float, high: float) -> float:
     if math.isnan(number) or not low <= number <= high:
         raise ValueError(expected)
     return number
-
-
-def refuse_unless_writable(path: Path) -> None:
-    """OSError unless a file can be made here; for before the work, not after it."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path):
-        raise OSError(f"expected the name of a file, got the folder {os.fspath(path)!r:.100}")
-    if not os.access(folder, os.W_OK):
-        kind = PermissionError if os.path.isdir(folder) else FileNotFoundError
-        raise kind(f"expected a folder that can be written to, got {folder!r:.100}")
-    with suppress(FileNotFoundError):
-        os.lstat(path)  # a name that is too long, say

@@ -10,6 +10,22 @@ from typing import Any, BinaryIO
 from ._arguments import Path
 
 
+def refuse_unless_writable(path: Path) -> None:
+    """OSError unless a file can be made here; for before the work, not after it."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise OSError(f"expected the name of a file, got the folder {os.fspath(path)!r:.100}")
+    trial = _beside(path)
+    try:
+        open(trial, "xb").close()  # what may be done isn't told by permissions alone
+        os.unlink(trial)
+    except OSError:
+        kind = PermissionError if os.path.isdir(folder) else FileNotFoundError
+        raise kind(f"expected a folder that can be written to, got {folder!r:.100}") from None
+    with suppress(FileNotFoundError):
+        os.lstat(path)  # a name that is too long, say
+
+
 def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Write a file beside its place, then move it there in one step.
 
@@ -20,21 +36,26 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         write: called with the file, open for writing.
 
     Raises:
-        OSError: the file can't be written.
+        OSError: the file, which it names, can't be written.
     """
-    target = os.fspath(path)
-    # Not the name and more: that may be too long. And each writer's own.
-    unfinished = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex}.part")
+    target, unfinished = os.fspath(path), _beside(path)
     try:
         with open(unfinished, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(unfinished)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, unfinished):
+            raise OSError(error.errno, error.strerror, target) from None
         raise
+
+
+def _beside(path: Path) -> str:
+    """A name for one writer alone. Not the path and more: that may be too long."""
+    return os.path.join(os.path.dirname(os.fspath(path)), f".{uuid.uuid4().hex}.part")
 
 
 def write_json(path: Path, result: Any) -> None:

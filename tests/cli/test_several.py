@@ -60,6 +60,19 @@ def test_archives_are_folders(capsys: Capture) -> None:
 
 
 @pytest.mark.usefixtures("folders")
+@pytest.mark.parametrize(
+    ("words", "cache"), [("--against old", "c-against"), ("--or dhash:0", "c-dhash")]
+)
+def test_a_second_cache_that_is_foreign_is_refused_first(
+    words: str, cache: str, capsys: Capture
+) -> None:
+    assert printed(capsys, "encode", "old", "--method", "whash", "--cache", cache)
+    told = usage_error(capsys, "find", "new", *words.split(), "--cache", "c")
+    assert f"'{cache}' holds other encodings" in told
+    assert not os.path.exists("c")
+
+
+@pytest.mark.usefixtures("folders")
 def test_pairs_across_alone(capsys: Capture) -> None:
     across = ["find", "new", "--against", "old", "--cache", "cache"]
     near = ["   0  old/copy.png"]

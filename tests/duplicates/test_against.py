@@ -11,7 +11,7 @@ from PIL import Image
 from jaxdedup.duplicates import find_matches, look
 from jaxdedup.encoding import METHODS, Encodings, Recipe, encode
 from jaxdedup.loading import Folder
-from jaxdedup.methods import CNN, PHash
+from jaxdedup.methods import CNN, DHash, PHash
 
 RECIPE = Recipe(METHODS["phash"])
 
@@ -116,3 +116,14 @@ def test_wrong_arguments(folders: tuple[Path, Path]) -> None:
         encoder.find_duplicates_to_remove(folders[0], against=folders[1] / "none")
     with pytest.raises(ValueError, match="valid directory path! Got 3"):
         encoder.find_duplicates_to_remove(folders[0], against=3)
+
+
+def test_a_foreign_cache_of_the_corpus_is_refused_first(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Before the images are encoded, and have a cache of their own."""
+    new, old = folders
+    DHash(verbose=False).encode_images(old, cache=tmp_path / "cache-against")
+    with pytest.raises(ValueError, match="cache-against' holds other encodings, expected method p"):
+        PHash(verbose=False).find_duplicates_to_remove(new, against=old, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()

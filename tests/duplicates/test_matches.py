@@ -103,6 +103,11 @@ def test_two_sides_of_two_origins() -> None:
         find_matches(encodings_of(np.zeros((1, 6), np.uint8), 42), threshold=43)
 
 
+def test_unknown_orders_are_refused_before_the_search() -> None:
+    with pytest.raises(ValueError, match="order 'score' or 'index', got 'name'"):
+        find_matches(hashes_of({"a": "0" * 16}), order="name")
+
+
 def test_matches_are_compared_by_identity() -> None:
     encodings = hashes_of({"a": "0" * 16, "b": "0" * 16})
     assert find_matches(encodings) != find_matches(encodings)

@@ -3,6 +3,7 @@
 import io
 import itertools
 import pickle
+import re
 import sqlite3
 import threading
 import tracemalloc
@@ -246,6 +247,27 @@ def test_a_method_of_any_width() -> None:
             np.testing.assert_array_equal(
                 bits[len(bits) - count :], image.reshape(-1)[:count] > 127
             )
+
+
+ROW = Bits(8)
+WRONG_METHODS = [
+    ((8, ROW, len), TypeError, "size as (h, w), or as (), got 8"),
+    (((8,), ROW, len), TypeError, "size as (h, w), or as (), got (8,)"),
+    (((8, 0), ROW, len), ValueError, "a side of size to be at least 1, got 0"),
+    (((8, 8), "bits", len), TypeError, "row as Bits or Features, got 'bits'"),
+    (((8, 8), ROW, 3), TypeError, "a function as compute, got 3"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), WRONG_METHODS)
+def test_wrong_methods(arguments: tuple, error: type, message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        Method("x", *arguments)
+
+
+def test_a_row_without_bits() -> None:
+    with pytest.raises(ValueError, match="the bits of a row to be at least 1, got 0"):
+        Bits(0)
 
 
 class Brighter:

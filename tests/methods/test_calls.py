@@ -229,6 +229,11 @@ WRONG_SETTINGS = [
     ({"num_workers": -1}, ValueError, "num_workers to be at least 1, got -1"),
     ({"batch_size": 1.5}, TypeError, "batch_size to be an integer, got 1.5"),
     ({"formats": "mp4"}, TypeError, "collection of suffixes, got 'mp4'"),
+    ({"formats": 3}, TypeError, "collection of suffixes, got 3"),
+    ({"formats": ("mp4", 3)}, TypeError, r"collection of suffixes, got \('mp4', 3\)"),
+    ({"formats": ("mp4", ".XYZ", "cr3")}, ValueError, "that Pillow, .* know, got 'xyz'"),
+    ({"draft": "no"}, TypeError, "draft to be True or False, got 'no'"),
+    ({"trim": 1}, TypeError, "trim to be True or False, got 1"),
 ]
 
 

@@ -4,7 +4,9 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
-from jaxdedup.runtime import write_whole
+import pytest
+
+from jaxdedup.runtime import refuse_unless_writable, write_whole
 
 
 def test_two_writers_of_one_path(tmp_path: Path) -> None:
@@ -33,3 +35,17 @@ def test_two_writers_of_one_path(tmp_path: Path) -> None:
     assert not errors
     assert path.read_bytes() in (b"aa", b"bb")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_error_names_the_file(tmp_path: Path) -> None:
+    """Not the unfinished one, which nobody has heard of."""
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    for path in (tmp_path / "missing" / "file", tmp_path / "folder"):
+        with pytest.raises(OSError, match=f"{path}'$"):
+            write_whole(path, lambda file: None)
+
+
+def test_a_folder_that_is_open_to_nobody() -> None:
+    """Whatever its permissions say: the kernel alone makes files there."""
+    with pytest.raises(PermissionError, match="folder that can be written to, got '/dev/fd'"):
+        refuse_unless_writable("/dev/fd/hashes.npz")
