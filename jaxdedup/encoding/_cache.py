@@ -13,7 +13,8 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from array import array
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,8 @@ _APPLICATION_ID = 0x6A6464_03
 _ID_PLACE = slice(68, 72)  # in the file
 _MAGIC = b"SQLite format 3\0"
 _FAILURES = (sqlite3.Error, UnicodeError, TypeError)  # of a file, the latter two of damaged ones
+_NONE = -1  # the size of no file
+_MOST = 2**63  # of what SQLite holds in an INTEGER
 _BESIDE = ("-journal", "-wal", "-shm")
 
 logger = logging.getLogger("jaxdedup")
@@ -59,7 +62,7 @@ class EncodingCache:
         self._origin = origin
         self._row_bytes = row_bytes
         self._made_by = json.dumps(_without_version(origin), sort_keys=True).encode()
-        self._stamps: dict[str, Stamp] = {}
+        self._stamps = _Stamps((), ())
         _refuse_impossible(self._path)
         self._refuse_other_files()
         self._connect()
@@ -151,9 +154,7 @@ class EncodingCache:
             By name, in any order.
         """
         # From before the files are read: one that changes meanwhile will not match.
-        self._stamps = {
-            name: stamp for name in source.names if (stamp := source.stamp(name)) is not None
-        }
+        self._stamps = _Stamps(source.names, map(source.stamp, source.names))
         recursive = getattr(source, "recursive", True)
         fresh: dict[str, bytes] = {}
         useless: list[tuple[bytes]] = []
@@ -161,14 +162,15 @@ class EncodingCache:
             for key, encoding in self._sound_rows(useless):
                 name = os.fsdecode(key)
                 if encoding is not None:
-                    fresh[name] = encoding
-                elif name not in self._stamps and (recursive or "/" not in name):
+                    fresh[self._stamps.own(name)] = encoding
+                elif self._stamps.get(name) is None and (recursive or "/" not in name):
                     useless.append((key,))
             self._connection.executemany("DELETE FROM encodings WHERE name = ?", useless)
         except _FAILURES as error:
             if not _is_damage(error):
                 raise self._translated(error) from error
             self._begin_anew(fresh)
+        self._stamps.forget(fresh)
         return fresh
 
     def _sound_rows(self, damaged: list[tuple[bytes]]) -> Iterator[tuple[bytes, bytes | None]]:
@@ -180,8 +182,7 @@ class EncodingCache:
                 damaged.append((name,))
                 continue
             stamp = self._stamps.get(os.fsdecode(name))
-            is_fresh = stamp is not None and stamp[:2] == (size, mtime_ns)
-            yield name, encoding if is_fresh else None
+            yield name, encoding if stamp == (size, mtime_ns) else None
 
     def _row_checksum(self, name: bytes, size: int, mtime_ns: int, encoding: bytes) -> bytes | None:
         """None for what is no row at all."""
@@ -201,11 +202,11 @@ class EncodingCache:
             self.put(name, encoding)
 
     def put(self, name: str, encoding: bytes) -> None:
-        """Remember the encoding of one of the files that :meth:`reuse` was told of."""
+        """Remember the encoding of a file that :meth:`reuse` was told of and had none of."""
         stamp = self._stamps.get(name)
         if stamp is None:  # it appeared after we looked
             return
-        row = (os.fsencode(name), stamp.size, stamp.mtime_ns, encoding)
+        row = (os.fsencode(name), *stamp, encoding)
         values = (*row, self._row_checksum(*row))
         try:
             self._connection.execute(
@@ -241,6 +242,40 @@ class EncodingCache:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             return BlockingIOError(f"another process uses the cache {self._path!r:.300}")
         return OSError(f"the cache {self._path!r:.300}: {error}")
+
+
+class _Stamps:
+    """Sizes and modification times by name, in columns: of a million files, a fifth of the memory.
+
+    Args:
+        names: of the files.
+        stamps: of each its stamp; None where there is no file. Times after 2262 are none.
+    """
+
+    def __init__(self, names: Sequence[str], stamps: Iterable[Stamp | None]) -> None:
+        self._names = names
+        self._places = {name: place for place, name in enumerate(names)}
+        self._numbers = array("q")  # of each name two
+        for stamp in stamps:
+            if stamp is None or abs(stamp.mtime_ns) >= _MOST:
+                self._numbers.extend((_NONE, 0))
+            else:
+                self._numbers.extend(stamp[:2])
+
+    def get(self, name: str) -> tuple[int, int] | None:
+        """Size and time in ns; None where there is no file."""
+        place = 2 * self._places.get(name, -1)
+        if place < 0 or self._numbers[place] == _NONE:
+            return None
+        return self._numbers[place], self._numbers[place + 1]
+
+    def own(self, name: str) -> str:
+        """The source's own string of a name, which is there anyway."""
+        return self._names[self._places[name]]
+
+    def forget(self, names: Container[str]) -> None:
+        """Whatever nobody will ask for any more."""
+        self._places = {name: n for name, n in self._places.items() if name not in names}
 
 
 def _refuse_impossible(path: str) -> None:

@@ -61,10 +61,12 @@ def encode_source(
         (<Encodings: 0 of phash>, 0)
     """
     with _Store(cache, recipe) as store, ExitStack() as stack:
-        known = {key: row for key, row in store.reuse(source).items() if key not in without}
-        done = known.keys() | without
-        count = len(source) - len(done)
-        new = _Counted(((key, item) for key, item in source if key not in done), count)
+        known, without = store.reuse(source), frozenset(without)
+        for key in without:
+            known.pop(key, None)
+        wanted = ((k, item) for k, item in source if k not in known and k not in without)
+        count = len(source) - len(known) - len(without)
+        new = _Counted(wanted, count)
         stream = encode(
             new,
             recipe,

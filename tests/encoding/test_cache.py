@@ -8,13 +8,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.encoding import _cache
+from jaxdedup.encoding import METHODS, Recipe, _cache, encode_source
+from jaxdedup.loading import Stamp
 from jaxdedup.methods import CNN, DHash, PHash
 from jaxdedup.mobilenet import load_tensors
 from jaxdedup.mobilenet.params import shipped_weights
@@ -302,6 +305,55 @@ def test_killed_in_the_middle_the_next_run_completes(
     assert list(completed.items()) == list(undisturbed.items())
     encoder.encode_images(folder, recursive=True, cache=cache)
     assert encoder.reused == COUNT
+
+
+class Made:
+    """A source whose files are made up.
+
+    Args:
+        count: how many.
+        mtime_ns: the time of the first.
+    """
+
+    name = "made"
+
+    def __init__(self, count: int, mtime_ns: int = 10**18) -> None:
+        self.names = [f"folder_{n % 100:03d}/image_{n:07d}.jpg" for n in range(count)]
+        self.mtime_ns = mtime_ns
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        return ((name, np.zeros((8, 8), np.uint8)) for name in self.names)
+
+    def stamp(self, key: str) -> Stamp:
+        place = int(key[-11:-4])
+        return Stamp(10**6 + place, self.mtime_ns + place, (2049, 10**7 + place))
+
+
+def test_a_warm_cache_is_small(cache: Path) -> None:
+    """Names apart, which the source has; with stamps as objects it would be 600 bytes an image."""
+    source, recipe = Made(50_000), Recipe(METHODS["ahash"])
+    with _cache.EncodingCache(cache, recipe.origin, 8) as store:
+        assert store.reuse(source) == {}
+        for place, name in enumerate(source.names):
+            store.put(name, place.to_bytes(8, "big"))
+    tracemalloc.start()
+    encodings, reused = encode_source(source, recipe, cache=cache)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert encodings.rows.view(">u8")[:, 0].tolist() == [int(n[-11:-4]) for n in encodings.names]
+    assert reused == len(source)
+    assert peak < 300 * len(source)
+
+
+def test_a_time_that_no_cache_can_hold(cache: Path) -> None:
+    source, recipe = Made(3, mtime_ns=2**63 - 2), Recipe(METHODS["ahash"])
+    for expected in (0, 2):
+        encodings, reused = encode_source(source, recipe, cache=cache)
+        assert reused == expected
+        assert len(encodings) == 3
 
 
 def test_find_duplicates_takes_a_cache(encoder: PHash, folder: Path, cache: Path) -> None:
