@@ -25,10 +25,15 @@ NAMES = {"phash": "PHash", "ahash": "AHash", "dhash": "DHash", "whash": "WHash",
 
 
 def jaxdedup(method: str, folder: str, *, draft: bool = False) -> Callable[[], int]:
-    from jaxdedup import methods
+    from jaxdedup import encoding, loading
 
-    encoder = getattr(methods, NAMES[method])(verbose=False, draft=draft)
-    return lambda: len(encoder.encode_images(folder)) + len(encoder.skipped)
+    recipe = encoding.Recipe(encoding.METHODS[method], draft=draft)
+
+    def run() -> int:
+        encodings, _ = encoding.encode_source(loading.Folder(folder), recipe)
+        return len(encodings.to_dict()) + len(encodings.failures)
+
+    return run
 
 
 def decode(method: str, folder: str) -> Callable[[], int]:
