@@ -1,21 +1,25 @@
 """What a search found: pairs of kinds, whose copies are paired where somebody asks for a list."""
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from html import escape
+from itertools import islice, pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.encoding import INVERSE_TURNS, TURNS, Key
+from jaxdedup.runtime import counted
 from jaxdedup.search import Neighbours, connected_components, neighbours
 
 from ._keep import Files, Keep, removable, removable_against
 from ._metric import Metric, Order, Pairs
 
 Indices = NDArray[np.int64]
+
+_SHOWN = 5  # pairs, in a notebook
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -52,7 +56,15 @@ class Matches:
 
     def __repr__(self) -> str:
         among = "" if self.is_self_join else f" in {len(self.others):,}"
-        return f"<Matches of {len(self.names):,} images{among}>"
+        found = counted(self._pair_count, "pair")
+        return f"<Matches of {counted(len(self.names), 'image')}{among}: {found}>"
+
+    def _repr_html_(self) -> str:
+        pairs = [*islice(self._kind_pairs(), _SHOWN)]
+        lines = [(str(name), str(other), f"{score:.4g}") for name, other, score in pairs]
+        lines += [("…", "…", "…")] if self._pair_count > len(lines) else []
+        rows = "".join(f"<tr><td>{'</td><td>'.join(map(escape, line))}</td></tr>" for line in lines)
+        return f"<p>{escape(repr(self))}</p><table>{rows}</table>"
 
     def to_dict(self, *, scores: bool = False) -> dict[Key, list[Any]]:
         """By name the list of its matches; with scores, of tuples (name, score).
@@ -92,7 +104,7 @@ class Matches:
         i, j, score, _ = self._directed()
         of_names, of_others = _Members(self.kinds), _Members(self.other_kinds)
         counts = of_names.counts[i] * of_others.counts[j]
-        self._refuse_too_many(int(counts.sum()))
+        self._refuse_too_many()
         entry = np.repeat(np.arange(len(i)), counts)
         place = np.arange(len(entry)) - np.repeat(np.cumsum(counts) - counts, counts)
         row, column = np.divmod(place, of_others.counts[j[entry]])
@@ -218,11 +230,28 @@ class Matches:
         i, j = (column[order].astype(np.int64) for column in (i, j))
         return _Directed(i, j, score[order], turn[order])
 
-    def _refuse_too_many(self, directed: int) -> None:
-        total = directed
-        if self.is_self_join:  # each pair both ways, and each of a copied kind with itself
-            counts = _Members(self.kinds).counts
-            total = (directed - int(counts[counts > 1].sum())) // 2
+    def _kind_pairs(self) -> Iterator[tuple[Key, Key, Any]]:
+        """The first names of each two kinds, and of the copies of each kind; and the score."""
+        of_names, of_others = _Members(self.kinds), _Members(self.other_kinds)
+        for i, j, score in zip(*map(np.asarray, self.pairs), strict=True):
+            name = of_names.items[of_names.starts[i]]
+            yield self.names[name], self.others[of_others.items[of_others.starts[j]]], score
+        if self.is_self_join:
+            for start in of_names.starts[of_names.counts > 1]:
+                name, other = of_names.items[start : start + 2]
+                yield self.names[name], self.names[other], self.metric.copy_score
+
+    @property
+    def _pair_count(self) -> int:
+        """How many pairs of names there are, those of copies included."""
+        counts, other_counts = np.bincount(self.kinds), np.bincount(self.other_kinds)
+        total = int((counts[self.pairs.i] * other_counts[self.pairs.j]).sum())
+        if self.is_self_join:
+            total += int((counts * (counts - 1) // 2).sum())
+        return total
+
+    def _refuse_too_many(self) -> None:
+        total = self._pair_count
         if total > self.max_pairs:
             raise ValueError(
                 f"the result would be exactly {total:,} pairs, expected at most "

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import counted
+
 from ._recipe import Origin, Recipe
 from ._rows import feature_rows, packed_hashes
 from ._stream import Encoded, Key
@@ -172,7 +174,7 @@ class Encodings(Mapping[Key, Any]):
         return dict(zip(self.names, self._shown(self.rows), strict=True))
 
     def __repr__(self) -> str:
-        failures = f", {_count(len(self.failures), 'failure')}" if self.failures else ""
+        failures = f", {counted(len(self.failures), 'failure')}" if self.failures else ""
         return f"<Encodings: {len(self):,} of {self.origin.method}{failures}>"
 
     def _repr_html_(self) -> str:
@@ -249,7 +251,3 @@ def _order(names: Sequence[Key]) -> list[int]:
         return sorted(range(len(names)), key=names.__getitem__)
     except TypeError:  # keys of several kinds
         return list(range(len(names)))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

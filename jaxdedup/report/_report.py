@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jaxdedup.duplicates import Matches
 from jaxdedup.loading import ImageSource, known_formats
-from jaxdedup.runtime import Path, positive, some, watched, write_whole
+from jaxdedup.runtime import Path, counted, positive, some, watched, write_whole
 
 from ._members import (
     DuplicateMap,
@@ -227,7 +227,7 @@ class _Report:
         self.groups = groups[: bounds.max_groups]
         self.summary = _summary(groups, len(self.groups), count)
         if low:
-            self.summary += f"; {_count(len(low), 'image')} of low quality left out: {some(low)}"
+            self.summary += f"; {counted(len(low), 'image')} of low quality left out: {some(low)}"
         # Of which side they are is not told.
         self.low = [] if sides.are_two else [Member(name) for name in low]
         self.title = title or f"Duplicates {sides.name}"
@@ -317,13 +317,9 @@ def _plan(group_sizes: Sequence[int], images_per_group: int, max_bytes: int) -> 
 
 def _summary(groups: Sequence[Sequence[Member]], shown: int, images: int) -> str:
     if not groups:
-        return f"no duplicates among {_count(images, 'image')}"
-    text = f"{_count(len(groups), 'group')}, {_count(sum(map(len, groups)), 'image')}"
+        return f"no duplicates among {counted(images, 'image')}"
+    text = f"{counted(len(groups), 'group')}, {counted(sum(map(len, groups)), 'image')}"
     return text if shown == len(groups) else f"{text}; the {shown:,} largest groups are shown"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _address(path: str, directory: str) -> str | None:

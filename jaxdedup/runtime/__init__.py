@@ -14,6 +14,7 @@ from ._fork import refuse_fork as refuse_fork
 from ._interrupt import noticing_interrupts as noticing_interrupts
 from ._memory import granted_memory as granted_memory
 from ._names import ESCAPING as ESCAPING
+from ._names import counted as counted
 from ._names import escaped as escaped
 from ._names import octal as octal
 from ._names import some as some

@@ -42,6 +42,16 @@ def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "image"), counted(1000, "image")
+        ('1 image', '1,000 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def octal(text: str) -> str:
     r"""The bytes of a text in octal digits.
 

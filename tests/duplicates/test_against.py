@@ -103,7 +103,7 @@ def test_what_changes_midway_sends_nothing_away(
 def test_two_sides_are_no_groups() -> None:
     matches = find_matches(*[Encodings(["a"], np.zeros((1, 8), np.uint8), RECIPE.origin)] * 2)
     with pytest.raises(
-        ValueError, match="without a corpus for groups, got <Matches of 1 images in"
+        ValueError, match="without a corpus for groups, got <Matches of 1 image in 1: 1 pair>"
     ):
         matches.groups()
 

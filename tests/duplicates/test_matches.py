@@ -83,11 +83,32 @@ def test_copies_make_no_pairs_until_they_are_listed() -> None:
     (group,) = matches.groups()
     assert group == list(range(300_000))
     assert len(matches.removable()) == 299_999
-    assert repr(matches) == "<Matches of 300,000 images>"
+    assert repr(matches) == "<Matches of 300,000 images: 44,999,850,000 pairs>"
     with pytest.raises(ValueError, match=r"exactly 44,999,850,000 pairs.*max_pairs=1\."):
         matches.to_dict()
     both = find_matches(encodings_of(rows[:5], 64), encodings_of(rows[:4], 64), max_pairs=20)
     assert sum(map(len, both.to_dict().values())) == 20
+
+
+def test_reprs_say_what_was_found() -> None:
+    hashes = {"<b>": "0" * 16, "b": "0" * 15 + "1", "c": "f" * 16, "d": "0" * 16}
+    matches = find_matches(hashes_of(hashes), threshold=1)
+    assert repr(matches) == "<Matches of 4 images: 3 pairs>"
+    cells = [("&lt;b&gt;", "b", "1"), ("&lt;b&gt;", "d", "0"), ("…", "…", "…")]
+    rows = "".join(f"<tr><td>{a}</td><td>{b}</td><td>{score}</td></tr>" for a, b, score in cells)
+    assert matches._repr_html_().endswith(f"<table>{rows}</table>")
+
+    many = hashes_of({f"{n}.jpg": f"{n // 2:016x}" for n in range(1000)})
+    for matches in (find_matches(many, threshold=4), find_matches(many, many)):
+        listed = sum(map(len, matches.to_dict().values()))
+        found = listed // 2 if matches.is_self_join else listed
+        assert f": {found:,} pairs>" in repr(matches)
+        assert matches._repr_html_().count("<tr>") == 6
+    assert "1,000 images in 1,000:" in repr(matches)
+
+    similar = find_matches(features_of({"a": [1, 0], "b": [3, 1], "c": [-1, 0]}), threshold=0.9)
+    assert "<tr><td>a</td><td>b</td><td>0.9487</td></tr></table>" in similar._repr_html_()
+    assert repr(find_matches(hashes_of({}))) == "<Matches of 0 images: 0 pairs>"
 
 
 def test_two_sides_of_two_origins() -> None:
