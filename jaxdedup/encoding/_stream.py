@@ -60,8 +60,9 @@ def encode(
             image is decoded alone; None for a quarter of the memory granted, at 16 bytes a pixel.
 
     Yields:
-        The results, in the order in which they are ready. Of images that became one flat colour,
-        as their transparency or range is dropped, the log tells once, at the end.
+        The results, in the order in which they are ready: none waits for an item that the iterable
+        has not given yet, so that this may wait for a result. Of images that became one flat
+        colour, as their transparency or range is dropped, the log tells once, at the end.
 
     Raises:
         TypeError, ValueError: an argument is wrong; before anything is read.

@@ -297,9 +297,9 @@ def load_batches(
         decode_into: :func:`decode`, or a function like it with options of its own.
 
     Yields:
-        What `process` returns, in the order in which batches fill up, and failures. Every item is
-        in exactly one of them. An error raised by the iterable of items, or by `process`, is
-        raised here.
+        What `process` returns, in the order in which batches fill up, or have waited for more
+        images, and failures. Every item is in exactly one of them. An error raised by the iterable
+        of items, or by `process`, is raised here.
 
     Example:
         >>> import numpy as np
