@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
 from jaxdedup.image import Profile, resize, weigh_channels
-from jaxdedup.runtime import integer, refuse_fork
+from jaxdedup.runtime import integer_within, refuse_fork
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 # JAX copies arrays of NumPy's, and malloc takes new pages for each copy of 32 MB or more: clearing
@@ -71,12 +71,9 @@ def checked_size(value: Any, most: int, name: str = "hash_size", *, least: int =
         >>> checked_size(1, 128)
         Traceback (most recent call last):
         ...
-        ValueError: expected hash_size from 2 to 128, got 1
+        ValueError: expected hash_size to be an integer from 2 to 128, got 1
     """
-    size = integer(name, value)
-    if not least <= size <= most:
-        raise ValueError(f"expected {name} from {least} to {most}, got {size}")
-    return size
+    return integer_within(name, value, least, most)
 
 
 def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:

@@ -17,8 +17,10 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import positive
+
 from ._bands import BLOCK, Band, blocks_per_bucket, bucket_pairs, choose_bands, cost
-from ._checks import check_distance, check_hashes, check_positive
+from ._checks import check_distance, check_hashes
 from ._devices import devices_for, power_of_two, stream
 from ._one_hash import Packed
 from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
@@ -78,7 +80,7 @@ def hamming_pairs(
         >>> i.tolist(), j.tolist(), distance.tolist()
         ([0], [2], [2])
     """
-    max_pairs = check_positive(max_pairs, "max_pairs")
+    max_pairs = positive("max_pairs", max_pairs)
     found = iter_hamming_pairs(
         hashes, corpus, max_distance=max_distance, tile_pairs=tile_pairs, devices=devices
     )
@@ -122,7 +124,7 @@ def iter_hamming_pairs(
     """
     width = check_hashes(hashes, corpus)
     distance = check_distance(max_distance, width)
-    batch = max(1, check_positive(tile_pairs, "tile_pairs") // BLOCK**2)
+    batch = max(1, positive("tile_pairs", tile_pairs) // BLOCK**2)
     devices = devices or devices_for(hashes)
     if corpus is not None and np.shape(hashes)[0] <= _FEW_QUERIES:
         return _scan(np.asarray(hashes), np.asarray(corpus), distance, devices[0])

@@ -87,7 +87,7 @@ WRONG = [
     (["encode", "missing"], "expected an existing folder, got 'missing'"),
     (["encode", ".", "--method", "md5"], "a method among phash, ahash"),
     (["encode", ".", "--hash-size", "x"], "invalid positive integer value: 'x'"),
-    (["encode", ".", "--hash-size", "1"], "expected hash_size from 2 to 32, got 1"),
+    (["encode", ".", "--hash-size", "1"], "hash_size to be an integer from 2 to 32, got 1"),
     (["encode", ".", "--method", "whash-12"], "hash_size to be a power of two, got 12"),
     (
         ["encode", ".", "--method", "dhash-8", "--hash-size", "9"],
