@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from jaxdedup.loading import DecodeError, decode
+from jaxdedup.runtime import Path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +20,10 @@ _ROW_HEIGHT = 2.3
 
 
 def plot_duplicates(
-    image_dir: str | os.PathLike[str],
+    image_dir: Path,
     duplicate_map: Mapping[str, Sequence[Any]],
     filename: str,
-    outfile: str | os.PathLike[str] | None = None,
+    outfile: Path | None = None,
 ) -> None:
     """Plots an image and its duplicates, with the scores where the map has them.
 
