@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdedup.runtime import core_count
+from jaxdedup import runtime
 
 from ._platform import is_default
 
@@ -54,8 +54,8 @@ def split_for_cores(
     if not is_on_one_cpu(batch):
         return [batch]
     if most_bytes is not None:
-        per_core = max(per_core, -(-batch.nbytes // (core_count() * most_bytes)))
-    count = min(per_core * core_count(), len(batch), batch.nbytes // least_bytes)
+        per_core = max(per_core, -(-batch.nbytes // (runtime.core_count() * most_bytes)))
+    count = min(per_core * runtime.core_count(), len(batch), batch.nbytes // least_bytes)
     return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]
 
 
@@ -68,6 +68,6 @@ def map_on_cores(program: Callable[[Any], Any], parts: Sequence[Any]) -> Any:
     """
     if len(parts) == 1:
         return program(parts[0])
-    with ThreadPoolExecutor(min(len(parts), core_count())) as pool:
+    with ThreadPoolExecutor(min(len(parts), runtime.core_count())) as pool:
         done = pool.map(lambda part: jax.block_until_ready(program(part)), parts)  # type: ignore[no-untyped-call]
         return jax.tree.map(lambda *results: jnp.concatenate(results), *done)

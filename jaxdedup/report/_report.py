@@ -74,7 +74,7 @@ def save_report(
 ) -> None:
     """Writes one self-contained HTML page that shows each group of duplicates.
 
-    What it shows is told of :mod:`jaxdedup.report`. It is written whole or not at all.
+    For what it shows see :mod:`jaxdedup.report`. It is written whole or not at all.
 
     Args:
         path: the file to write.

@@ -204,7 +204,7 @@ def test_tree_mode_of_nnx(params):
 
 def test_one_device_shares_a_batch_among_the_cores(params, pixels, keras, monkeypatch):
     """Of which this assumes three; the parts and the small batch are of one size, and program."""
-    monkeypatch.setattr("jaxdedup.devices._cores.core_count", lambda: 3)
+    monkeypatch.setattr("jaxdedup.runtime.core_count", lambda: 3)
     split, parts = modeling.split_for_cores, []
     monkeypatch.setattr(
         modeling, "split_for_cores", lambda *a, **k: parts.append(split(*a, **k)) or parts[-1]
