@@ -11,8 +11,8 @@ from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
-from jaxdedup.image import Profile, resize, weigh_channels
-from jaxdedup.runtime import integer_within, refuse_fork
+from jaxdedup.image import Profile, checked_images, resize, weigh_channels
+from jaxdedup.runtime import integer_within
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 # JAX copies arrays of NumPy's, and malloc takes new pages for each copy of 32 MB or more: clearing
@@ -107,8 +107,8 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
         >>> hash_images(np.eye(8, dtype=np.uint8), ahash_method(), "pillow13").shape
         (8,)
     """
-    refuse_fork()
-    return cast(jax.Array, over_batch(_program(method, profile), images))
+    array, _ = checked_images(images)
+    return cast(jax.Array, over_batch(_program(method, profile), array))
 
 
 def over_batch(program: Callable[..., Any], images: ArrayLike) -> Any:

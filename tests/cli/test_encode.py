@@ -94,6 +94,7 @@ WRONG = [
         "fewer sizes of dhash, got 'dhash-8-9'",
     ),
     (["encode", ".", "--method", "cnn", "--hash-size", "9"], "a method among phash, ahash"),
+    (["encode", ".", "--weights", "x"], "a network among cnn, mobilenet_v3_small, sscd, got those"),
     (["encode", ".", "--profile", "pillow1"], "invalid choice: 'pillow1'"),
     (["encode", ".", "--batch-size", "0"], "invalid positive integer value: '0'"),
     (["encode", ".", "--num-workers", "x"], "invalid positive integer value: 'x'"),

@@ -71,6 +71,8 @@ def test_names_and_thresholds() -> None:
             method_named(name)
     with pytest.raises(ValueError, match="expected fewer sizes of phash, got 'phash-8-8'"):
         method_named("phash-8-8")
+    with pytest.raises(TypeError, match="expected the name of a method, got None"):
+        method_named(None)
 
 
 WRONG: list[tuple[str, Any, type[Exception], str]] = [
