@@ -1,6 +1,7 @@
 """Which room may import which, read from the imports themselves."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -24,24 +25,42 @@ FLOORS = [
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 
-def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """``(module, name)`` of each import from the package, modules in full."""
-    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1]
-            base = above if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            yield from ((module, alias.name) for alias in node.names)
-
-
 @cache
-def inner(path: Path) -> list[tuple[list[str], str]]:
-    """Imports from inside the package: the parts of the module after ``jaxdedup``, and the name."""
-    found = [(module.split("."), name) for module, name in imports(path)]
-    return [(parts[1:], name) for parts, name in found if parts[0] == "jaxdedup"]
+def syntax(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """What each import binds, and its name in full, in parts."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in syntax(path):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.asname or alias.name, alias.name.split(".")
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = [*above, *(node.module.split(".") if node.module else [])]
+            yield from ((alias.asname or alias.name, [*module, alias.name]) for alias in node.names)
+
+
+def named(path: Path) -> Iterator[list[str]]:
+    """What is named of the package, after ``jaxdedup``: imported, an attribute, or in a string."""
+    bound = dict(imports(path))
+    names = [name for _, name in imports(path)]
+    for node in syntax(path):
+        if isinstance(node, ast.Attribute):
+            first, *others = dotted(node)
+            names.append([*bound.get(first, [first]), *others])
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names += [name.split(".") for name in re.findall(r"\bjaxdedup(?:\.\w+)+", node.value)]
+    yield from (parts for package, *parts in names if package == "jaxdedup")
+
+
+def dotted(node: ast.expr) -> list[str]:
+    """The names of an attribute of an attribute of … a name; "" for anything else at its root."""
+    if isinstance(node, ast.Attribute):
+        return [*dotted(node.value), node.attr]
+    return [node.id if isinstance(node, ast.Name) else ""]
 
 
 def test_imports_lead_down() -> None:
@@ -49,10 +68,9 @@ def test_imports_lead_down() -> None:
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if room == "__init__":  # reaches every room, when it is asked to
             continue
-        for parts, name in inner(path):
-            other = parts[0] if parts else name
-            if other not in (room, "__version__"):
-                assert FLOOR[other] < FLOOR[room], (path, other)
+        for _, (package, *parts) in imports(path):
+            if package == "jaxdedup" and parts[0] not in (room, "__version__"):
+                assert FLOOR[parts[0]] < FLOOR[room], (path, parts)
 
 
 PARTS_OF_A_SEARCH = {ROOT / "benchmarks/search.py", ROOT / "benchmarks/search_kernels.py"}
@@ -65,7 +83,7 @@ def test_private_names_stay_in_their_room() -> None:
     ]
     for path in set(files) - PARTS_OF_A_SEARCH:
         room = path.relative_to(ROOT).parts[1]
-        for parts, name in inner(path):
-            if parts and parts[0] != room:
-                private = [part for part in (*parts, name) if part.startswith("_")]
-                assert not private, (path, private)
+        for parts in named(path):
+            if parts[:1] != [room]:
+                private = [x for x in parts if x.startswith("_") and not x.startswith("__")]
+                assert not private, (path, parts)

@@ -3,6 +3,7 @@
 from ._cores import is_on_one_cpu as is_on_one_cpu
 from ._cores import map_on_cores as map_on_cores
 from ._cores import split_for_cores as split_for_cores
+from ._platform import is_default as is_default
 from ._programs import ON_ONE_CORE as ON_ONE_CORE
 from ._programs import WideProgram as WideProgram
 from ._programs import network_program as network_program
@@ -10,6 +11,7 @@ from ._programs import network_program as network_program
 __all__ = [
     "ON_ONE_CORE",
     "WideProgram",
+    "is_default",
     "is_on_one_cpu",
     "map_on_cores",
     "network_program",

@@ -12,12 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdedup.runtime import core_count
+from jaxdedup import runtime
+
+from ._platform import is_default
 
 
 def is_on_one_cpu(tree: Any) -> bool:
-    """Whether all leaves are arrays in memory, none traced, and the CPU is the only device."""
-    if jax.default_backend() != "cpu" or jax.device_count() > 1:
+    """Whether all leaves are arrays in memory, none traced, and the CPU is the only device.
+
+    Example:
+        >>> is_on_one_cpu([np.eye(3), 0.5])  # of a number, JAX makes the array
+        False
+    """
+    if not is_default("cpu") or jax.device_count() > 1:
         return False
     return all(
         isinstance(leaf, (np.ndarray, jax.Array)) and not isinstance(leaf, jax.core.Tracer)
@@ -39,19 +46,28 @@ def split_for_cores(
         per_core: how many parts there are for a core at most. With several, a core that is held
             up leaves some of its share to the others.
         most_bytes: of a part, whatever ``per_core`` says.
+
+    Example:
+        >>> [part.shape for part in split_for_cores(np.eye(3), least_bytes=2**16)]
+        [(3, 3)]
     """
     if not is_on_one_cpu(batch):
         return [batch]
     if most_bytes is not None:
-        per_core = max(per_core, -(-batch.nbytes // (core_count() * most_bytes)))
-    count = min(per_core * core_count(), len(batch), batch.nbytes // least_bytes)
+        per_core = max(per_core, -(-batch.nbytes // (runtime.core_count() * most_bytes)))
+    count = min(per_core * runtime.core_count(), len(batch), batch.nbytes // least_bytes)
     return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]
 
 
 def map_on_cores(program: Callable[[Any], Any], parts: Sequence[Any]) -> Any:
-    """The program's results for all parts, side by side: an array, or a pytree of arrays."""
+    """The program's results for all parts, side by side: an array, or a pytree of arrays.
+
+    Example:
+        >>> map_on_cores(jax.jit(jnp.square), [np.arange(3), np.arange(3, 5)])
+        Array([ 0,  1,  4,  9, 16], dtype=int32)
+    """
     if len(parts) == 1:
         return program(parts[0])
-    with ThreadPoolExecutor(min(len(parts), core_count())) as pool:
+    with ThreadPoolExecutor(min(len(parts), runtime.core_count())) as pool:
         done = pool.map(lambda part: jax.block_until_ready(program(part)), parts)  # type: ignore[no-untyped-call]
         return jax.tree.map(lambda *results: jnp.concatenate(results), *done)

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from ._platform import is_default
+
 # XLA leaves half of a 512-bit vector unused where a processor has them; the resize gains 15 %. Such
 # options change speed alone: an XLA that doesn't know one of them goes without.
 _OPTIONS = {"xla_cpu_prefer_vector_width": 512}
@@ -26,7 +28,7 @@ def network_program(function: Callable[..., Any]) -> Any:
         >>> network_program(lambda x: x + x)(1)
         Array(2, dtype=int32, weak_type=True)
     """
-    options = _WITHOUT_TRIALS if jax.default_backend() == "gpu" else None
+    options = _WITHOUT_TRIALS if is_default("gpu") else None
     return jax.jit(function, compiler_options=options)
 
 
@@ -40,6 +42,11 @@ class WideProgram:
     Args:
         function: the jitted function, of positional pytrees of arrays.
         options: of the compiler, beside those.
+
+    Example:
+        >>> import numpy as np
+        >>> WideProgram(jax.jit(lambda x: x + x))(np.arange(3))
+        Array([0, 2, 4], dtype=int32)
     """
 
     def __init__(self, function: Any, options: Mapping[str, Any] | None = None) -> None:
@@ -50,7 +57,7 @@ class WideProgram:
 
     def __call__(self, *arguments: Any) -> Any:
         is_compiled = not jax.config.jax_disable_jit  # type: ignore[attr-defined]
-        if jax.default_backend() != "cpu" or not is_compiled:
+        if not is_default("cpu") or not is_compiled:
             return self._function(*arguments)
         return self._compiled_for(arguments)(*arguments)
 

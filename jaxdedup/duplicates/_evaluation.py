@@ -6,7 +6,7 @@ list of its duplicates. The metrics are imagededup's.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import log2
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ def evaluate(
         pairs that are no duplicates, then of those that are. A ratio of nothing to nothing is 0.
 
     Raises:
+        TypeError: something else than maps from names to lists of names.
         ValueError: an unknown metric, maps with different keys or with none, for
             ``"classification"`` with fewer than two, or a map that is not symmetric.
 
@@ -53,7 +54,7 @@ def evaluate(
         >>> evaluate(truth, {"a": ["c", "b"], "b": ["a"], "c": ["a"]}, metric="map")
         {'map': 0.5}
     """
-    wanted = metric.lower()
+    wanted = metric.lower() if isinstance(metric, str) else metric
     if wanted not in (*_PER_ITEM, "classification", "all"):
         choices = ", ".join(repr(name) for name in (*_PER_ITEM, "classification", "all"))
         raise ValueError(f"expected metric to be one of {choices}, got {metric!r:.100}")
@@ -74,7 +75,9 @@ def evaluate(
 
 
 def _check_symmetric(duplicates: DuplicateMap, name: str) -> None:
-    as_sets = {key: set(values) for key, values in duplicates.items()}
+    if not isinstance(duplicates, Mapping):
+        raise TypeError(f"expected {name} to be a dict of lists of names, got {duplicates!r:.80}")
+    as_sets = {key: _as_set(key, values, name) for key, values in duplicates.items()}
     for key, values in as_sets.items():
         for value in values:
             if value not in as_sets:
@@ -87,6 +90,15 @@ def _check_symmetric(duplicates: DuplicateMap, name: str) -> None:
                     f"expected {name} to be symmetric, got {value!r:.100} as a duplicate of "
                     f"{key!r:.100} but not the other way round"
                 )
+
+
+def _as_set(key: Hashable, values: Any, name: str) -> set[Hashable]:
+    try:
+        return set(values)
+    except TypeError:
+        raise TypeError(
+            f"expected a list of names for {key!r:.100} in {name}, got {values!r:.80}"
+        ) from None
 
 
 def _check_keys(ground_truth: DuplicateMap, retrieved: DuplicateMap) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from jaxdedup.encoding import Key
-from jaxdedup.loading import DecodeError, ImageSource, Stamp, decode, image_size
+from jaxdedup.loading import DecodeError, ImageSource, Stamp, check_source, decode, image_size
 from jaxdedup.runtime import some
 
 Keep = Literal["first", "largest", "newest", "oldest"]
@@ -33,6 +33,7 @@ def look(source: ImageSource | None) -> Files | None:
     """The files of a source, if there is one, as they are now: to be asked before they are read."""
     if source is None:
         return None
+    check_source(source)
     return Files(source, {name: source.stamp(name) for name in source.names})
 
 

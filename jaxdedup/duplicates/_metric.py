@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.encoding import Bits, Origin, method_named
-from jaxdedup.runtime import integer, number_within
+from jaxdedup.runtime import integer_within, number_within
 from jaxdedup.search import (
     CosinePairs,
     HammingPairs,
@@ -36,7 +36,8 @@ class Metric:
         iter_pairs: those within one array, piece by piece, with a function that is told the share
             of the work that is done.
         nearest: the k nearest rows of a corpus, of each row: as pairs, the nearest first.
-        check: from a threshold and the bits of a row to the threshold as a number.
+        check: from what a threshold is called, a threshold and the bits of a row to the threshold
+            as a number.
         order: of the duplicates of an image, as in imagededup: the nearest first, or as in the
             map. Among equally near ones the order is the map's.
         copy_score: how near equal rows are.
@@ -45,7 +46,7 @@ class Metric:
     pairs: Callable[[NDArray[Any], NDArray[Any] | None, Any, int], Pairs]
     iter_pairs: Callable[[NDArray[Any], Any, Progress | None], Iterator[Pairs]]
     nearest: Callable[[NDArray[Any], NDArray[Any], int], Pairs]
-    check: Callable[[Any, int], int | float]
+    check: Callable[[str, Any, int], int | float]
     order: Order
     copy_score: int | float
 
@@ -59,10 +60,10 @@ def metric_of(origin: Origin) -> Metric:
     return HAMMING if origin.dtype == "uint8" else COSINE
 
 
-def check_threshold(origin: Origin, threshold: Any = None) -> int | float:
-    """A threshold for rows of an origin; None for that of the method.
+def check_threshold(origin: Origin, threshold: Any = None, name: str = "threshold") -> int | float:
+    """A threshold for rows of an origin, under the caller's ``name``; None for the method's own.
 
-    Which is imagededup's, 10 of 64 bits or a similarity of 0.9; of other bits the same share.
+    That is imagededup's, 10 of 64 bits or a similarity of 0.9; of other bits the same share.
 
     Raises:
         TypeError: it is no number; of hashes, no integer.
@@ -74,7 +75,7 @@ def check_threshold(origin: Origin, threshold: Any = None) -> int | float:
         10
     """
     value = default_threshold(origin) if threshold is None else threshold
-    return metric_of(origin).check(value, origin.count or 0)
+    return metric_of(origin).check(name, value, origin.count or 0)
 
 
 def default_threshold(origin: Origin) -> int | float:
@@ -133,23 +134,12 @@ def _as_pairs(indices: Any) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return np.repeat(np.arange(rows, dtype=np.int32), k), np.ravel(indices)
 
 
-def _check_distance(value: Any, bits: int) -> int:
-    """A Hamming distance from 0 to ``bits``; TypeError or ValueError where it is none."""
-    expected = (
-        f"expected max_distance_threshold to be an integer from 0 to {bits}, got {value!r:.80}"
-    )
-    try:
-        distance = integer("max_distance_threshold", value)
-    except TypeError:
-        raise TypeError(expected) from None
-    if not 0 <= distance <= bits:
-        raise ValueError(expected)
-    return distance
+def _check_distance(name: str, value: Any, bits: int) -> int:
+    return integer_within(name, value, 0, bits)
 
 
-def _check_similarity(value: Any, _: int = 0) -> float:
-    """A cosine similarity from −1 to 1; TypeError or ValueError where it is none."""
-    return number_within("min_similarity_threshold", value, -1.0, 1.0)
+def _check_similarity(name: str, value: Any, _: int) -> float:
+    return number_within(name, value, -1.0, 1.0)
 
 
 HAMMING = Metric(

@@ -9,7 +9,7 @@ from ._matches import Matches
 from ._metric import check_threshold, metric_of
 from ._quality import check_quality, of_quality
 from ._search import DEFAULT_MAX_PAIRS, NOTHING, comparable
-from ._turned import nearest_turned, turned_pairs
+from ._turned import Turned, nearest_turned, turned_pairs
 
 
 def find_nearest(
@@ -58,14 +58,9 @@ def find_nearest(
     encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
     corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
     corpus = comparable(encodings, corpus)
-    metric, turns = metric_of(encodings.origin), encodings.origin.row.rows
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
-    pairs, turn = NOTHING
-    if len(encodings) and k is not None:
-        pairs, turn = nearest_turned(encodings.rows, corpus.rows, turns, metric, k)
-    elif len(encodings) and len(corpus):
-        pairs, turn = turned_pairs(encodings.rows, corpus.rows, turns, metric, limit, max_pairs)
+    pairs, turns = _pairs(encodings, corpus, k, limit, max_pairs)
     places, j = np.unique(pairs.j, return_inverse=True)
     return Matches(
         encodings.names,
@@ -73,10 +68,22 @@ def find_nearest(
         np.arange(len(encodings)),
         np.arange(len(places)),
         pairs._replace(j=j.astype(np.int32)),
-        metric,
+        metric_of(encodings.origin),
         "score",
         max_pairs,
         is_self_join=False,
-        turns=turn,
+        turns=turns,
         low_quality=low + low_too,
     )
+
+
+def _pairs(
+    encodings: Encodings, corpus: Encodings, k: int | None, limit: int | float, max_pairs: int
+) -> Turned:
+    rows, others, turns = encodings.rows, corpus.rows, encodings.origin.row.rows
+    metric = metric_of(encodings.origin)
+    if len(rows) and k is not None:
+        return nearest_turned(rows, others, turns, metric, k)
+    if len(rows) and len(others):
+        return turned_pairs(rows, others, turns, metric, limit, max_pairs)
+    return NOTHING

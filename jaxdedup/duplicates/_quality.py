@@ -4,7 +4,7 @@ from itertools import compress
 from typing import Any
 
 from jaxdedup.encoding import Encodings, Key, Origin, method_named
-from jaxdedup.runtime import integer
+from jaxdedup.runtime import integer_within
 
 
 def check_quality(origin: Origin, least: Any = None) -> int:
@@ -21,9 +21,7 @@ def check_quality(origin: Origin, least: Any = None) -> int:
     """
     if least is None:
         return (method_named(origin.method).quality or 0) if origin.quality else 0
-    least = integer("min_quality", least)
-    if not 0 <= least <= 100:
-        raise ValueError(f"expected min_quality from 0 to 100, got {least}")
+    least = integer_within("min_quality", least, 0, 100)
     if least and not origin.quality:
         raise ValueError(
             f"min_quality={least} needs the quality of images, which these encodings of "

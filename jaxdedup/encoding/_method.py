@@ -227,6 +227,12 @@ def hash_method(hashed: HashMethod) -> Method:
     )
 
 
+def check_method(method: Any) -> None:
+    """TypeError unless it is one."""
+    if not isinstance(method, Method):
+        raise TypeError(f"expected a Method, got {method!r:.80}: see METHODS")
+
+
 def rated(method: Method) -> Method:
     """A hash that tells the quality of its images too: how much there is to see, 0 to 100.
 
@@ -234,12 +240,14 @@ def rated(method: Method) -> Method:
     (:func:`jaxdedup.hashing.luma_quality`): 0 of one flat colour. The hash stays what it is.
 
     Raises:
+        TypeError: no method.
         ValueError: the method has no small image in grey: features, or a hash of whole images.
 
     Example:
         >>> rated(METHODS["phash"]).quality, rated(METHODS["pdq"]).quality
         (0, 50)
     """
+    check_method(method)
     if method.quality is not None:
         return method
     if method.load is not None or not method.size:
@@ -277,6 +285,7 @@ def method_named(name: str) -> Method:
     """A method of the list, or a hash of it at another size: its name, a dash, and the size.
 
     Raises:
+        TypeError: no string.
         ValueError: an unknown name, for which the error lists the known ones, or a size that the
             hash can't have.
 
@@ -284,6 +293,8 @@ def method_named(name: str) -> Method:
         >>> method_named("phash-16").row.count
         256
     """
+    if not isinstance(name, str):
+        raise TypeError(f"expected the name of a method, got {name!r:.80}")
     if name in METHODS:
         return METHODS[name]
     base, sizes = name, list[int]()

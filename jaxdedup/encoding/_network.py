@@ -103,7 +103,7 @@ def custom_method(config: CustomModel) -> Method:
     """A network of the user's own, with a transform of its own, as a method.
 
     Raises:
-        TypeError: the model is no module and no function.
+        TypeError: it is no `CustomModel`, or the model is no module and no function.
         ValueError: the model or the transform is missing.
 
     Example:
@@ -111,6 +111,8 @@ def custom_method(config: CustomModel) -> Method:
         >>> custom_method(means).name
         'means'
     """
+    if not isinstance(config, tuple) or len(config) != 3:
+        raise TypeError(f"expected model_config to be a CustomModel, got {config!r:.80}")
     name, model, transform = config
     if model is None or transform is None:
         raise ValueError(f"expected model and transform in model_config, got {config!r:.200}")
@@ -193,6 +195,11 @@ def weighted_method(name: str, weights: str, dtype: str = "float32") -> Method:
     """
     if name == "cnn":
         return mobilenet_method(weights, dtype)
+    from jaxdedup.networks import NETWORKS  # brings in flax
+
+    if name not in NETWORKS:
+        known = ", ".join(["cnn", *NETWORKS])
+        raise ValueError(f"expected weights of a network among {known}, got those of {name!r:.80}")
     return pretrained_method(name, weights)
 
 

@@ -13,7 +13,16 @@ from jaxdedup.image import Profile
 from jaxdedup.loading import Range, background_colour, known_formats
 from jaxdedup.runtime import flag, some
 
-from ._method import METHODS, Bits, Features, Method, method_named, mobilenet_method, rated
+from ._method import (
+    METHODS,
+    Bits,
+    Features,
+    Method,
+    check_method,
+    method_named,
+    mobilenet_method,
+    rated,
+)
 from ._once import once_a_method
 from ._turns import ROWS, oriented
 
@@ -177,8 +186,7 @@ class Recipe:
     trim: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.method, Method):
-            raise TypeError(f"expected a Method, got {self.method!r:.80}: see METHODS")
+        check_method(self.method)
         if self.profile not in get_args(Profile):
             raise ValueError(
                 f"expected a profile among {', '.join(get_args(Profile))}, got {self.profile!r:.80}"

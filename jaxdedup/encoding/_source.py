@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jaxdedup.loading import ImageSource
+from jaxdedup.loading import ImageSource, check_source
 from jaxdedup.runtime import Path, watched
 
 from ._cache import EncodingCache
@@ -60,6 +60,7 @@ def encode_source(
         ...     encode_source(Folder(folder), Recipe(METHODS["phash"]))
         (<Encodings: 0 of phash>, 0)
     """
+    check_source(source)
     with _Store(cache, recipe) as store, ExitStack() as stack:
         known, without = store.reuse(source), frozenset(without)
         for key in without:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ._method import Method
+from ._method import Method, check_method
 
 Orientations = Literal["none", "mirrors", "all"]
 
@@ -42,6 +42,7 @@ def oriented(method: Method, orientations: Orientations = "all") -> Method:
         A method of the same name, ``uint8[turns · b]`` or ``float32[turns · D]`` a row.
 
     Raises:
+        TypeError: no method.
         ValueError: unknown orientations, or a method that has none, as it looks at colours alone.
 
     Example:
@@ -49,6 +50,7 @@ def oriented(method: Method, orientations: Orientations = "all") -> Method:
         >>> oriented(METHODS["phash"]).row.width
         64
     """
+    check_method(method)
     if orientations not in get_args(Orientations):
         raise ValueError(
             f"expected orientations among {', '.join(get_args(Orientations))}, "

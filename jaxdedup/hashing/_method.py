@@ -11,8 +11,8 @@ from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
-from jaxdedup.image import Profile, resize, weigh_channels
-from jaxdedup.runtime import integer, refuse_fork
+from jaxdedup.image import Profile, checked_images, resize, weigh_channels
+from jaxdedup.runtime import integer_within
 
 _LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
 # JAX copies arrays of NumPy's, and malloc takes new pages for each copy of 32 MB or more: clearing
@@ -71,12 +71,9 @@ def checked_size(value: Any, most: int, name: str = "hash_size", *, least: int =
         >>> checked_size(1, 128)
         Traceback (most recent call last):
         ...
-        ValueError: expected hash_size from 2 to 128, got 1
+        ValueError: expected hash_size to be an integer from 2 to 128, got 1
     """
-    size = integer(name, value)
-    if not least <= size <= most:
-        raise ValueError(f"expected {name} from {least} to {most}, got {size}")
-    return size
+    return integer_within(name, value, least, most)
 
 
 def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
@@ -110,8 +107,8 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
         >>> hash_images(np.eye(8, dtype=np.uint8), ahash_method(), "pillow13").shape
         (8,)
     """
-    refuse_fork()
-    return cast(jax.Array, over_batch(_program(method, profile), images))
+    array, _ = checked_images(images)
+    return cast(jax.Array, over_batch(_program(method, profile), array))
 
 
 def over_batch(program: Callable[..., Any], images: ArrayLike) -> Any:

@@ -178,10 +178,9 @@ def _packed(hashes: ArrayLike | Hex) -> jax.Array:
     if not isinstance(hashes, jax.Array):
         array = np.asarray(hashes)
         hashes = from_hex(array) if array.dtype.kind == "U" else array
+    _check_packed(hashes.dtype, hashes.shape)
     refuse_fork()
-    packed = jnp.asarray(hashes)
-    _check_packed(packed.dtype, packed.shape)
-    return packed
+    return jnp.asarray(hashes)
 
 
 def _check_packed(dtype: Any, shape: tuple[int, ...], bits: int | None = None) -> int:

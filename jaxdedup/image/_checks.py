@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -21,7 +22,7 @@ def checked_images(images: ArrayLike) -> tuple[Any, bool]:
         TypeError: expected images of dtype uint8, got int32
     """
     refuse_fork()
-    array: Any = images if isinstance(images, np.ndarray) else jnp.asarray(images)
+    array: Any = images if isinstance(images, np.ndarray) else _as_array(images)
     if array.dtype != np.uint8:
         raise TypeError(f"expected images of dtype uint8, got {array.dtype}")
     if array.ndim < 2 or 0 in array.shape:
@@ -30,3 +31,10 @@ def checked_images(images: ArrayLike) -> tuple[Any, bool]:
             f"got {list(array.shape)}"
         )
     return array, array.ndim >= 3 and array.shape[-1] == 3
+
+
+def _as_array(images: Any) -> jax.Array:
+    try:
+        return jnp.asarray(images)
+    except (TypeError, ValueError):  # in JAX's words
+        raise TypeError(f"expected images as an array of uint8, got {images!r:.80}") from None

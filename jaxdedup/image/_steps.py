@@ -222,35 +222,9 @@ def resize_flat(
         ``uint8[B, h, w, 3]``, or ``uint8[B, h, w]`` with `luma`; zeros where there is no image.
     """
     outputs = max(size)
-    lines, channels, taps = (
-        _iota(axis, n) for axis, n in ((1, _LINES), (2, 3), (3, capacity.taps))
-    )
     steps = _Steps(outputs, jnp.asarray(tables.inputs), jnp.asarray(tables.taps))
-    spread, inputs = steps.spread, steps.inputs
-
-    # An index is a sum of terms that each vary along a few axes of [rows, lines, channels, taps],
-    # and what is read is flat: so written, nothing as large as the products is ever in memory.
-    offset, line_stride, stride, channel_stride, group, band = tables.first.T
-    at = (
-        spread(offset)
-        + inputs(group) * spread(stride)
-        + lines * spread(line_stride)
-        + channels * spread(channel_stride)
-        + taps * spread(stride)
-    )
-    sums = steps.add(_read(pixels, at).astype(jnp.int32), group, band, capacity.bands)
-
-    # Now the lines are inputs, and the outputs are lines.
-    first_band, group, image = tables.second.T
-    line = inputs(group) + taps
-    at = (
-        (spread(first_band) + line // _LINES) * (outputs * _LINES * 3)
-        + line % _LINES * 3
-        + _iota(1, outputs) * (_LINES * 3)
-        + channels
-    )
-    pixels = round_sums(_read(sums.reshape(-1), at)).astype(jnp.int32)
-    resized = round_sums(steps.add(pixels, group, image, capacity.images))
+    sums = _first_pass(pixels, tables.first, steps, capacity.bands)
+    resized = round_sums(_second_pass(sums, tables.second, steps, capacity.images))
     resized = resized.reshape(capacity.images, outputs, outputs, 3)
     resized = jnp.where(tables.swapped[:, None, None, None], resized.swapaxes(1, 2), resized)
     resized = resized[:, : size[0], : size[1]]
@@ -277,11 +251,52 @@ class _Steps(NamedTuple):
         """The first input of each row."""
         return _along(0, self.first_inputs.reshape(-1)[self.rows(group)])
 
+    def tap(self) -> jax.Array:
+        """The number of each tap."""
+        return _iota(3, self.taps.shape[-1])
+
     def add(self, values: jax.Array, group: jax.Array, segment: jax.Array, count: int) -> jax.Array:
         """Of each segment the sum of the products that its steps come to."""
         weights = self.taps.reshape(-1, self.taps.shape[-1])[self.rows(group)]
         sums = jnp.sum(values * weights[:, None, None, :], axis=-1, dtype=jnp.int32)
         return jax.ops.segment_sum(sums, self.rows(segment), num_segments=count * self.outputs)
+
+
+# An index is a sum of terms that each vary along a few axes of [rows, lines, channels, taps], and
+# what is read is flat: so written, nothing as large as the products is ever in memory.
+
+
+def _first_pass(
+    pixels: jax.Array, table: np.ndarray | jax.Array, steps: _Steps, bands: int
+) -> jax.Array:
+    """The outputs of each line, by band: sums ``int32[bands · O, 64, 3]``."""
+    offset, line_stride, stride, channel_stride, group, band = table.T
+    spread = steps.spread
+    at = (
+        spread(offset)
+        + steps.inputs(group) * spread(stride)
+        + _iota(1, _LINES) * spread(line_stride)
+        + _iota(2, 3) * spread(channel_stride)
+        + steps.tap() * spread(stride)
+    )
+    return steps.add(_read(pixels, at).astype(jnp.int32), group, band, bands)
+
+
+def _second_pass(
+    sums: jax.Array, table: np.ndarray | jax.Array, steps: _Steps, images: int
+) -> jax.Array:
+    """Of each image ``int32[B · O, O, 3]``: the lines are inputs now, and the outputs are lines."""
+    first_band, group, image = table.T
+    outputs = steps.outputs
+    line = steps.inputs(group) + steps.tap()
+    at = (
+        (steps.spread(first_band) + line // _LINES) * (outputs * _LINES * 3)
+        + line % _LINES * 3
+        + _iota(1, outputs) * (_LINES * 3)
+        + _iota(2, 3)
+    )
+    pixels = round_sums(_read(sums.reshape(-1), at)).astype(jnp.int32)
+    return steps.add(pixels, group, image, images)
 
 
 def _iota(axis: int, length: int) -> jax.Array:

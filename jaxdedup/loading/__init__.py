@@ -44,4 +44,5 @@ from ._several import Several as Several
 from ._several import joined as joined
 from ._sources import ImageSource as ImageSource
 from ._sources import Stamp as Stamp
+from ._sources import check_source as check_source
 from ._table import Table as Table

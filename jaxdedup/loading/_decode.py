@@ -21,7 +21,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin 
 from jaxdedup.runtime import read_regular
 
 from ._colours import Note, Pixels, Range, as_image, image_pixels, unnoted
-from ._formats import pillow_formats, suffixes, what_raw_needs, why_unknown
+from ._formats import PLUGINS, pillow_formats, suffixes, what_raw_needs, why_unknown
 from ._geometry import lies, trimmed, upright
 
 try:
@@ -146,13 +146,7 @@ def image_size(item: Item) -> tuple[int, int] | None:
     Example:
         >>> image_size(b"no image")
     """
-    if isinstance(item, Image.Image):
-        return item.size
-    try:
-        with opened(item) as file, Image.open(file) as image:
-            return image.size
-    except Exception:  # decoders raise anything at all on damaged files
-        return None
+    return _told(item, lambda image: image.size)
 
 
 def orientation_of(item: Item) -> int:
@@ -162,13 +156,36 @@ def orientation_of(item: Item) -> int:
         >>> orientation_of(b"no image")
         1
     """
+    return _told(item, lambda image: int(image.getexif().get(_ORIENTATION, 1))) or 1
+
+
+def _told(item: Item, tell: Callable[[Image.Image], Any]) -> Any:
+    """What the header of an image tells; None where it can't be opened, or is damaged."""
     try:
         if isinstance(item, Image.Image):
-            return int(item.getexif().get(_ORIENTATION, 1))
-        with opened(item) as file, Image.open(file) as image:
-            return int(image.getexif().get(_ORIENTATION, 1))
+            return tell(item)
+        with opened(item) as file, open_image(file) as image:
+            return tell(image)
     except Exception:  # decoders raise anything at all on damaged files
-        return 1
+        return None
+
+
+def open_image(file: BinaryIO, asked: Collection[str] = PLUGINS) -> Image.Image:
+    """A file of a format that is read as an image of Pillow's, which is not decoded yet.
+
+    Args:
+        file: an open binary file.
+        asked: of the formats that have to be asked for, those that were; by default all.
+
+    Raises:
+        UnidentifiedImageError: another format, or none.
+
+    Example:
+        >>> Image.new("L", (3, 2)).save(file := io.BytesIO(), "PNG")
+        >>> open_image(file).size
+        (3, 2)
+    """
+    return Image.open(file, formats=pillow_formats(frozenset(asked)))
 
 
 def opened(item: Any) -> BinaryIO:
@@ -322,7 +339,7 @@ def _refuse_bomb(height: int, width: int) -> None:
 
 def _decode_with_pillow(file: BinaryIO, way: _Way) -> Pixels:
     file.seek(0)
-    with Image.open(file, formats=pillow_formats(way.asked)) as image:
+    with open_image(file, way.asked) as image:
         way.admit(image.width * image.height)
         return _pillow_pixels(image, way)
 

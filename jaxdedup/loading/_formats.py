@@ -26,7 +26,7 @@ _HEIF = _Plugin(
     "HEIF", "pillow_heif", "pillow-heif", (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")
 )
 _JXL = _Plugin("JXL", "pillow_jxl", "pillow-jxl-plugin", (b"JXL ", b"\xff\x0a"))
-_PLUGINS = {"avif": _AVIF, "heic": _HEIF, "heif": _HEIF, "jxl": _JXL}
+PLUGINS = {"avif": _AVIF, "heic": _HEIF, "heif": _HEIF, "jxl": _JXL}
 _RAW = frozenset(
     ("3fr", "arw", "cr2", "cr3", "dng", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2", "srw")
 )
@@ -74,7 +74,7 @@ def suffixes(formats: Iterable[str]) -> frozenset[str]:
 @cache
 def pillow_formats(asked: frozenset[str]) -> tuple[str, ...]:
     """The formats that Pillow may open: its own, and those that are asked for and installed."""
-    more = {plugin.format for name, plugin in _PLUGINS.items() if name in asked and _load(plugin)}
+    more = {plugin.format for name, plugin in PLUGINS.items() if name in asked and _load(plugin)}
     return (*PILLOW_FORMATS, *sorted(more))
 
 
@@ -87,7 +87,7 @@ def why_unknown(head: bytes, asked: frozenset[str]) -> str:
         >>> why_unknown(b"text", frozenset())
         'is not an image of a known format'
     """
-    for name, plugin in _PLUGINS.items():
+    for name, plugin in PLUGINS.items():
         if not any(brand in head[:16] for brand in plugin.brands):
             continue
         if name not in asked:

@@ -7,8 +7,7 @@ from typing import cast
 
 from PIL import Image
 
-from ._decode import Item, Unreadable, opened, why_damaged
-from ._formats import PILLOW_FORMATS
+from ._decode import Item, Unreadable, open_image, opened, why_damaged
 from ._sources import ImageSource, Stamp
 
 
@@ -131,4 +130,4 @@ def _opened(item: Item) -> Image.Image:
     if isinstance(item, Image.Image):
         return item
     with opened(item) as file:
-        return Image.open(io.BytesIO(file.read()), formats=PILLOW_FORMATS)
+        return open_image(io.BytesIO(file.read()), asked=())

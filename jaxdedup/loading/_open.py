@@ -7,7 +7,7 @@ from jaxdedup.runtime import Path
 from ._archive import ARCHIVES, Archive
 from ._folder import Folder
 from ._remote import Remote, is_url
-from ._sources import ImageSource
+from ._sources import ImageSource, check_source
 from ._table import Table
 
 
@@ -40,6 +40,7 @@ def open_source(
         key: of a Parquet file, the column of keys.
 
     Raises:
+        TypeError: neither a path nor a source.
         ValueError: it is none of these, or column or key are given for something else.
         OSError: it can't be read.
 
@@ -50,6 +51,7 @@ def open_source(
         ValueError: expected an existing folder, got 'photos'
     """
     if not isinstance(path, (str, os.PathLike)):
+        check_source(path)
         return path
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".parquet" and not os.path.isdir(path):

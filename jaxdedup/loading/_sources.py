@@ -1,7 +1,7 @@
 """What a source of images is: keyed items, that can be looked at again by key."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ._decode import Item
 
@@ -54,3 +54,18 @@ class ImageSource(Protocol):
 
     def stamp(self, key: str) -> Stamp | None:
         """The size, age and identity of the file of a key; None where there is none now."""
+
+
+def check_source(source: Any) -> None:
+    """TypeError unless it is a source.
+
+    Example:
+        >>> check_source("photos")
+        Traceback (most recent call last):
+        ...
+        TypeError: expected a source of images, as open_source(path) makes one, got 'photos'
+    """
+    if not hasattr(source, "stamp"):  # `names` of a folder would be looked for now
+        raise TypeError(
+            f"expected a source of images, as open_source(path) makes one, got {source!r:.80}"
+        )

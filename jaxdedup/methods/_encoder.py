@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxdedup import duplicates, encoding, runtime
 from jaxdedup.duplicates import Files, Matches
-from jaxdedup.encoding import Encodings, Orientations, Recipe, oriented
+from jaxdedup.encoding import Bits, Encodings, Orientations, Recipe, oriented
 from jaxdedup.loading import DecodeError, Flat, FlatImages, ImageSource, Item, joined
 from jaxdedup.runtime import Path, positive, positive_or_none
 
@@ -297,7 +297,9 @@ class Encoder:
         return corpus
 
     def _check(self, threshold: Any) -> int | float:
-        return duplicates.check_threshold(self.recipe.origin, threshold)
+        is_hash = isinstance(self.recipe.method.row, Bits)
+        name = "max_distance_threshold" if is_hash else "min_similarity_threshold"
+        return duplicates.check_threshold(self.recipe.origin, threshold, name)
 
     def _given(self, inputs: Inputs) -> Encodings:
         given = inputs.map()

@@ -42,6 +42,15 @@ def _in_full(value: Any, digits: int) -> Any:
     return number.zfill(digits) if number and set(number) <= set(hexdigits) else value
 
 
+def _number(value: Any) -> int:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a hash in hex digits, got {value!r:.80}")
+    try:
+        return int(value, 16)
+    except ValueError:
+        raise ValueError(f"expected a hash in hex digits, got {value!r:.80}") from None
+
+
 class Hashing(Encoder):
     """Encodes images as perceptual hashes, as lower-case hex digits; itself it only compares.
 
@@ -112,12 +121,16 @@ class Hashing(Encoder):
     def hamming_distance(hash1: str, hash2: str) -> int:
         """How many bits differ between two hashes: numbers in hex digits, however many.
 
+        Raises:
+            TypeError: a hash is no string.
+            ValueError: it is not of hex digits.
+
         Example:
             >>> from jaxdedup.methods import PHash
             >>> PHash.hamming_distance("1a", "0x00000000000001f")
             2
         """
-        return (int(hash1, 16) ^ int(hash2, 16)).bit_count()
+        return (_number(hash1) ^ _number(hash2)).bit_count()
 
     def _as_read(self, encodings: EncodingMap) -> EncodingMap:
         digits = -(-(self.recipe.method.row.count or 0) // 4)

@@ -1,6 +1,5 @@
 """MobileNet V1 without its classifier, as a Flax module."""
 
-import os
 from functools import partial
 from typing import Self
 
@@ -9,6 +8,8 @@ from flax import nnx
 from jax import Array
 from jax.lax import Precision
 from jax.typing import ArrayLike, DTypeLike
+
+from jaxdedup.runtime import Path
 
 from .architecture import LAYERS, Layer
 from .modeling import features
@@ -45,7 +46,7 @@ class MobileNet(nnx.Module):
     @classmethod
     def from_pretrained(
         cls,
-        weights: str | os.PathLike[str] | None = None,
+        weights: Path | None = None,
         *,
         dtype: DTypeLike = "float32",
         precision: Precision = Precision.HIGHEST,

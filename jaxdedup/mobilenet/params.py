@@ -6,13 +6,14 @@ the sums that it scales nearly cancel where an image is flat, and the rounding o
 moved features of solid colours by 1e-4 against Keras, twice as far as they move now.
 """
 
-import os
-from pathlib import Path
+import pathlib
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax import Array
+
+from jaxdedup.runtime import Path
 
 from .architecture import LAYERS
 from .sources import GOOGLE, PARTS, Tensor, load_tensors
@@ -32,9 +33,9 @@ class Weights(NamedTuple):
 Params = tuple[Weights, ...]
 
 
-def shipped_weights() -> Path:
+def shipped_weights() -> pathlib.Path:
     """The weights that come with the package: inside it where it is installed, or beside it."""
-    package = Path(__file__).parents[1]
+    package = pathlib.Path(__file__).parents[1]
     places = [folder / "weights" / _SHIPPED for folder in (package, package.parent)]
     for place in places:
         if place.exists():
@@ -42,7 +43,7 @@ def shipped_weights() -> Path:
     raise FileNotFoundError(f"expected the weights of MobileNet V1 at {places[0]}")
 
 
-def load_params(weights: str | os.PathLike[str] | None = None) -> Params:
+def load_params(weights: Path | None = None) -> Params:
     """Loads the network's parameters.
 
     Args:

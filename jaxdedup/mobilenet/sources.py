@@ -9,15 +9,16 @@ backbone (the classifier and counters).
 The format is judged by content, not by the file's name. Nothing is ever unpickled.
 """
 
-import os
+import pathlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jaxdedup.runtime import Path
 
 from ._protobuf import read_constants
 from .architecture import LAYERS
@@ -31,7 +32,7 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _NAMES_IN_A_MESSAGE = 10
 
 
-def load_tensors(path: str | os.PathLike[str]) -> Tensors:
+def load_tensors(path: Path) -> Tensors:
     """Reads a file of any known format into the tensors of Google's checkpoint.
 
     Args:
@@ -55,7 +56,7 @@ def load_tensors(path: str | os.PathLike[str]) -> Tensors:
         >>> load_tensors(shipped_weights())["MobilenetV1/Conv2d_0/weights"].shape
         (3, 3, 3, 32)
     """
-    path = Path(path)
+    path = pathlib.Path(path)
     source, found = _read(path)
     wanted = {(n, part): source.name(n, part) for n in range(len(LAYERS)) for part in PARTS}
     shapes = {name: source.shape(n, part) for (n, part), name in wanted.items()}
@@ -202,7 +203,7 @@ HUGGING_FACE = Source(
 )
 
 
-def _read(path: Path) -> tuple[Source, Tensors]:
+def _read(path: pathlib.Path) -> tuple[Source, Tensors]:
     """Recognises the format by its first bytes and reads every tensor of the file."""
     with path.open("rb") as file:
         head = file.read(9)

@@ -1,11 +1,10 @@
 """A network as a value, and its parameters from a file of PyTorch's tensors."""
 
-import os
+import pathlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,6 +16,7 @@ from PIL import Image
 
 from jaxdedup.image import Profile, resize_on_host
 from jaxdedup.mobilenet import complaints, read_safetensors
+from jaxdedup.runtime import Path
 
 _COUNTER = ".num_batches_tracked"  # of PyTorch's batch normalisation
 _MEAN = np.array([[[[0.485, 0.456, 0.406]]]], np.float32)  # ImageNet's, of all networks so far
@@ -84,7 +84,7 @@ class Network:
             shapes[_name(path)] = tuple(shape[axis] for axis in _AXES[len(shape)])
         return shapes
 
-    def load(self, weights: str | os.PathLike[str]) -> Any:
+    def load(self, weights: Path) -> Any:
         """The network's parameters.
 
         Args:
@@ -95,7 +95,7 @@ class Network:
                 not float32 (the message names them).
             OSError: the file can't be opened.
         """
-        path = Path(weights)
+        path = pathlib.Path(weights)
         found = {
             name: tensor
             for name, tensor in read_safetensors(path).items()

@@ -74,20 +74,7 @@ def save_report(
 ) -> None:
     """Writes one self-contained HTML page that shows each group of duplicates.
 
-    A group is a connected component of the map; the largest come first. Each begins with the image
-    that has most duplicates; the others carry their distance or similarity to it or, where they are
-    not its duplicates, to the nearest of those to which a shorter chain of duplicates leads. Images
-    that can't be loaded are shown as such.
-
-    The thumbnails are made as large, from 480 pixels down to 80, as the room for them allows; where
-    it still does not suffice, fewer images of each group are shown. What a group has beyond that
-    is named. A copy that was found turned (``orientations=``) is shown turned back, and says so.
-    Images of one colour and those of low quality, which no hash can tell apart, come last, apart
-    from the others. The page is written whole or not at all.
-
-    Two images can be laid side by side or over one another, with what differs; and images can be
-    marked that are to be kept. The page saves what is marked, and what can go in its favour, as a
-    list that ends names with NUL, as ``jaxdedup find --to-remove --null`` prints, or as JSON.
+    For what it shows see :mod:`jaxdedup.report`. It is written whole or not at all.
 
     Args:
         path: the file to write.
@@ -135,8 +122,7 @@ def save_report(
 
     def write(file: BinaryIO) -> None:
         with closing(report.pieces(directory)) as pieces:
-            for piece in pieces:
-                file.write(piece.encode())
+            file.writelines(piece.encode() for piece in pieces)
 
     write_whole(path, write)
 

@@ -6,6 +6,7 @@ Nothing here imports JAX: whoever only decodes need not wait for it.
 from ._arguments import Path as Path
 from ._arguments import flag as flag
 from ._arguments import integer as integer
+from ._arguments import integer_within as integer_within
 from ._arguments import number_within as number_within
 from ._arguments import positive as positive
 from ._arguments import positive_or_none as positive_or_none

@@ -64,6 +64,23 @@ def positive_or_none(name: str, value: Any) -> int | None:
     return None if value is None else positive(name, value)
 
 
+def integer_within(name: str, value: Any, low: int, high: int) -> int:
+    """An argument as an int from ``low`` to ``high``; TypeError or ValueError where it is none.
+
+    Example:
+        >>> integer_within("hash_size", 16, 2, 128)
+        16
+    """
+    expected = f"expected {name} to be an integer from {low} to {high}, got {value!r:.80}"
+    try:
+        number = integer(name, value)
+    except TypeError:
+        raise TypeError(expected) from None
+    if not low <= number <= high:
+        raise ValueError(expected)
+    return number
+
+
 def number_within(name: str, value: Any, low: float, high: float) -> float:
     """An argument as a float from ``low`` to ``high``; TypeError or ValueError where it is none.
 

@@ -1,15 +1,13 @@
 """What the searches accept, and what they say about anything else."""
 
 import math
-import numbers
-import operator
 from typing import Any
 
 import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import refuse_fork
+from jaxdedup.runtime import integer_within, number_within, positive, refuse_fork
 
 _MOST_BYTES = 4095  # so that a distance fits 15 bits
 
@@ -41,30 +39,17 @@ def check_finite(features: NDArray[np.float32], name: str, first: int) -> None:
 
 def check_distance(max_distance: Any, bits: int) -> int:
     """``max_distance`` as an int of 0 to ``bits``."""
-    distance = _integer(max_distance, "max_distance")
-    if not 0 <= distance <= bits:
-        raise ValueError(f"expected max_distance from 0 to {bits}, got {distance}")
-    return distance
+    return integer_within("max_distance", max_distance, 0, bits)
 
 
 def check_similarity(min_similarity: Any) -> np.float32:
     """``min_similarity`` in float32, in which similarities are compared."""
-    if isinstance(min_similarity, bool | np.bool_) or not isinstance(min_similarity, numbers.Real):
-        raise TypeError(
-            f"expected min_similarity to be a real number, got {type(min_similarity).__name__}"
-        )
-    similarity = float(min_similarity)
-    if math.isnan(similarity) or not -1 <= similarity <= 1:
-        raise ValueError(f"expected min_similarity from -1 to 1, got {similarity}")
-    return np.float32(similarity)
+    return np.float32(number_within("min_similarity", min_similarity, -1, 1))
 
 
 def check_positive(value: Any, name: str) -> int:
     """``value`` as an int of at least 1."""
-    number = _integer(value, name)
-    if number < 1:
-        raise ValueError(f"expected {name} of at least 1, got {number}")
-    return number
+    return positive(name, value)
 
 
 def _check_rows(
@@ -90,13 +75,3 @@ def _check_dtype(array: ArrayLike, dtype: type[np.generic], name: str) -> None:
     got = array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype
     if got != dtype:
         raise TypeError(f"expected {name} of dtype {np.dtype(dtype)}, got {got}")
-
-
-def _integer(value: Any, name: str) -> int:
-    # bool is an int to Python, yet max_distance=True can only be a mistake.
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"expected {name} to be an integer, got {type(value).__name__}")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"expected {name} to be an integer, got {type(value).__name__}") from None

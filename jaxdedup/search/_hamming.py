@@ -17,8 +17,10 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import positive
+
 from ._bands import BLOCK, Band, blocks_per_bucket, bucket_pairs, choose_bands, cost
-from ._checks import check_distance, check_hashes, check_positive
+from ._checks import check_distance, check_hashes
 from ._devices import devices_for, power_of_two, stream
 from ._one_hash import Packed
 from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
@@ -26,6 +28,8 @@ from ._scan import scan
 from ._words import Words, count_bits, distance_type, to_words, where
 
 DEFAULT_TILE_PAIRS = 2**24
+
+Tile = tuple[NDArray[np.int32], NDArray[np.int32]]  # blocks of either side, pair by pair
 
 _FEW_QUERIES = 2**12
 
@@ -78,7 +82,7 @@ def hamming_pairs(
         >>> i.tolist(), j.tolist(), distance.tolist()
         ([0], [2], [2])
     """
-    max_pairs = check_positive(max_pairs, "max_pairs")
+    max_pairs = positive("max_pairs", max_pairs)
     found = iter_hamming_pairs(
         hashes, corpus, max_distance=max_distance, tile_pairs=tile_pairs, devices=devices
     )
@@ -122,7 +126,7 @@ def iter_hamming_pairs(
     """
     width = check_hashes(hashes, corpus)
     distance = check_distance(max_distance, width)
-    batch = max(1, check_positive(tile_pairs, "tile_pairs") // BLOCK**2)
+    batch = max(1, positive("tile_pairs", tile_pairs) // BLOCK**2)
     devices = devices or devices_for(hashes)
     if corpus is not None and np.shape(hashes)[0] <= _FEW_QUERIES:
         return _scan(np.asarray(hashes), np.asarray(corpus), distance, devices[0])
@@ -183,22 +187,11 @@ def _search_band(
     work = bucket_pairs(band, blocks_a, blocks_b)
     side_a = _pack(words, band, blocks_a)
     side_b = side_a if corpus is None or blocks_b is None else _pack(corpus, band, blocks_b)
-    on_device = {
-        device: jax.device_put((_halves(side_a), _halves(side_b)), device) for device in devices
-    }
-    total = int(work.sizes().sum())
-    batch = min(batch, power_of_two(total))
-    done = 0
-
-    def launch(tile: tuple[NDArray[np.int32], ...], device: jax.Device) -> jax.Array:
-        padded = [np.pad(side, (0, batch - len(side))) for side in tile]
-        return _nearest(
-            *on_device[device],
-            *jax.device_put(padded, device),
-            self_join=corpus is None,
-        )
-
-    for (a, b), nearest in stream(work.batches(batch), launch, devices):
+    total, done = int(work.sizes().sum()), 0
+    size = min(batch, power_of_two(total))
+    self_join = corpus is None
+    tiles = _compare(side_a, side_b, work.batches(size), size, self_join, devices)
+    for (a, b), nearest in tiles:
         block, slot = where(np.asarray(nearest)[: len(a)] <= max_distance)
         filling = side_a.rows[a[block], slot] < 0
         block, slot = block[~filling], slot[~filling]
@@ -206,10 +199,28 @@ def _search_band(
         for start in range(0, len(block), _HOST_ROWS):
             part = slice(start, start + _HOST_ROWS)
             row = (a[block[part]], slot[part])
-            yield (
-                *_list_pairs(side_a, side_b, row, b[block[part]], max_distance, corpus is None),
-                done / total,
-            )
+            found = _list_pairs(side_a, side_b, row, b[block[part]], max_distance, self_join)
+            yield *found, done / total
+
+
+def _compare(
+    side_a: _Blocks,
+    side_b: _Blocks,
+    tiles: Iterator[Tile],
+    size: int,
+    self_join: bool,
+    devices: Sequence[jax.Device],
+) -> Iterator[tuple[Tile, jax.Array]]:
+    """Tiles of up to ``size`` pairs of blocks, and how near the hashes of each come."""
+    sides = _halves(side_a), _halves(side_b)
+    on_device = {device: jax.device_put(sides, device) for device in devices}
+
+    def launch(tile: Tile, device: jax.Device) -> jax.Array:
+        padded = [np.pad(blocks, (0, size - len(blocks))) for blocks in tile]
+        placed = jax.device_put(padded, device)
+        return _nearest(*on_device[device], *placed, self_join=self_join)
+
+    return stream(tiles, launch, devices)
 
 
 def _pack(words: Words, band: Band, blocks: NDArray[np.int64]) -> _Blocks:

@@ -18,6 +18,8 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.devices import is_default
+
 from ._words import WORD, Distances, count_bits, distance_type, to_words
 
 Packed = NDArray[np.uint8]  # [N, b]
@@ -104,7 +106,7 @@ def _in_groups(query: Packed, rows: Packed) -> tuple[int, int, Distances]:
 
 def _pays(rows: Packed, count: int, offset: int) -> bool:
     """Whether a program is there, or has been worth compiling."""
-    if jax.default_backend() != "cpu":
+    if not is_default("cpu"):
         return False
     program = count, rows.shape[1], offset
     if _compared[program] >= _WORTH_COMPILING:

@@ -8,7 +8,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from ._checks import check_features, check_hashes, check_positive
+from jaxdedup.runtime import positive
+
+from ._checks import check_features, check_hashes
 from ._devices import devices_for
 from ._nearest_hashes import nearest_hashes
 from ._nearest_rows import nearest_rows
@@ -118,7 +120,7 @@ def _is_traced(*arrays: ArrayLike) -> bool:
 
 
 def _check_k(k: int, queries: ArrayLike, corpus: ArrayLike | None) -> int:
-    k = check_positive(k, "k")
+    k = positive("k", k)
     available = jnp.shape(queries)[0] - 1 if corpus is None else jnp.shape(corpus)[0]
     if k > available:
         raise ValueError(f"expected k of at most {available}, the neighbours there are, got {k}")

@@ -5,6 +5,7 @@ Queries and corpus go by in tiles, so that memory does not grow with their produ
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,18 @@ from jax import lax
 _TILE = 256, 8192  # queries, rows of the corpus
 
 Score = Callable[[jax.Array, jax.Array], jax.Array]
+_Best = tuple[jax.Array, jax.Array]  # indices and scores, [B, k] each, the highest first
+
+
+class _Tile(NamedTuple):
+    """Some rows of a side, and the number of the first of them."""
+
+    rows: jax.Array
+    first: jax.Array
+
+    def numbers(self) -> jax.Array:
+        """The number of each row."""
+        return self.first + jnp.arange(len(self.rows), dtype=jnp.int32)
 
 
 def traced_nearest_hashes(
@@ -65,49 +78,39 @@ def _top_k(
     k: int,
     exclude_self: bool,
     tile: tuple[int, int],
-) -> tuple[jax.Array, jax.Array]:
+) -> _Best:
     """The k highest scores of each query, and where they are; equals stay in order."""
-    count = queries.shape[0]
-    query_tiles = _tiles(queries, tile[0])
-    corpus_tiles = _tiles(corpus, tile[1])
-    first = jnp.arange(corpus_tiles.shape[0], dtype=jnp.int32) * corpus_tiles.shape[1]
+    query_tiles, corpus_tiles = _tiles(queries, tile[0]), _tiles(corpus, tile[1])
 
-    def search_tile(numbered: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        some_queries, number = numbered
-        row = number * query_tiles.shape[1] + jnp.arange(query_tiles.shape[1], dtype=jnp.int32)
-
-        def merge(
-            best: tuple[jax.Array, jax.Array], some: tuple[jax.Array, jax.Array]
-        ) -> tuple[tuple[jax.Array, jax.Array], None]:
-            some_corpus, start = some
-            index = jnp.broadcast_to(
-                start + jnp.arange(some_corpus.shape[0], dtype=jnp.int32),
-                (row.shape[0], some_corpus.shape[0]),
-            )
-            barred = index >= corpus.shape[0]
+    def search_tile(some: _Tile) -> _Best:
+        def merge(best: _Best, others: _Tile) -> tuple[_Best, None]:
+            index = jnp.broadcast_to(others.numbers(), (len(some.rows), len(others.rows)))
+            barred = index >= len(corpus)
             if exclude_self:
-                barred |= index == row[:, None]
-            scores = jnp.where(barred, -jnp.inf, score(some_queries, some_corpus))
-            # The best so far stand first: they have the smaller indices.
-            scores = jnp.concatenate([best[1], scores], axis=1)
-            index = jnp.concatenate([best[0], index], axis=1)
-            highest, place = lax.top_k(scores, k)
-            return (jnp.take_along_axis(index, place, axis=1), highest), None
+                barred |= index == some.numbers()[:, None]
+            scores = jnp.where(barred, -jnp.inf, score(some.rows, others.rows))
+            return _highest(best, (index, scores)), None
 
         # Of a score, so that inside shard_map it varies over the mesh as the scores do.
-        zero = (score(some_queries, corpus_tiles[0, :1]) > 0).astype(jnp.int32) * 0
+        zero = (score(some.rows, corpus_tiles.rows[0, :1]) > 0).astype(jnp.int32) * 0
         index = jnp.repeat(zero, k, axis=1)
-        none = index, index.astype(jnp.float32) - jnp.inf
-        return lax.scan(merge, none, (corpus_tiles, first))[0]
+        return lax.scan(merge, (index, index.astype(jnp.float32) - jnp.inf), corpus_tiles)[0]
 
-    numbers = jnp.arange(query_tiles.shape[0], dtype=jnp.int32)
-    index, highest = lax.map(search_tile, (query_tiles, numbers))
-    return index.reshape(-1, k)[:count], highest.reshape(-1, k)[:count]
+    index, highest = lax.map(search_tile, query_tiles)
+    return index.reshape(-1, k)[: len(queries)], highest.reshape(-1, k)[: len(queries)]
 
 
-def _tiles(rows: jax.Array, most: int) -> jax.Array:
-    """[tiles, size, D]: rows in tiles of at most ``most``, filled up with zeros."""
-    size = max(1, min(most, rows.shape[0]))
-    tiles = -(-rows.shape[0] // size)
-    filled = jnp.pad(rows, ((0, tiles * size - rows.shape[0]), (0, 0)))
-    return filled.reshape(tiles, size, rows.shape[1])
+def _highest(best: _Best, others: _Best) -> _Best:
+    """As many as were best so far, which stand first: they have the smaller indices."""
+    index, scores = (jnp.concatenate(both, axis=1) for both in zip(best, others, strict=True))
+    highest, place = lax.top_k(scores, best[0].shape[1])
+    return jnp.take_along_axis(index, place, axis=1), highest
+
+
+def _tiles(rows: jax.Array, most: int) -> _Tile:
+    """Tiles of at most ``most`` rows, filled up with zeros, along a leading axis."""
+    size = max(1, min(most, len(rows)))
+    count = -(-len(rows) // size)
+    filled = jnp.pad(rows, ((0, count * size - len(rows)), (0, 0)))
+    first = jnp.arange(count, dtype=jnp.int32) * size
+    return _Tile(filled.reshape(count, size, rows.shape[1]), first)

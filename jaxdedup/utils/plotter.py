@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from jaxdedup.loading import DecodeError, decode
+from jaxdedup.runtime import Path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +20,10 @@ _ROW_HEIGHT = 2.3
 
 
 def plot_duplicates(
-    image_dir: str | os.PathLike[str],
+    image_dir: Path,
     duplicate_map: Mapping[str, Sequence[Any]],
     filename: str,
-    outfile: str | os.PathLike[str] | None = None,
+    outfile: Path | None = None,
 ) -> None:
     """Plots an image and its duplicates, with the scores where the map has them.
 
@@ -39,7 +40,7 @@ def plot_duplicates(
 
     Raises:
         ValueError: matplotlib is not installed, the folder does not exist, the map is not a map,
-            the file name is not in it, or has no duplicates.
+            the file name is not in it, or has no list of duplicates.
 
     Example:
         >>> from jaxdedup.utils import plot_duplicates
@@ -66,19 +67,31 @@ def plot_duplicates(
         plt.close(figure)
 
 
-def _duplicates(image_dir: Any, duplicate_map: Any, filename: str) -> Sequence[Any]:
-    if not os.path.isdir(image_dir):
-        raise ValueError(
-            f"expected an existing folder as image_dir, got {os.fspath(image_dir)!r:.100}"
-        )
+def _duplicates(image_dir: Any, duplicate_map: Any, filename: Any) -> list[tuple[str, Any]]:
+    """The names of the duplicates, and their scores where the map has them."""
+    if not isinstance(image_dir, (str, os.PathLike)) or not os.path.isdir(image_dir):
+        raise ValueError(f"expected an existing folder as image_dir, got {image_dir!r:.100}")
     if not isinstance(duplicate_map, Mapping):
         raise ValueError(f"expected duplicate_map to be a dict, got {type(duplicate_map).__name__}")
-    if filename not in duplicate_map:
+    if not isinstance(filename, str) or filename not in duplicate_map:
         raise ValueError(f"expected filename to be a key of duplicate_map, got {filename!r:.100}")
-    duplicates: Sequence[Any] = duplicate_map[filename]
+    duplicates = duplicate_map[filename]
+    if not isinstance(duplicates, Sequence) or isinstance(duplicates, str):
+        raise ValueError(
+            f"expected a list of duplicates of {filename!r:.100}, got {duplicates!r:.80}"
+        )
     if not len(duplicates):
         raise ValueError(f"expected an image that has duplicates, got {filename!r:.100} with none")
-    return duplicates
+    return [_scored(item) for item in duplicates]
+
+
+def _scored(item: Any) -> tuple[str, Any]:
+    match item:
+        case str():
+            return item, None
+        case [str() as name, None | Real() as score, *_]:
+            return name, score
+    raise ValueError(f"expected duplicates as names, or as (name, score), got {item!r:.80}")
 
 
 def _rows(count: int) -> int:
@@ -86,13 +99,14 @@ def _rows(count: int) -> int:
     return 1 + -(-count // _COLUMNS)
 
 
-def _draw(figure: "Figure", image_dir: Any, filename: str, duplicates: Sequence[Any]) -> None:
+def _draw(
+    figure: "Figure", image_dir: Any, filename: str, duplicates: Sequence[tuple[str, Any]]
+) -> None:
     grid = figure.add_gridspec(_rows(len(duplicates)), _COLUMNS)
     original = figure.add_subplot(grid[0, 1:3])  # in the middle of the top row
     _draw_image(original, image_dir, filename)
     original.set_title(_plain(f"Original Image: {filename}"), fontsize=11)
-    for place, item in enumerate(duplicates):
-        name, score, *_ = (item, None) if isinstance(item, str) else item
+    for place, (name, score) in enumerate(duplicates):
         row, column = divmod(place, _COLUMNS)
         axes = figure.add_subplot(grid[row + 1, column])
         _draw_image(axes, image_dir, name)

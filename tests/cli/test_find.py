@@ -213,7 +213,7 @@ def test_wrong_usage_is_exit_code_2(
     cases: dict[tuple[object, ...], str] = {
         ("find", tmp_path / "missing"): "expected a folder or a file of encodings",
         ("find", __file__): "expected a file name that ends in .json",
-        ("find", hashes, "--threshold", "65"): "from 0 to 64, got 65",
+        ("find", hashes, "--threshold", "65"): "threshold to be an integer from 0 to 64, got 65",
         ("find", hashes, "--threshold", "0.9"): "an integer from 0 to 64, got 0.9",
         ("find", hashes, "--threshold", "x"): "invalid number value: 'x'",
         ("find", features, "--threshold", "nan"): "from -1.0 to 1.0, got nan",
@@ -280,7 +280,7 @@ def test_what_either_of_two_methods_finds(
 
 WRONG_OR = {
     "imagehash-colorhash": "invalid method and threshold value: 'imagehash-colorhash'",
-    "cnn:2": "min_similarity_threshold",
+    "cnn:2": "expected threshold to be a number from -1.0 to 1.0, got 2",
     "phish:3": "invalid method and threshold value",
     "phash:1.5": "an integer from 0 to 64, got 1.5",
 }

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,13 @@ MISTAKES = [
     ({}, {}, "all", "at least one item, got none"),
     ({"a": []}, {"a": []}, "classification", "at least 2 items, which make a pair, got 1"),
 ]
+
+
+@pytest.mark.parametrize("wrong", [3, {"a": 3}, ["a"]])
+def test_what_is_no_map(wrong: Any) -> None:
+    for maps in ((wrong, GOOD), (GOOD, wrong)):
+        with pytest.raises(TypeError, match=r"^expected .*names.*, got "):
+            evaluate(*maps)
 
 
 @pytest.mark.parametrize(("truth", "retrieved", "metric", "message"), MISTAKES)

@@ -120,7 +120,7 @@ def test_two_sides_of_two_origins() -> None:
     ]:
         with pytest.raises(ValueError, match=f"two sides were not made in one way.*{message}"):
             find_matches(hashes_of(hashes), other)
-    with pytest.raises(ValueError, match="from 0 to 42, got 43"):
+    with pytest.raises(ValueError, match=r"expected threshold .* from 0 to 42, got 43"):
         find_matches(encodings_of(np.zeros((1, 6), np.uint8), 42), threshold=43)
 
 

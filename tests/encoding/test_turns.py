@@ -104,4 +104,6 @@ def test_what_has_no_orientations() -> None:
         oriented(METHODS["phash"], "some")
     with pytest.raises(ValueError, match="a method of one row an image, got phash of several"):
         oriented(oriented(METHODS["phash"]))
+    with pytest.raises(TypeError, match="expected a Method, got 'phash': see METHODS"):
+        oriented("phash")
     assert oriented(METHODS["phash"], "none") is METHODS["phash"]

@@ -1,5 +1,7 @@
 """Wrong images are refused by name, with and without tracing."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +29,13 @@ def test_wrong_images(method: str, images: np.ndarray, error: type, message: str
         hash_of(images)
     with pytest.raises(error, match=message):
         jax.eval_shape(hash_of, images)
+
+
+@pytest.mark.parametrize("images", ["a.png", None, [[1, 2], [3]]])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_no_array(method: str, images: Any) -> None:
+    with pytest.raises(TypeError, match=r"^expected images as an array of uint8, got "):
+        getattr(jaxdedup, method)(images)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -71,17 +71,19 @@ def test_names_and_thresholds() -> None:
             method_named(name)
     with pytest.raises(ValueError, match="expected fewer sizes of phash, got 'phash-8-8'"):
         method_named("phash-8-8")
+    with pytest.raises(TypeError, match="expected the name of a method, got None"):
+        method_named(None)
 
 
 WRONG: list[tuple[str, Any, type[Exception], str]] = [
-    ("PHash", 0, ValueError, "hash_size from 2 to 32, got 0"),
-    ("PHash", 1, ValueError, "hash_size from 2 to 32, got 1"),
-    ("PHash", -8, ValueError, "hash_size from 2 to 32, got -8"),
-    ("PHash", "16", TypeError, "hash_size to be an integer, got '16'"),
-    ("AHash", True, TypeError, "hash_size to be an integer, got True"),
-    ("DHash", 10**6, ValueError, "hash_size from 2 to 128, got 1000000"),
+    ("PHash", 0, ValueError, "hash_size to be an integer from 2 to 32, got 0"),
+    ("PHash", 1, ValueError, "hash_size to be an integer from 2 to 32, got 1"),
+    ("PHash", -8, ValueError, "hash_size to be an integer from 2 to 32, got -8"),
+    ("PHash", "16", TypeError, "hash_size to be an integer from 2 to 32, got '16'"),
+    ("AHash", True, TypeError, "hash_size to be an integer from 2 to 128, got True"),
+    ("DHash", 10**6, ValueError, "hash_size to be an integer from 2 to 128, got 1000000"),
     ("WHash", 12, ValueError, "hash_size to be a power of two, got 12"),
-    ("WHash", 512, ValueError, "hash_size from 2 to 256, got 512"),
+    ("WHash", 512, ValueError, "hash_size to be an integer from 2 to 256, got 512"),
 ]
 
 

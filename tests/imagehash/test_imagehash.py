@@ -111,16 +111,16 @@ def test_sizes_and_names() -> None:
 
 
 WRONG: list[tuple[str, tuple, type[Exception], str]] = [
-    ("phash", (0,), ValueError, "hash_size from 2 to 128, got 0"),
-    ("phash", ("16",), TypeError, "hash_size to be an integer, got '16'"),
+    ("phash", (0,), ValueError, "hash_size to be an integer from 2 to 128, got 0"),
+    ("phash", ("16",), TypeError, "hash_size to be an integer from 2 to 128, got '16'"),
     ("phash", (64,), ValueError, "a table of at most 128 MB, got 1280 MB"),
-    ("phash", (8, 0), ValueError, "highfreq_factor from 1 to 128, got 0"),
-    ("phash_simple", (16, 9), ValueError, "highfreq_factor from 2 to 8, got 9"),
-    ("average_hash", (10**6,), ValueError, "hash_size from 2 to 128, got 1000000"),
+    ("phash", (8, 0), ValueError, "highfreq_factor to be an integer from 1 to 128, got 0"),
+    ("phash_simple", (16, 9), ValueError, "highfreq_factor to be an integer from 2 to 8, got 9"),
+    ("average_hash", (10**6,), ValueError, "hash_size to be an integer from 2 to 128, got 1000000"),
     ("whash", (12,), ValueError, "hash_size to be a power of two, got 12"),
     ("whash", (16, 8), ValueError, "image_scale of at least hash_size 16, got 8"),
     ("whash", (8, 100), ValueError, "image_scale to be a power of two, got 100"),
-    ("colorhash", (9,), ValueError, "binbits from 1 to 8, got 9"),
+    ("colorhash", (9,), ValueError, "binbits to be an integer from 1 to 8, got 9"),
 ]
 
 

@@ -244,7 +244,7 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[Index], object]]] = [
     (TypeError, "either k or threshold, got None and None", lambda index: index.query(NEW)),
     (TypeError, "either k or threshold", lambda index: index.query(NEW, k=1, threshold=1)),
     (ValueError, "k of at most 4, .*got 5", lambda index: index.query(NEW, k=5)),
-    (ValueError, "k of at least 1, got 0", lambda index: index.query(NEW, k=0)),
+    (ValueError, "k to be at least 1, got 0", lambda index: index.query(NEW, k=0)),
     (ValueError, "from 0 to 64, got 65", lambda index: index.query(NEW, threshold=65)),
     (ValueError, "exactly 12 pairs", lambda index: index.query(NEW, threshold=64, max_pairs=11)),
 ]

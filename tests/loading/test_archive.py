@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from jaxdedup import cli
+from jaxdedup.duplicates import look
 from jaxdedup.encoding import METHODS, Recipe, encode, encode_source
 from jaxdedup.loading import Archive, Folder, Frames, Table, Unreadable, open_source
 
@@ -193,6 +194,12 @@ def test_rows_without_names_and_without_images(tmp_path: Path, folder: Path) -> 
         open_source("memory://nowhere")
     with pytest.raises(ValueError, match="expected an fsspec driver for 'unheard-of://x'"):
         open_source("unheard-of://x")
+
+
+@pytest.mark.parametrize("call", [open_source, look, partial(encode_source, recipe=RECIPE)])
+def test_what_is_no_source(call: Callable) -> None:
+    with pytest.raises(TypeError, match=r"^expected a source of images, .* got 5"):
+        call(5)
 
 
 def test_items_as_other_libraries_wrap_them(folder: Path) -> None:

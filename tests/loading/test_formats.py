@@ -9,7 +9,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from jaxdedup.loading import DecodeError, _formats, decode
+from jaxdedup.loading import DecodeError, _formats, decode, image_size
 
 
 def avif() -> bytes:
@@ -34,6 +34,12 @@ def test_heic() -> None:
     heif.save(file)
     expected = np.asarray(pillow_heif.open_heif(io.BytesIO(file.getvalue())))
     np.testing.assert_array_equal(decode(file.getvalue(), formats=["heic"]), expected)
+
+
+def test_only_formats_that_are_read_have_a_size() -> None:
+    other = io.BytesIO()
+    Image.new("L", (16, 16)).save(other, "ICO")
+    assert [image_size(item) for item in (avif(), other.getvalue())] == [(256, 256), None]
 
 
 HEADS = {

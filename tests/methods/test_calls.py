@@ -252,6 +252,9 @@ def test_progress(verbose: bool, folder: Path, capfd: pytest.CaptureFixture) -> 
 
 def test_hamming_distance() -> None:
     assert PHash.hamming_distance("00000000000000ff", "000000000000000f") == 4
+    for wrong, error in ((None, TypeError), ("zz", ValueError)):
+        with pytest.raises(error, match=f"expected a hash in hex digits, got {wrong!r}"):
+            PHash.hamming_distance("00", wrong)
 
 
 def test_repr_of_a_subclass() -> None:

@@ -221,6 +221,7 @@ def test_a_model_without_a_name_is_neither_cached_nor_saved(tmp_path: Path) -> N
 
 
 WRONG = {
+    "no configuration": (3, TypeError, "expected model_config to be a CustomModel, got 3"),
     "no model": (CustomModel("mine", None, transform), ValueError, "model and transform"),
     "no transform": (CustomModel("mine", flat, None), ValueError, "model and transform"),
     "no function": (CustomModel("mine", 7, transform), TypeError, "a function of a batch, got int"),

@@ -93,6 +93,9 @@ MISTAKES: list[tuple[Any, Any, str, str]] = [
     ("nowhere", {"a": ["b"]}, "a", "expected an existing folder as image_dir, got 'nowhere'"),
     (".", [], "a", "expected duplicate_map to be a dict, got list"),
     (".", {"a": ["b"]}, "c", "expected filename to be a key of duplicate_map, got 'c'"),
+    (None, {"a": ["b"]}, "a", "expected an existing folder as image_dir, got None"),
+    (".", {"a": 3}, "a", "expected a list of duplicates of 'a', got 3"),
+    (".", {"a": [("b",)]}, "a", r"expected duplicates as .*\(name, score\), got \('b',\)"),
     (".", {"a": []}, "a", "expected an image that has duplicates, got 'a' with none"),
 ]
 

@@ -201,9 +201,9 @@ MISTAKES = [
     (ValueError, "from -1 to 1, got nan", (FEATURES,), {"min_similarity": float("nan")}),
     (ValueError, "from -1 to 1, got 1.5", (FEATURES,), {"min_similarity": 1.5}),
     (ValueError, "from -1 to 1, got -1.1", (FEATURES,), {"min_similarity": -1.1}),
-    (TypeError, "a real number, got bool", (FEATURES,), {"min_similarity": True}),
-    (TypeError, "a real number, got str", (FEATURES,), {"min_similarity": "0.9"}),
-    (TypeError, "a real number, got NoneType", (FEATURES,), {"min_similarity": None}),
+    (TypeError, "a number from -1 to 1, got True", (FEATURES,), {"min_similarity": True}),
+    (TypeError, "a number from -1 to 1, got '0.9'", (FEATURES,), {"min_similarity": "0.9"}),
+    (TypeError, "a number from -1 to 1, got None", (FEATURES,), {"min_similarity": None}),
 ]
 
 

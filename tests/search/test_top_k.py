@@ -1,5 +1,9 @@
 """top_k against stable sorts: of SciPy's distances, and of what cosine_pairs finds."""
 
+import math
+import re
+from collections.abc import Callable
+
 import jax
 import numpy as np
 import pytest
@@ -180,14 +184,33 @@ def test_traced_rows(
     np.testing.assert_allclose(found.similarity, 1 - distances, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("traced", [False, True])
+def test_copies_are_similar_to_one(traced: bool) -> None:
+    features = np.random.default_rng(4).random((50, 1024), np.float32)
+    search = jax.jit(cosine_top_k, static_argnames="k") if traced else cosine_top_k
+    found = search(np.concatenate([features, 3 * features]), k=1)
+    np.testing.assert_array_equal(found.indices[:, 0], np.roll(np.arange(100), 50))
+    np.testing.assert_allclose(found.similarity, 1, rtol=0, atol=1e-6 if traced else 0)
+
+
+@pytest.mark.parametrize(
+    ("search", "dtype"), [(hamming_top_k, np.uint8), (cosine_top_k, np.float32)]
+)
+def test_no_array_of_a_program_holds_all_distances(search: Callable, dtype: type) -> None:
+    sides = [jax.ShapeDtypeStruct((count, 8), dtype) for count in (3_000, 20_000)]
+    program = jax.jit(search, static_argnames="k").lower(*sides, k=5).as_text()
+    shapes = re.findall(r"tensor<((?:\d+x)+)", program)
+    assert max(math.prod(map(int, shape.split("x")[:-1])) for shape in shapes) < 3_000 * 20_000
+
+
 HASHES, FEATURES = np.zeros((3, 8), np.uint8), np.ones((3, 4), np.float32)
 NAN = np.array([[1, 2, 3, 4], [0, 0, np.nan, 0], [1, 1, 1, 1]], np.float32)
 MISTAKES = [
     (hamming_top_k, (HASHES,), 3, ValueError, "expected k of at most 2, .*got 3"),
     (hamming_top_k, (HASHES, HASHES), 4, ValueError, "expected k of at most 3, .*got 4"),
     (hamming_top_k, (HASHES, HASHES[:0]), 1, ValueError, "expected k of at most 0, .*got 1"),
-    (hamming_top_k, (HASHES,), 0, ValueError, "expected k of at least 1, got 0"),
-    (hamming_top_k, (HASHES,), True, TypeError, "expected k to be an integer, got bool"),
+    (hamming_top_k, (HASHES,), 0, ValueError, "expected k to be at least 1, got 0"),
+    (hamming_top_k, (HASHES,), True, TypeError, "expected k to be an integer, got True"),
     (hamming_top_k, (FEATURES,), 1, TypeError, "dtype uint8, got float32"),
     (hamming_top_k, (HASHES, HASHES[:, :7]), 1, ValueError, r"got \(3, 8\) and \(3, 7\)"),
     (cosine_top_k, (HASHES,), 1, TypeError, "dtype float32, got uint8"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxdedup
-from jaxdedup import hashing
+from jaxdedup.hashing import _method
 from tests.pictures import crops
 
 pytestmark = pytest.mark.usefixtures("little_optimized")
@@ -37,12 +37,11 @@ def test_parts(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     images = crops(math.prod(shape[:-axes]), *shape[-axes:])
     one_by_one = np.stack([jaxdedup.dhash(image) for image in images])
     batch = images.reshape(shape)
-    monkeypatch.setattr("jaxdedup.devices._cores.core_count", lambda: 3)
-    monkeypatch.setattr("jaxdedup.hashing._method._LEAST_BYTES", 2**16)
-    split, parts = hashing._method._parts_for_cores, []
+    monkeypatch.setattr("jaxdedup.runtime.core_count", lambda: 3)
+    monkeypatch.setattr(_method, "_LEAST_BYTES", 2**16)
+    split, parts = _method._parts_for_cores, []
     monkeypatch.setattr(
-        "jaxdedup.hashing._method._parts_for_cores",
-        lambda images: parts.append(split(images)) or parts[-1],
+        _method, "_parts_for_cores", lambda images: parts.append(split(images)) or parts[-1]
     )
     hashes = jaxdedup.dhash(jax.device_put(batch) if on_device else batch)
     assert [[len(part) for part in found] for found in parts] == [sizes]
