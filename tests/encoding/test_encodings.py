@@ -13,7 +13,10 @@ from jaxdedup.encoding import (
     PackedNames,
     Recipe,
     encode,
+    method_named,
     network_method,
+    oriented,
+    rated,
 )
 from tests.stored import features_of, hashes_of, origin_of
 
@@ -81,6 +84,26 @@ def test_a_differing_origin_says_in_what() -> None:
     )
     other = replace(origin_of("cnn"), weights="0123")
     assert "weights" in origin_of("cnn").differences(other)
+
+
+OURS = {
+    **METHODS,
+    "of another size": method_named("whash-16"),
+    "rated": rated(METHODS["dhash"]),
+    "turned": oriented(METHODS["ahash"], "mirrors"),
+    "rated and turned": oriented(rated(METHODS["phash"])),
+}
+
+
+@pytest.mark.parametrize("case", OURS)
+def test_a_method_of_ones_own_is_none_of_the_package(case: str) -> None:
+    ours = OURS[case]
+    own = replace(ours, compute=print, load=None)  # by the same name
+    assert (Recipe(ours).origin.own, Recipe(own).origin.own) == (False, True)
+    assert "own False, got True" in Recipe(ours).origin.differences(Recipe(own).origin)
+    assert Recipe.from_origin(Recipe(ours).origin) == Recipe(ours)
+    with pytest.raises(ValueError, match=f"expected the method {ours.name}, which is somebody's"):
+        Recipe.from_origin(Recipe(own).origin)
 
 
 def test_how_many_features_only_the_network_knows() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,8 @@ def test_json_is_plain(tmp_path: Path) -> None:
 def test_hashes_of_any_width(suffix: str, count: int, tmp_path: Path) -> None:
     rows = np.random.default_rng(count).integers(0, 256, (3, -(-count // 8)), np.uint8)
     rows[:, 0] >>= -count % 8  # a hash is right-aligned
-    encodings = Encodings(["a", "b", "c"], rows, replace(HASHES.origin, count=count))
+    origin = replace(HASHES.origin, method="mine", count=count, own=True)
+    encodings = Encodings(["a", "b", "c"], rows, origin)
     assert encodings["b"] == rows[1].tobytes().hex()[-((count + 3) // 4) :]
     save(tmp_path / f"hashes{suffix}", encodings)
     loaded = load(tmp_path / f"hashes{suffix}")
@@ -203,6 +205,32 @@ UNSOUND: dict[str, tuple[Any, str]] = {
     "no object": ("[1]", "it holds no object"),
     "another program": ('{"a.png": "00"}', "does not say what made them"),
 }
+
+
+IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
+    ({"method": "foo"}, "expected a method among phash, .*, got 'foo'"),
+    ({"method": "foo", "dtype": "float32"}, "a method of this version, got foo float32"),
+    ({"dtype": "float64"}, "a method of this version, got phash float64"),
+    ({"count": 256}, "expected count 64, got 256"),
+    ({"count": None}, r"size and count of .* are \(32, 32\), None"),
+    ({"size": [8, 8]}, r"expected size \(32, 32\), got \(8, 8\)"),
+    ({"size": [0, 8], "own": True}, r"size and count of .* are \(0, 8\), 64"),
+    ({"size": ["a"]}, r"size of what made the encodings is \('a',\)"),
+    ({"size": 3}, "size of what made the encodings is 3"),
+    ({"formats": "avif"}, "formats of what made the encodings is 'avif'"),
+    ({"profile": "pillow99"}, "a profile among pillow13, .*, got 'pillow99'"),
+    ({"range": "q"}, "expected range 'clip' or 'scale', got 'q'"),
+    ({"background": "zz"}, "an opaque colour, .* got 'zz'"),
+    ({"background": "#fff", "own": True}, "expected background #ffffff, got #fff"),
+    ({"weights": "abc"}, "expected weights none, got abc"),
+    ({"orientations": "half"}, "orientations of what made the encodings is 'half'"),
+]
+for changed, message in IMPOSSIBLE:
+    text = json.dumps({"origin": ORIGIN | changed, "encodings": {}})
+    UNSOUND[f"made by {changed}"] = text, message
+for nothing in (None, [1], "phash", 7):
+    text = json.dumps({"origin": nothing, "encodings": {}})
+    UNSOUND[f"made by {nothing}"] = text, f"what made the encodings is {re.escape(repr(nothing))}"
 
 
 @pytest.mark.parametrize("case", UNSOUND)
