@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
 
-from ._encodings import Encodings, refuse_twice
+from ._encodings import Encodings, check_encodings, refuse_twice
 from ._names import PackedNames
 from ._parquet import from_arrow, pyarrow_modules, to_arrow
 from ._recipe import Origin
@@ -52,6 +52,7 @@ def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
             is exact for the numbers that were stored.
 
     Raises:
+        TypeError: these are no ``Encodings``.
         ValueError: the suffix is not one of these, the format can't hold the encodings, a key is
             no text, the weights of the network can't be seen, or ``float16`` is asked for hashes,
             or for features that it does not hold within the bound (the message names the first).
@@ -68,7 +69,7 @@ def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
         ...     load(path) == encodings
         True
     """
-    refuse_unsavable(path, encodings.origin, float16=float16)
+    refuse_unsavable(path, check_encodings(encodings).origin, float16=float16)
     if encodings.origin.weights is None:
         raise ValueError("expected no file for a model of your own without a name: see CustomModel")
     suffix = _suffix(path)

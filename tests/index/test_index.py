@@ -237,6 +237,7 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[Index], object]]] = [
     (ValueError, "finite features for 'b', got NaN or infinity", lambda _: Index.build(NAN)),
     (ValueError, "new keys, got 'a/0.png', which is there", lambda index: index.add(FOUR)),
     (ValueError, "profile pillow13, got pillow9", lambda index: index.add(OTHER)),
+    (TypeError, "expected Encodings, got dict: .*from_map", lambda index: index.add({"b": "00"})),
     (ValueError, "method phash, got cnn", lambda index: index.add(some(2, kind="features"))),
     (ValueError, "profile pillow9, got pillow13", lambda index: index.query(OTHER, k=1)),
     (ValueError, "method cnn, got phash", lambda index: index.query(NAN, k=1)),
