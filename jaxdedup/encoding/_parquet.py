@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import some
+
 from ._encodings import Encodings
 from ._recipe import Origin
 from ._sealed import sealed, stored_origin, unsealed
@@ -85,8 +87,9 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
             added; None to ask the metadata.
 
     Raises:
-        ValueError: it does not say what made it, or is damaged.
-        KeyError: it lacks a column.
+        TypeError: it is no table.
+        ValueError: it does not say what made it, says something else than ``origin``, lacks a
+            column, or is damaged.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe
@@ -94,22 +97,44 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
         >>> from_arrow(to_arrow(Encodings.from_map({"a.png": "00000000000000ff"}, origin)))
         <Encodings: 1 of phash>
     """
+    if not isinstance(table, pyarrow_modules()[0].Table):
+        raise TypeError(f"expected a pyarrow.Table, got {type(table).__name__}")
     if origin is not None:
-        table = table.replace_schema_metadata({"origin": json.dumps(origin.to_dict())})
+        table = _made_by(table, origin)
     origin_of(table.schema)
-    texts = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-    names = [os.fsdecode(name) for name in table["key"].to_pylist()]
+    for name in ("key", "row", "failure"):
+        if table.column_names.count(name) != 1:
+            raise ValueError(f"expected one column {name!r}, got {some(table.column_names)}")
+    names = _names(table["key"])
     failures = table["failure"].to_pylist()
     places, rows = _stored_rows(table)
     failed = np.delete(np.arange(len(names)), places).tolist()
     quality = table["quality"].drop_null() if "quality" in table.column_names else None
     return unsealed(
-        texts,
+        _texts(table.schema),
         [names[place] for place in places.tolist()],
         rows,
         None if quality is None else quality.to_numpy(),
         {names[place]: failures[place] or "" for place in failed},
     )
+
+
+def _made_by(table: Any, origin: Origin) -> Any:
+    """The table with what made it and no checksum; ValueError where it says something else."""
+    if "origin" in _texts(table.schema):
+        made = origin_of(table.schema)
+        if different := origin.differences(made):
+            raise ValueError(f"the table was made in another way: {different}")
+        origin = made
+    return table.replace_schema_metadata({"origin": json.dumps(origin.to_dict())})
+
+
+def _names(column: Any) -> list[str]:
+    keys = column.to_pylist()
+    for place, key in enumerate(keys):
+        if not isinstance(key, (str, bytes)):
+            raise ValueError(f"expected keys as text, got {key!r:.80} in row {place}")
+    return list(map(os.fsdecode, keys))
 
 
 def rows_of(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -132,14 +157,26 @@ def _stored_rows(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
     column = column.drop_null()
     width: int = row.width or 0
     dtype: np.dtype[Any] = row.dtype
-    if len(column) and len(column[0].as_py()) < width * dtype.itemsize:
+    first = column[0].as_py() if len(column) else bytes(width * dtype.itemsize)
+    if row.dtype == np.float32 and isinstance(first, bytes) and len(first) == 2 * width:
         dtype = np.dtype(np.float16)
     size = width * dtype.itemsize
+    if len(column) and not size:
+        raise ValueError("expected an origin that has the count of the features, got None")
     if size:
-        column = column.cast(pyarrow_modules()[0].binary(size))  # engines may drop the width
+        column = _of_size(column, size)
     content = np.frombuffer(column.buffers()[1] or b"", np.uint8)
     content = content[column.offset * size :][: len(column) * size]
     return places, content.view(dtype).reshape(len(places), width)
+
+
+def _of_size(column: Any, size: int) -> Any:
+    """Rows of bytes as so many bytes each, for engines may drop the width."""
+    pyarrow, _ = pyarrow_modules()
+    try:
+        return column.cast(pyarrow.binary(size))
+    except pyarrow.ArrowException:
+        raise ValueError(f"expected rows of {size} bytes each, got other {column.type}") from None
 
 
 def origin_of(schema: Any) -> Origin:
@@ -154,5 +191,12 @@ def origin_of(schema: Any) -> Origin:
         >>> origin_of(to_arrow(Encodings.from_map({}, origin)).schema) == origin
         True
     """
+    return stored_origin(_texts(schema))
+
+
+def _texts(schema: Any) -> dict[str, str]:
     metadata = schema.metadata or {}
-    return stored_origin({key.decode(): value.decode() for key, value in metadata.items()})
+    return {
+        key.decode(errors="replace"): text.decode(errors="replace")
+        for key, text in metadata.items()
+    }
