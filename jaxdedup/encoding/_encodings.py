@@ -249,8 +249,9 @@ def _checked_width(key: Key, row: Any, dtype: np.dtype[Any], width: int | None) 
 
 def _check_rows(rows: NDArray[Any], names: Sequence[Key], origin: Origin) -> None:
     kind = np.uint8 if origin.dtype == "uint8" else np.float32
-    if rows.dtype != kind:
-        raise TypeError(f"expected rows of {origin.method} as {kind.__name__}, got {rows.dtype}")
+    found = getattr(rows, "dtype", type(rows).__name__)
+    if found != kind:
+        raise TypeError(f"expected rows of {origin.method} as {kind.__name__}, got {found}")
     wanted = origin.row.width if origin.count else None
     if rows.ndim != 2 or len(rows) != len(names) or wanted not in (None, rows.shape[1]):
         raise ValueError(

@@ -172,6 +172,7 @@ def refuse_unsavable(path: Path, origin: Origin, *, float16: bool = False) -> No
         )
     if float16 and origin.dtype == "uint8":
         raise ValueError(f"expected features where float16 is asked for, got {origin.method}")
+    Origin.from_dict(origin.to_dict())  # load refuses what this does
     if suffix == ".parquet":
         pyarrow_modules()
     refuse_unless_writable(path)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jaxdedup.runtime import some
 
-from ._encodings import Encodings
+from ._encodings import Encodings, check_encodings
 from ._recipe import Origin
 from ._sealed import sealed, stored_origin, unsealed
 
@@ -38,6 +38,7 @@ def to_arrow(encodings: Encodings, rows: NDArray[Any] | None = None) -> Any:
         ``quality``, where it was told. The metadata holds what made them.
 
     Raises:
+        TypeError: these are no ``Encodings``.
         ValueError: pyarrow is not there.
 
     Example:
@@ -50,7 +51,7 @@ def to_arrow(encodings: Encodings, rows: NDArray[Any] | None = None) -> Any:
         {'key': 'b', 'row': None, 'failure': 'is empty'}
     """
     pyarrow, _ = pyarrow_modules()
-    failures = encodings.failures
+    failures = check_encodings(encodings).failures
     rows = encodings.rows if rows is None else rows
     count, total = len(encodings), len(encodings) + len(failures)
     if not rows.shape[1]:  # nothing tells how many features there are, and Parquet has to know
@@ -105,8 +106,8 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
     for name in ("key", "row", "failure"):
         if table.column_names.count(name) != 1:
             raise ValueError(f"expected one column {name!r}, got {some(table.column_names)}")
-    names = _names(table["key"])
-    failures = table["failure"].to_pylist()
+    names = list(map(os.fsdecode, _column(table, "key", str | bytes)))
+    failures = _column(table, "failure", str | None)
     places, rows = _stored_rows(table)
     failed = np.delete(np.arange(len(names)), places).tolist()
     quality = table["quality"].drop_null() if "quality" in table.column_names else None
@@ -129,12 +130,15 @@ def _made_by(table: Any, origin: Origin) -> Any:
     return table.replace_schema_metadata({"origin": json.dumps(origin.to_dict())})
 
 
-def _names(column: Any) -> list[str]:
-    keys = column.to_pylist()
-    for place, key in enumerate(keys):
-        if not isinstance(key, (str, bytes)):
-            raise ValueError(f"expected keys as text, got {key!r:.80} in row {place}")
-    return list(map(os.fsdecode, keys))
+def _column(table: Any, name: str, kind: Any) -> list[Any]:
+    try:
+        values: list[Any] = table[name].to_pylist()
+    except UnicodeDecodeError:
+        raise ValueError(f"expected column {name!r} as text, got no UTF-8") from None
+    for place, value in enumerate(values):
+        if not isinstance(value, kind):
+            raise ValueError(f"expected column {name!r} as text, got {value!r:.80} in row {place}")
+    return values
 
 
 def rows_of(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:

@@ -114,6 +114,7 @@ def test_columns_that_do_not_go_together() -> None:
         (["a"], ROWS[0], ValueError, "expected rows"),
         (["a"], ROWS[:1].astype(np.int64), TypeError, "rows of phash as uint8, got int64"),
         (["a"], ROWS[:1].astype(np.float32), TypeError, "rows of phash as uint8, got float32"),
+        (["a"], [[1] * 8], TypeError, "rows of phash as uint8, got list"),
         (["a", "b", "a"], ROWS, ValueError, "each name once, got 'a' twice"),
     ]:
         with pytest.raises(error, match=message):

@@ -174,6 +174,7 @@ def test_what_can_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
     wrong = [
         (hashes_of({7: "0" * 16}), "expected file names as keys, got 7"),
         (unseen, "expected no file for a model of your own"),
+        (Encodings([], HASHES.rows[:0], replace(HASHES.origin, method="mine")), "got 'mine'"),
     ]
     with pytest.raises(TypeError, match=r"expected Encodings, got dict: .*from_map"):
         save(tmp_path / "wrong.npz", dict(HASHES))  # type: ignore[arg-type]
@@ -357,7 +358,13 @@ def test_what_is_no_binary_file_is_told_in_our_words(
 TABLE = to_arrow(HASHES).replace_schema_metadata({"origin": JSON})
 UNSOUND_COLUMNS: dict[str, tuple[str, pyarrow.Array | None, str]] = {
     "no keys": ("key", None, r"expected one column 'key', got row, failure"),
-    "a key that is null": ("key", pyarrow.array(["a", None]), "as text, got None in row 1"),
+    "a key that is null": ("key", pyarrow.array(["a", None]), "'key' as text, got None in row 1"),
+    "keys that are no text": (
+        "key",
+        pyarrow.array([b"a", b"\xff"]).view(pyarrow.string()),
+        "'key' as text, got no UTF-8",
+    ),
+    "numbers for failures": ("failure", pyarrow.array([0, 1]), "'failure' as text, got 0 in row"),
     "numbers for keys": ("key", pyarrow.array([0, 1]), "as text, got 0 in row 0"),
     "numbers for rows": ("row", pyarrow.array([0, 1]), "rows of 8 bytes each, got other int64"),
     "seven bytes": ("row", pyarrow.array([bytes(7)] * 2), "rows of 8 bytes each, got other binary"),

@@ -272,6 +272,10 @@ def test_a_model_of_ones_own_stays_in_memory(tmp_path: Path) -> None:
     own = Encodings(features.names, features.rows, replace(features.origin, weights=None))
     with pytest.raises(ValueError, match="no file for a model of your own"):
         Index.build(own).save(tmp_path / "corpus.idx")
+    unknown = Encodings(["a"], ROWS[:1], replace(ORIGIN, method="mine"))
+    with pytest.raises(ValueError, match=r"expected a method among phash, .*, got 'mine'"):
+        Index.build(unknown).save(tmp_path / "corpus.idx")
+    assert not any(tmp_path.iterdir())
 
 
 def test_something_else_is_no_index(tmp_path: Path) -> None:
