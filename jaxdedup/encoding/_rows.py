@@ -48,9 +48,9 @@ def refuse_higher_bits(rows: NDArray[np.uint8], bits: int, keys: Sequence[Hashab
     """ValueError where a hash of several side by side has a bit set beyond its bits."""
     if bits % 8 == 0:
         return
-    too_high = (rows[:, :: -(-bits // 8)] >> bits % 8 > 0).any(axis=1)
+    too_high = rows[:, :: -(-bits // 8)] >> bits % 8
     if too_high.any():
-        key = keys[int(too_high.argmax())]
+        key = keys[int(too_high.any(axis=1).argmax())]
         raise ValueError(f"expected a hash of {bits} bits for {key!r:.200}, got a higher bit set")
 
 
