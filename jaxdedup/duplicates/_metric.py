@@ -88,10 +88,7 @@ def default_threshold(origin: Origin) -> int | float:
     """
     if origin.dtype != "uint8":
         return _SIMILARITY
-    try:
-        row = method_named(origin.method).row
-    except ValueError:  # a method of somebody's own
-        row = Bits(origin.count or 0)
+    row = origin.row if origin.own else method_named(origin.method).row
     return row.threshold if isinstance(row, Bits) else _SIMILARITY
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from jaxdedup.encoding import Encodings
+from jaxdedup.encoding import Encodings, check_encodings
 from jaxdedup.runtime import positive
 
 from ._matches import Matches
 from ._metric import check_threshold, metric_of
 from ._quality import check_quality, of_quality
-from ._search import DEFAULT_MAX_PAIRS, NOTHING, comparable
+from ._search import DEFAULT_MAX_PAIRS, NOTHING, comparable, named_rows
 from ._turned import Turned, nearest_turned, turned_pairs
 
 
@@ -41,9 +41,9 @@ def find_nearest(
         ``others`` are those of the corpus that are among them.
 
     Raises:
-        TypeError: neither or both of ``k`` and ``threshold``, or no number.
+        TypeError: neither or both of ``k`` and ``threshold``, no number, or no ``Encodings``.
         ValueError: the two were not made in one way, ``k`` is greater than the corpus, the
-            threshold is out of range, or more than ``max_pairs`` are near.
+            threshold is out of range, features are not finite, or more than ``max_pairs`` are near.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe
@@ -55,12 +55,14 @@ def find_nearest(
     """
     if (k is None) == (threshold is None):
         raise TypeError(f"expected either k or threshold, got {k!r} and {threshold!r}")
+    encodings, corpus = check_encodings(encodings), check_encodings(corpus)
     encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
     corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
     corpus = comparable(encodings, corpus)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
-    pairs, turns = _pairs(encodings, corpus, k, limit, max_pairs)
+    with named_rows(encodings, corpus):
+        pairs, turns = _pairs(encodings, corpus, k, limit, max_pairs)
     places, j = np.unique(pairs.j, return_inverse=True)
     return Matches(
         encodings.names,

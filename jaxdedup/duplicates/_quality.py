@@ -20,7 +20,8 @@ def check_quality(origin: Origin, least: Any = None) -> int:
         50
     """
     if least is None:
-        return (method_named(origin.method).quality or 0) if origin.quality else 0
+        is_told = origin.quality and not origin.own
+        return (method_named(origin.method).quality or 0) if is_told else 0
     least = integer_within("min_quality", least, 0, 100)
     if least and not origin.quality:
         raise ValueError(

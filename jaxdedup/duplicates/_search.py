@@ -6,13 +6,14 @@ where somebody asks for a list of them.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.encoding import Encodings
+from jaxdedup.encoding import Encodings, check_encodings, refuse_infinite
 from jaxdedup.runtime import positive
 from jaxdedup.search import HammingPairs, distinct_rows
 
@@ -55,9 +56,10 @@ def find_matches(
             (``"index"``); None for imagededup's, the former for hashes, the latter for features.
 
     Raises:
-        TypeError: the threshold, or the quality, is no number.
+        TypeError: the threshold, or the quality, is no number, or a side is no ``Encodings``.
         ValueError: the threshold or the quality is out of range, the quality or the order is not
-            known, the two were not made in one way, or there are more pairs than ``max_pairs``.
+            known, the two were not made in one way, features are not finite (the message names
+            them), or there are more pairs than ``max_pairs``.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe
@@ -66,13 +68,14 @@ def find_matches(
         >>> find_matches(encodings).to_dict(scores=True)
         {'a.png': [('c.png', 2)], 'b.png': [], 'c.png': [('a.png', 2)]}
     """
-    metric = metric_of(encodings.origin)
+    metric = metric_of(check_encodings(encodings).origin)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
     if order not in (None, *get_args(Order)):
         raise ValueError(f"expected order 'score' or 'index', got {order!r:.80}")
     encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
     if corpus is not None:
+        corpus = check_encodings(corpus)
         corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
         low += low_too
         corpus = comparable(encodings, corpus)
@@ -81,7 +84,8 @@ def find_matches(
     pairs, turns = NOTHING
     if len(distinct) and (others is None or len(others)):
         turned = encodings.origin.row.rows
-        pairs, turns = turned_pairs(distinct, others, turned, metric, limit, max_pairs)
+        with named_rows(encodings, corpus):
+            pairs, turns = turned_pairs(distinct, others, turned, metric, limit, max_pairs)
     return Matches(
         encodings.names,
         (encodings if corpus is None else corpus).names,
@@ -125,7 +129,7 @@ def iter_pairs(
         >>> [(i, j, distance.tolist()) for i, j, distance in iter_pairs(encodings) if len(i)]
         [(array([0], dtype=int32), array([2], dtype=int32), [2])]
     """
-    if encodings.origin.row.rows > 1:
+    if check_encodings(encodings).origin.row.rows > 1:
         raise ValueError("expected one row an image, got those of turned images")
     limit = check_threshold(encodings.origin, threshold)
     if not len(encodings):
@@ -151,7 +155,7 @@ def upright(encodings: Encodings) -> Encodings:
         >>> upright(Encodings(["a.png"], np.zeros((1, 64), np.uint8), origin)).rows.shape
         (1, 8)
     """
-    rows = encodings.origin.row.rows
+    rows = check_encodings(encodings).origin.row.rows
     if rows == 1:
         return encodings
     width = encodings.rows.shape[1] // rows
@@ -163,6 +167,18 @@ def upright(encodings: Encodings) -> Encodings:
         encodings.quality,
         vouched_for=True,
     )
+
+
+@contextmanager
+def named_rows(*sides: Encodings | None) -> Iterator[None]:
+    """Names the features that a search refuses, which knows of rows alone."""
+    try:
+        yield
+    except ValueError:
+        for side in sides:
+            if side is not None:
+                refuse_infinite(side.rows, side.names)
+        raise
 
 
 def _kinds(rows: NDArray[Any]) -> tuple[NDArray[Any], Indices]:

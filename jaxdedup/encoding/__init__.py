@@ -10,6 +10,7 @@ from ._device import decoder as decoder
 from ._device import encode_pixels as encode_pixels
 from ._device import whole_decoder as whole_decoder
 from ._encodings import Encodings as Encodings
+from ._encodings import check_encodings as check_encodings
 from ._encodings import commonest as commonest
 from ._files import SUFFIXES as SUFFIXES
 from ._files import holds_shards as holds_shards
@@ -38,6 +39,7 @@ from ._parquet import rows_of as rows_of
 from ._parquet import to_arrow as to_arrow
 from ._recipe import Origin as Origin
 from ._recipe import Recipe as Recipe
+from ._rows import refuse_infinite as refuse_infinite
 from ._source import encode_source as encode_source
 from ._source import refuse_other_cache as refuse_other_cache
 from ._stream import Encoded as Encoded

@@ -130,8 +130,11 @@ class EncodingCache:
         found = self._connection.execute("SELECT json, checksum FROM origin").fetchall()
         if len(found) != 1 or _checksum(found[0][0]) != found[0][1]:
             raise sqlite3.DatabaseError("what made the encodings is damaged")
-        other = Origin.from_dict(json.loads(found[0][0]))
-        if different := self._origin.differences(other):
+        try:
+            different = self._origin.differences(Origin.from_dict(json.loads(found[0][0])))
+        except ValueError as error:  # none that this version makes
+            different = str(error)
+        if different:
             raise ValueError(
                 f"the cache {self._path!r:.200} holds other encodings, {different}: "
                 "choose another file"

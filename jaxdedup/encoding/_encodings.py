@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import counted
+from jaxdedup.runtime import counted, number_within
 
 from ._recipe import Origin, Recipe
-from ._rows import feature_rows, packed_hashes
-from ._stream import Encoded, Key
+from ._rows import described, feature_rows, packed_hashes, refuse_higher_bits
+from ._stream import Encoded, Key, Stream
 
 _SHOWN = 5  # encodings, in a notebook
 _REASONS = 3  # in a summary
@@ -38,7 +38,8 @@ class Encodings(Mapping[Key, Any]):
     Raises:
         TypeError: the rows, or the qualities, are of another dtype.
         ValueError: another number of rows or qualities than of names, rows of another width than
-            their origin says, qualities above 100, or two rows of one name.
+            their origin says, bits beyond those of a hash, qualities above 100, or two rows of one
+            name.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe, encode
@@ -62,7 +63,7 @@ class Encodings(Mapping[Key, Any]):
         *,
         vouched_for: bool = False,
     ) -> None:
-        _check_rows(rows, len(names), origin)
+        _check_rows(rows, names, origin)
         _check_quality(quality, len(names))
         if not vouched_for:
             refuse_twice(names)
@@ -86,8 +87,14 @@ class Encodings(Mapping[Key, Any]):
             recipe: by which it encodes.
 
         Raises:
-            ValueError: two results of one key.
+            TypeError: a row is of another dtype; the message names its key.
+            ValueError: a row of another width, two results of one key, or a stream that encodes by
+                another recipe.
         """
+        if isinstance(stream, Stream):
+            _refuse_other(stream.recipe, recipe)
+        kind, is_rated = recipe.method.row, recipe.method.quality is not None
+        width = kind.width
         names: list[Key] = []
         failures: list[tuple[Key, str]] = []
         content = bytearray()  # grows in place: rows one by one would take 100 bytes more each
@@ -97,11 +104,12 @@ class Encodings(Mapping[Key, Any]):
                 failures.append((key, failure or ""))
             else:
                 names.append(key)
+                width = _checked_width(key, row, kind.dtype, width)
                 content += np.ascontiguousarray(row).data
-                qualities += b"" if quality is None else bytes([quality])
-        kind = recipe.method.row
-        rows: NDArray[Any] = np.frombuffer(content, kind.dtype)
-        rows = rows.reshape(len(names), -1 if names else kind.width or 0)
+                if is_rated:
+                    told = number_within(f"the quality of {key!r:.200}", quality, 0, 100)
+                    qualities.append(int(told))
+        rows: NDArray[Any] = np.frombuffer(content, kind.dtype).reshape(len(names), width or 0)
         order, failed = _order(names), [key for key, _ in failures]
         refuse_twice([*names, *failed])
         return cls(
@@ -109,7 +117,7 @@ class Encodings(Mapping[Key, Any]):
             rows if order == list(range(len(names))) else rows[order],
             recipe.origin,
             dict(failures[place] for place in _order(failed)),
-            None if recipe.method.quality is None else np.frombuffer(qualities, np.uint8)[order],
+            np.frombuffer(qualities, np.uint8)[order] if is_rated else None,
             vouched_for=True,
         )
 
@@ -138,6 +146,7 @@ class Encodings(Mapping[Key, Any]):
             origin: what made them, of which ``count`` is not asked of features.
 
         Raises:
+            TypeError: it is no mapping.
             ValueError: an encoding is malformed; the message names its key.
 
         Example:
@@ -146,6 +155,8 @@ class Encodings(Mapping[Key, Any]):
             >>> Encodings.from_map({"a.png": "00000000000000ff"}, origin).rows
             array([[  0,   0,   0,   0,   0,   0,   0, 255]], dtype=uint8)
         """
+        if not isinstance(encodings, Mapping):
+            raise TypeError(f"expected a mapping of encodings, got {type(encodings).__name__}")
         if origin.dtype == "uint8":
             return cls(list(encodings), packed_hashes(encodings, _shown_bits(origin)), origin)
         return cls(list(encodings), feature_rows(encodings), replace(origin, count=None))
@@ -199,16 +210,56 @@ def _shown_bits(origin: Origin) -> int:
     return row.count or 0 if row.rows == 1 else 8 * (row.width or 0)
 
 
-def _check_rows(rows: NDArray[Any], count: int, origin: Origin) -> None:
+def check_encodings(encodings: Any) -> Encodings:
+    """What was given, once it is clear that it is columns: a dict doesn't say what made it.
+
+    Raises:
+        TypeError: it is something else.
+
+    Example:
+        >>> check_encodings({"a.png": "00000000000000ff"})
+        Traceback (most recent call last):
+        ...
+        TypeError: expected Encodings, got dict: Encodings.from_map(…, origin) makes them of one
+    """
+    if not isinstance(encodings, Encodings):
+        hint = ": Encodings.from_map(…, origin) makes them of one"
+        is_map = isinstance(encodings, Mapping)
+        raise TypeError(f"expected Encodings, got {type(encodings).__name__}{hint * is_map}")
+    return encodings
+
+
+def _refuse_other(made: Recipe, recipe: Recipe) -> None:
+    if different := recipe.origin.differences(made.origin):
+        raise ValueError(f"the stream encodes by another recipe: {different}")
+    if recipe.method.quality is not None and made.method.quality is None:
+        raise ValueError(f"expected a stream that tells quality, got one of {made.method.name}")
+
+
+def _checked_width(key: Key, row: Any, dtype: np.dtype[Any], width: int | None) -> int:
+    """The width of a row: of the first one, where only the network knows."""
+    found: int | None = row.shape[0] if getattr(row, "ndim", None) == 1 else None
+    if found is None or row.dtype != dtype:
+        wanted = f"{dtype}[{'D' if width is None else width}]"
+        raise TypeError(f"expected a row {wanted} for {key!r:.200}, got {described(row)}")
+    if width not in (None, found):
+        raise ValueError(f"expected a row {dtype}[{width}] for {key!r:.200}, got {described(row)}")
+    return found
+
+
+def _check_rows(rows: NDArray[Any], names: Sequence[Key], origin: Origin) -> None:
     kind = np.uint8 if origin.dtype == "uint8" else np.float32
-    if rows.dtype != kind:
-        raise TypeError(f"expected rows of {origin.method} as {kind.__name__}, got {rows.dtype}")
+    found = getattr(rows, "dtype", type(rows).__name__)
+    if found != kind:
+        raise TypeError(f"expected rows of {origin.method} as {kind.__name__}, got {found}")
     wanted = origin.row.width if origin.count else None
-    if rows.ndim != 2 or len(rows) != count or wanted not in (None, rows.shape[1]):
+    if rows.ndim != 2 or len(rows) != len(names) or wanted not in (None, rows.shape[1]):
         raise ValueError(
-            f"expected rows [{count}, {wanted or 'width'}] of {origin.method}, "
+            f"expected rows [{len(names)}, {wanted or 'width'}] of {origin.method}, "
             f"got {list(rows.shape)}"
         )
+    if origin.dtype == "uint8" and origin.count:
+        refuse_higher_bits(rows, origin.count, names)
 
 
 def _check_quality(quality: NDArray[Any] | None, count: int) -> None:

@@ -28,14 +28,16 @@ from numpy.typing import NDArray
 
 from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
 
-from ._encodings import Encodings, refuse_twice
+from ._encodings import Encodings, check_encodings, refuse_twice
 from ._names import PackedNames
 from ._parquet import from_arrow, pyarrow_modules, to_arrow
 from ._recipe import Origin
-from ._sealed import UTF8, sealed, stored_origin, unsealed
+from ._sealed import UTF8, each_once, parsed, sealed, stored_origin, unsealed
 
 _FLOAT16_ERROR = 2.0**-11  # of a number, in proportion
 _ROWS_AT_ONCE = 4096
+_TEXTS = ("origin", "checksum", "method", "version")  # the latter two of early versions
+_ARRAYS = ("names", "lengths", "encodings")
 
 
 def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
@@ -52,6 +54,7 @@ def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
             is exact for the numbers that were stored.
 
     Raises:
+        TypeError: these are no ``Encodings``.
         ValueError: the suffix is not one of these, the format can't hold the encodings, a key is
             no text, the weights of the network can't be seen, or ``float16`` is asked for hashes,
             or for features that it does not hold within the bound (the message names the first).
@@ -68,7 +71,7 @@ def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
         ...     load(path) == encodings
         True
     """
-    refuse_unsavable(path, encodings.origin, float16=float16)
+    refuse_unsavable(path, check_encodings(encodings).origin, float16=float16)
     if encodings.origin.weights is None:
         raise ValueError("expected no file for a model of your own without a name: see CustomModel")
     suffix = _suffix(path)
@@ -105,8 +108,7 @@ def load(path: Path) -> Encodings:
         try:
             return read(file)
         except Exception as error:  # damage of any kind
-            told = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"expected encodings in {os.fspath(path)!r:.100}: {told}") from error
+            raise ValueError(f"expected encodings in {os.fspath(path)!r:.100}: {error}") from error
 
 
 def _load_shards(folder: str) -> Encodings:
@@ -170,6 +172,7 @@ def refuse_unsavable(path: Path, origin: Origin, *, float16: bool = False) -> No
         )
     if float16 and origin.dtype == "uint8":
         raise ValueError(f"expected features where float16 is asked for, got {origin.method}")
+    Origin.from_dict(origin.to_dict())  # load refuses what this does
     if suffix == ".parquet":
         pyarrow_modules()
     refuse_unless_writable(path)
@@ -203,20 +206,25 @@ def _halved(encodings: Encodings) -> NDArray[np.float16]:
     return halved
 
 
-def _from_hex(
-    encodings: Mapping[str, Any], texts: Mapping[str, str], quality: Sequence[Any] | None
-) -> Encodings:
+def _from_hex(encodings: Any, texts: Mapping[str, str], quality: Any) -> Encodings:
+    """The encodings of a file of text, once it is clear that it holds dicts of what it should."""
     origin = stored_origin(texts)
-    if origin.dtype != "uint8" or not all(isinstance(value, str) for value in encodings.values()):
+    is_map = isinstance(encodings, dict) and all(isinstance(v, str) for v in encodings.values())
+    if origin.dtype != "uint8" or not is_map:
         raise ValueError(f"it holds something else than hex digits of {origin.method}")
     found = Encodings.from_map(encodings, origin)
-    qualities = None if quality is None else np.array(quality, np.uint8)
+    qualities = None if quality is None else _qualities(quality, encodings)
     return unsealed(texts, found.names, found.rows, qualities)
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    refuse_twice([name for name, _ in pairs])
-    return dict(pairs)
+def _qualities(told: Any, encodings: Mapping[str, Any]) -> NDArray[np.uint8]:
+    if not isinstance(told, dict) or told.keys() != encodings.keys():
+        raise ValueError("it holds something else than the quality of each of its images")
+    for name, value in told.items():
+        text = str(value)  # of JSON a number, of CSV digits
+        if not text.isdecimal() or len(text) > 3 or int(text) > 100:
+            raise ValueError(f"expected quality 0 to 100 for {name!r:.200}, got {value!r:.80}")
+    return np.array([int(told[name]) for name in encodings], np.uint8)
 
 
 def _write_json(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
@@ -228,15 +236,13 @@ def _write_json(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> Non
 
 
 def _read_json(file: BinaryIO) -> Encodings:
-    document = json.load(file, object_pairs_hook=_each_once)
+    document = parsed(file.read())
     if not isinstance(document, dict):
         raise ValueError("it holds no object")
-    texts = {name: document[name] for name in ("version", "method", "checksum") if name in document}
+    texts = {name: document[name] for name in _TEXTS if name in document}
     if "origin" in document:
         texts["origin"] = json.dumps(document["origin"])
-    encodings, quality = document.get("encodings", {}), document.get("quality")
-    qualities = None if quality is None else [quality[name] for name in encodings]
-    return _from_hex(encodings, texts, qualities)
+    return _from_hex(document.get("encodings", {}), texts, document.get("quality"))
 
 
 def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
@@ -259,14 +265,25 @@ def _write_csv(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None
 
 def _read_csv(file: BinaryIO) -> Encodings:
     with io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="") as text:
-        rows = list(csv.DictReader(text))
+        try:
+            rows = list(csv.DictReader(text))
+        except csv.Error as error:
+            raise ValueError("it is no CSV, or damaged") from error
     if not rows:
         raise ValueError("it has no rows, and so doesn't say what its method is")
+    _refuse_lacking(rows[0], ("name", "encoding"))
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError("it has rows that are longer or shorter than its first line")
     if len({row.get("origin") for row in rows}) != 1:
         raise ValueError("it has rows that were made in several ways")
-    encodings = _each_once([(row["name"], row["encoding"]) for row in rows])
-    quality = [row["quality"] for row in rows] if "quality" in rows[0] else None
+    encodings = each_once((row["name"], row["encoding"]) for row in rows)
+    quality = {row["name"]: row["quality"] for row in rows} if "quality" in rows[0] else None
     return _from_hex(encodings, rows[0], quality)
+
+
+def _refuse_lacking(there: Mapping[str, Any], names: Sequence[str]) -> None:
+    if lacking := [name for name in names if name not in there]:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
 
 
 def _write_npz(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
@@ -279,13 +296,26 @@ def _write_npz(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None
 
 
 def _read_npz(file: BinaryIO) -> Encodings:
-    with np.load(file, allow_pickle=False) as arrays:
-        texts = {name: str(arrays[name]) for name in ("origin", "checksum") if name in arrays}
-        early = {name: "" for name in ("method", "version") if name in arrays}
-        stored_origin(texts | early)
-        names = PackedNames(arrays["names"].tobytes().decode(*UTF8), arrays["lengths"])
-        quality = arrays.get("quality")
-        return unsealed(texts, names, arrays["encodings"], quality)
+    arrays = _arrays_of(file)
+    texts = {name: str(array) for name, array in arrays.items() if name in _TEXTS}
+    stored_origin(texts)
+    _refuse_lacking(arrays, _ARRAYS)
+    try:
+        text = arrays["names"].tobytes().decode(*UTF8)
+    except UnicodeDecodeError:
+        raise ValueError("its names are no UTF-8") from None
+    names = PackedNames(text, arrays["lengths"])
+    return unsealed(texts, names, arrays["encodings"], arrays.get("quality"))
+
+
+def _arrays_of(file: BinaryIO) -> dict[str, NDArray[Any]]:
+    """The arrays of an archive that are ours; NumPy's own errors would speak of pickles."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            wanted = (*_TEXTS, *_ARRAYS, "quality") if "origin" in archive else _TEXTS
+            return {name: archive[name] for name in wanted if name in archive}
+    except Exception as error:
+        raise ValueError("it is no archive of NumPy's, or damaged") from error
 
 
 def _write_parquet(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> None:
@@ -293,7 +323,12 @@ def _write_parquet(file: BinaryIO, encodings: Encodings, rows: NDArray[Any]) -> 
 
 
 def _read_parquet(file: BinaryIO) -> Encodings:
-    return from_arrow(pyarrow_modules()[1].read_table(file))
+    parquet = pyarrow_modules()[1]
+    try:
+        table = parquet.read_table(file)
+    except Exception as error:
+        raise ValueError("it is no Parquet, or damaged") from error
+    return from_arrow(table)
 
 
 _FORMATS = {

@@ -88,6 +88,7 @@ class Method:
     """How the row of an image is computed: a hash, or the features of a network.
 
     Methods compare by value and pickle by value: a network's parameters are loaded where it runs.
+    Somebody's own may have any name: origins tell it from one of the package's.
 
     Attributes:
         name: what files and the command line call it.

@@ -25,6 +25,8 @@ class PackedNames(Sequence[str]):
 
     def __init__(self, text: str, lengths: NDArray[Any]) -> None:
         self.text = text
+        if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+            raise ValueError(f"expected lengths of names, got {lengths.dtype}{list(lengths.shape)}")
         self.lengths = np.asarray(lengths, np.int32)
         self._ends = np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])
         if self._ends[-1] != len(text) or (len(lengths) and self.lengths.min() < 0):

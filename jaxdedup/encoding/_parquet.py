@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._encodings import Encodings
+from jaxdedup.runtime import some
+
+from ._encodings import Encodings, check_encodings
 from ._recipe import Origin
 from ._sealed import sealed, stored_origin, unsealed
 
@@ -36,6 +38,7 @@ def to_arrow(encodings: Encodings, rows: NDArray[Any] | None = None) -> Any:
         ``quality``, where it was told. The metadata holds what made them.
 
     Raises:
+        TypeError: these are no ``Encodings``.
         ValueError: pyarrow is not there.
 
     Example:
@@ -48,7 +51,7 @@ def to_arrow(encodings: Encodings, rows: NDArray[Any] | None = None) -> Any:
         {'key': 'b', 'row': None, 'failure': 'is empty'}
     """
     pyarrow, _ = pyarrow_modules()
-    failures = encodings.failures
+    failures = check_encodings(encodings).failures
     rows = encodings.rows if rows is None else rows
     count, total = len(encodings), len(encodings) + len(failures)
     if not rows.shape[1]:  # nothing tells how many features there are, and Parquet has to know
@@ -85,8 +88,9 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
             added; None to ask the metadata.
 
     Raises:
-        ValueError: it does not say what made it, or is damaged.
-        KeyError: it lacks a column.
+        TypeError: it is no table.
+        ValueError: it does not say what made it, says something else than ``origin``, lacks a
+            column, or is damaged.
 
     Example:
         >>> from jaxdedup.encoding import METHODS, Recipe
@@ -94,22 +98,47 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
         >>> from_arrow(to_arrow(Encodings.from_map({"a.png": "00000000000000ff"}, origin)))
         <Encodings: 1 of phash>
     """
+    if not isinstance(table, pyarrow_modules()[0].Table):
+        raise TypeError(f"expected a pyarrow.Table, got {type(table).__name__}")
     if origin is not None:
-        table = table.replace_schema_metadata({"origin": json.dumps(origin.to_dict())})
+        table = _made_by(table, origin)
     origin_of(table.schema)
-    texts = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-    names = [os.fsdecode(name) for name in table["key"].to_pylist()]
-    failures = table["failure"].to_pylist()
+    for name in ("key", "row", "failure"):
+        if table.column_names.count(name) != 1:
+            raise ValueError(f"expected one column {name!r}, got {some(table.column_names)}")
+    names = list(map(os.fsdecode, _column(table, "key", str | bytes)))
+    failures = _column(table, "failure", str | None)
     places, rows = _stored_rows(table)
     failed = np.delete(np.arange(len(names)), places).tolist()
     quality = table["quality"].drop_null() if "quality" in table.column_names else None
     return unsealed(
-        texts,
+        _texts(table.schema),
         [names[place] for place in places.tolist()],
         rows,
         None if quality is None else quality.to_numpy(),
         {names[place]: failures[place] or "" for place in failed},
     )
+
+
+def _made_by(table: Any, origin: Origin) -> Any:
+    """The table with what made it and no checksum; ValueError where it says something else."""
+    if "origin" in _texts(table.schema):
+        made = origin_of(table.schema)
+        if different := origin.differences(made):
+            raise ValueError(f"the table was made in another way: {different}")
+        origin = made
+    return table.replace_schema_metadata({"origin": json.dumps(origin.to_dict())})
+
+
+def _column(table: Any, name: str, kind: Any) -> list[Any]:
+    try:
+        values: list[Any] = table[name].to_pylist()
+    except UnicodeDecodeError:
+        raise ValueError(f"expected column {name!r} as text, got no UTF-8") from None
+    for place, value in enumerate(values):
+        if not isinstance(value, kind):
+            raise ValueError(f"expected column {name!r} as text, got {value!r:.80} in row {place}")
+    return values
 
 
 def rows_of(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -132,14 +161,26 @@ def _stored_rows(table: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
     column = column.drop_null()
     width: int = row.width or 0
     dtype: np.dtype[Any] = row.dtype
-    if len(column) and len(column[0].as_py()) < width * dtype.itemsize:
+    first = column[0].as_py() if len(column) else bytes(width * dtype.itemsize)
+    if row.dtype == np.float32 and isinstance(first, bytes) and len(first) == 2 * width:
         dtype = np.dtype(np.float16)
     size = width * dtype.itemsize
+    if len(column) and not size:
+        raise ValueError("expected an origin that has the count of the features, got None")
     if size:
-        column = column.cast(pyarrow_modules()[0].binary(size))  # engines may drop the width
+        column = _of_size(column, size)
     content = np.frombuffer(column.buffers()[1] or b"", np.uint8)
     content = content[column.offset * size :][: len(column) * size]
     return places, content.view(dtype).reshape(len(places), width)
+
+
+def _of_size(column: Any, size: int) -> Any:
+    """Rows of bytes as so many bytes each, for engines may drop the width."""
+    pyarrow, _ = pyarrow_modules()
+    try:
+        return column.cast(pyarrow.binary(size))
+    except pyarrow.ArrowException:
+        raise ValueError(f"expected rows of {size} bytes each, got other {column.type}") from None
 
 
 def origin_of(schema: Any) -> Origin:
@@ -154,5 +195,12 @@ def origin_of(schema: Any) -> Origin:
         >>> origin_of(to_arrow(Encodings.from_map({}, origin)).schema) == origin
         True
     """
+    return stored_origin(_texts(schema))
+
+
+def _texts(schema: Any) -> dict[str, str]:
     metadata = schema.metadata or {}
-    return stored_origin({key.decode(): value.decode() for key, value in metadata.items()})
+    return {
+        key.decode(errors="replace"): text.decode(errors="replace")
+        for key, text in metadata.items()
+    }

@@ -47,6 +47,7 @@ class Origin:
         dtype: what a network's products were computed in.
         weights: the start of the SHA-256 of a network's parameters; empty for hashes, None for a
             network whose parameters can't be seen.
+        own: whether the method is somebody's own, and none of the package's, whatever its name.
         version: of the jaxdedup that made it.
     """
 
@@ -64,24 +65,28 @@ class Origin:
     quality: bool = False
     dtype: str = "uint8"
     weights: str | None = ""
+    own: bool = False
     version: str = __version__
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Origin":
-        """The inverse of :meth:`to_dict`; ValueError where something is missing or unknown."""
+        """The inverse of :meth:`to_dict`; ValueError for what no recipe of this version has."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"what made the encodings is {values!r:.80}")
         names = {field.name for field in fields(cls)}
         missing = {"method", "size", "count", "profile", "version"} - values.keys()
         if missing or values.keys() - names:
             strange = some(sorted(missing or values.keys() - names))
             raise ValueError(f"what made the encodings {'lacks' if missing else 'has'} {strange}")
-        lists = {name: tuple(values[name]) for name in ("size", "formats") if name in values}
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         origin = cls(**{**values, **lists})
         for field in fields(cls):
-            value, kind = getattr(origin, field.name), cast(Any, field.type)
-            if not isinstance(value, tuple if get_origin(kind) is tuple else kind):
+            value = getattr(origin, field.name)
+            if not _is_of(value, field.type):
                 raise ValueError(f"{field.name} of what made the encodings is {value!r:.80}")
         if origin.orientations not in ROWS:
             raise ValueError(f"orientations of what made the encodings is {origin.orientations!r}")
+        _refuse_unmakeable(origin)
         return origin
 
     @property
@@ -111,7 +116,7 @@ class Origin:
             if field.name not in ("version", "formats", "quality")
             and not (field.name == "count" and None in (self.count, other.count))
         ]
-        told = [f"{name} {a}, got {b}" for name, a, b in changed if a != b]
+        told = [f"{name} {_shown(a)}, got {_shown(b)}" for name, a, b in changed if a != b]
         return f"expected {'; '.join(told)}" if told else ""
 
     def refuse_unless_same(self, other: "Origin", sides: str) -> None:
@@ -135,6 +140,16 @@ class Origin:
             different = f"expected version {self.version}, got {other.version}"
         if different:
             raise ValueError(f"{sides} were not made in one way: {different}")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(isinstance(x, get_args(kind)[0]) for x in value)
+    return isinstance(value, kind)
+
+
+def _shown(value: Any) -> Any:
+    return "none" if value == "" else value
 
 
 # What a recipe shares.
@@ -221,6 +236,7 @@ class Recipe:
             quality=method.quality is not None,
             dtype=method.dtype,
             weights=parameters(method).digest,
+            own=_is_own(method),
         )
 
     @classmethod
@@ -229,7 +245,7 @@ class Recipe:
 
         Args:
             origin: of the encoding.
-            method: what it was made by, where that or its weights are not the package's.
+            method: what it was made by, where that or its weights are somebody's own.
 
         Raises:
             ValueError: the encoding was made in a way that this version doesn't know, or with
@@ -238,19 +254,60 @@ class Recipe:
         method = _method_of(origin) if method is None else method
         method = rated(method) if origin.quality else method
         method = oriented(method, origin.orientations)  # type: ignore[arg-type]
-        settings = {name: getattr(origin, name) for name in _SETTINGS}
-        recipe = cls(method, **settings)
+        recipe = cls(method, **_settings(origin))
         if different := recipe.origin.differences(origin):
             raise ValueError(f"encodings of {origin.method} can't be made again here: {different}")
         return recipe
 
 
+def _settings(origin: Origin) -> dict[str, Any]:
+    return {name: getattr(origin, name) for name in _SETTINGS}
+
+
 def _method_of(origin: Origin) -> Method:
+    if origin.own:
+        raise ValueError(f"expected the method {origin.method}, which is somebody's own, got none")
     if origin.dtype == "uint8":
         return method_named(origin.method)
     if origin.method not in METHODS:
         raise ValueError(f"expected the weights of {origin.method} (--weights FILE), got none")
     return mobilenet_method(dtype=origin.dtype)
+
+
+def _is_own(method: Method) -> bool:
+    if method.load is not None:  # its weights tell a network from others of its name
+        return not _is_network(method.name)
+    try:
+        ours = method_named(method.name)
+        ours = ours if method.quality is None else rated(ours)
+        return oriented(ours, method.orientations) != method  # type: ignore[arg-type]
+    except ValueError:
+        return True
+
+
+def _is_network(name: str) -> bool:
+    if name == "cnn":
+        return True
+    from jaxdedup.networks import NETWORKS  # brings in flax
+
+    return name in NETWORKS
+
+
+def _refuse_unmakeable(origin: Origin) -> None:
+    """ValueError for what no recipe of this version can have made."""
+    is_hash, count = origin.dtype == "uint8", origin.count
+    sides = (*origin.size, 1 if count is None else count)
+    if (is_hash and count is None) or len(sides) not in (1, 3) or min(sides) < 1:
+        raise ValueError(f"size and count of what made the encodings are {origin.size}, {count}")
+    if is_hash and not origin.own:
+        Recipe.from_origin(origin)
+        return
+    is_network = origin.dtype in ("float32", "bfloat16") and _is_network(origin.method)
+    if not (origin.own or is_network):
+        raise ValueError(f"expected a method of this version, got {origin.method} {origin.dtype}")
+    background = Recipe(METHODS["cnn"], **_settings(origin)).background or ""
+    if origin.background != background:
+        raise ValueError(f"expected background {background}, got {origin.background}")
 
 
 class Parameters(NamedTuple):

@@ -5,7 +5,7 @@ an array or a list of shape ``(D,)`` or ``(1, D)``.
 """
 
 from binascii import unhexlify
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ def packed_hashes(encodings: Mapping[Any, Any], bits: int) -> NDArray[np.uint8]:
         ``uint8[N, ceil(bits / 8)]``, in the order of the map.
 
     Raises:
-        ValueError: an encoding is not a hash of so many bits.
+        ValueError: an encoding is not a hash of so many bits; higher ones are not looked at.
 
     Example:
         >>> packed_hashes({"a.png": "00000000000000ff", "b.png": bytes(8)}, 64).tolist()
@@ -40,17 +40,18 @@ def packed_hashes(encodings: Mapping[Any, Any], bits: int) -> NDArray[np.uint8]:
         except ValueError:
             pass  # one by one, to find out which
         else:
-            return _within(packed.reshape(-1, width), bits, encodings)
-    rows = np.stack([_hash(key, value, bits) for key, value in encodings.items()])
-    return _within(rows, bits, encodings)
+            return packed.reshape(-1, width)
+    return np.stack([_hash(key, value, bits) for key, value in encodings.items()])
 
 
-def _within(rows: NDArray[np.uint8], bits: int, encodings: Mapping[Any, Any]) -> NDArray[np.uint8]:
-    too_high = rows[:, 0] >> (bits - 1) % 8 > 1
+def refuse_higher_bits(rows: NDArray[np.uint8], bits: int, keys: Sequence[Hashable]) -> None:
+    """ValueError where a hash of several side by side has a bit set beyond its bits."""
+    if bits % 8 == 0:
+        return
+    too_high = rows[:, :: -(-bits // 8)] >> bits % 8
     if too_high.any():
-        key = list(encodings)[int(too_high.argmax())]
+        key = keys[int(too_high.any(axis=1).argmax())]
         raise ValueError(f"expected a hash of {bits} bits for {key!r:.200}, got a higher bit set")
-    return rows
 
 
 def _hash(key: Hashable, value: Any, bits: int) -> NDArray[np.uint8]:
@@ -67,7 +68,7 @@ def _hash(key: Hashable, value: Any, bits: int) -> NDArray[np.uint8]:
     if numbers.dtype.kind not in "iu" or numbers.shape not in ((width,), (1, width)):
         raise ValueError(
             f"expected a hash of {digits} hex digits or {width} bytes for {key!r:.200}, "
-            f"got {_described(value)}"
+            f"got {described(value)}"
         )
     if numbers.min() < 0 or numbers.max() > 255:
         raise ValueError(f"expected bytes from 0 to 255 for {key!r:.200}, got {numbers.tolist()}")
@@ -104,11 +105,23 @@ def feature_rows(encodings: Mapping[Any, Any]) -> NDArray[np.float32]:
             rows[number] = row
     if rows is None:
         return np.zeros((0, 0), np.float32)
-    finite = np.isfinite(rows).all(axis=1)
-    if not finite.all():
-        key = list(encodings)[int(finite.argmin())]
-        raise ValueError(f"expected finite features for {key!r:.100}, got NaN or infinity")
+    refuse_infinite(rows, list(encodings))
     return rows
+
+
+def refuse_infinite(rows: NDArray[Any], keys: Sequence[Hashable]) -> None:
+    """ValueError, with its key, for a row of features that are not all finite.
+
+    Example:
+        >>> refuse_infinite(np.float32([[1, 2], [0, np.nan]]), ["a.png", "b.png"])
+        Traceback (most recent call last):
+        ...
+        ValueError: expected finite features for 'b.png', got NaN or infinity
+    """
+    if rows.dtype == np.uint8 or (finite := np.isfinite(rows).all(axis=1)).all():
+        return
+    key = keys[int(finite.argmin())]
+    raise ValueError(f"expected finite features for {key!r:.100}, got NaN or infinity")
 
 
 def _features(key: Hashable, value: Any) -> NDArray[Any]:
@@ -117,7 +130,7 @@ def _features(key: Hashable, value: Any) -> NDArray[Any]:
     is_real = row.dtype.kind in "iuf" or row.dtype.name.startswith(("bfloat", "float"))
     if not is_real or row.size == 0 or row.shape not in ((row.size,), (1, row.size)):
         raise ValueError(
-            f"expected features of shape (D,) or (1, D) for {key!r:.100}, got {_described(value)}"
+            f"expected features of shape (D,) or (1, D) for {key!r:.100}, got {described(value)}"
         )
     return row.reshape(-1)
 
@@ -127,11 +140,11 @@ def _array(key: Hashable, value: Any) -> NDArray[Any]:
         return np.asarray(value)
     except ValueError:  # lists of unequal lengths
         raise ValueError(
-            f"expected one encoding for {key!r:.100}, got {_described(value)}"
+            f"expected one encoding for {key!r:.100}, got {described(value)}"
         ) from None
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
     if hasattr(value, "shape"):
         return f"{value.dtype}{list(value.shape)}"
     return f"{value!r:.60}"

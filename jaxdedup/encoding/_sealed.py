@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._encodings import Encodings
+from ._encodings import Encodings, refuse_twice
 from ._names import PackedNames
 from ._recipe import Origin
 
@@ -34,23 +34,42 @@ def unsealed(
     """The encodings of a file; ValueError where its checksum is another one."""
     origin, checksum = stored_origin(texts), texts.get("checksum")
     names = PackedNames.of(names)
+    whole = rows.astype(np.float32) if rows.dtype == np.float16 else rows
+    is_vouched_for = checksum is not None
+    found = Encodings(names, whole, origin, failures, quality, vouched_for=is_vouched_for)
     if checksum not in (None, _checksum(names, texts["origin"], failures, rows, quality)):
         raise ValueError(
             "it was changed (then give from_arrow its origin) or is damaged: its checksum is "
             "another one"
         )
-    if rows.dtype == np.float16:
-        rows = rows.astype(np.float32)
-    return Encodings(names, rows, origin, failures, quality, vouched_for=checksum is not None)
+    return found
 
 
 def stored_origin(texts: Mapping[str, Any]) -> Origin:
     """What made the encodings of a file; ValueError where it does not say."""
-    if "origin" not in texts:
+    if texts.get("origin") is None:
         early = "version" in texts and "method" in texts
         told = ": it is of an early version; encode the images again" if early else ""
         raise ValueError(f"it does not say what made them{told}")
-    return Origin.from_dict(json.loads(texts["origin"]))
+    return Origin.from_dict(parsed(texts["origin"]))
+
+
+def parsed(text: str | bytes) -> Any:
+    """What JSON holds, each name of an object once; ValueError where it is none."""
+    try:
+        return json.loads(text, object_pairs_hook=each_once)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"it is no JSON from {place} on") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise ValueError("it is no JSON") from None
+
+
+def each_once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A dict; ValueError if a name is there twice."""
+    pairs = list(pairs)
+    refuse_twice([name for name, _ in pairs])
+    return dict(pairs)
 
 
 def _checksum(

@@ -1,7 +1,7 @@
 """Encoding as a stream: keyed items in, keyed rows out."""
 
 import operator
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -32,6 +32,24 @@ class Encoded(NamedTuple):
     quality: int | None = None
 
 
+class Stream(Generator[Encoded]):
+    """What :func:`encode` yields, with its recipe.
+
+    Attributes:
+        recipe: by which it encodes.
+    """
+
+    def __init__(self, results: Generator[Encoded], recipe: Recipe) -> None:
+        self._results = results
+        self.recipe = recipe
+
+    def send(self, value: None) -> Encoded:
+        return self._results.send(value)
+
+    def throw(self, *error: Any) -> Encoded:
+        return self._results.throw(*error)
+
+
 def encode(
     items: Iterable[tuple[Key, Item]],
     recipe: Recipe,
@@ -39,7 +57,7 @@ def encode(
     batch_size: int | None = None,
     num_workers: int | None = None,
     max_pixels_in_flight: int | None = None,
-) -> Generator[Encoded]:
+) -> Stream:
     """Encode keyed images, lazily, as they come.
 
     One item in is one result out; an item that can't be loaded is a result with its reason. The
@@ -90,7 +108,7 @@ def encode(
     bounds = {name: positive_or_none(name, value) for name, value in bounds.items()}
     refuse_fork()
     resources = {**bounds, "count": operator.length_hint(items, 0)}
-    return _encode(iter(items), recipe, resources)
+    return Stream(_encode(iter(items), recipe, resources), recipe)
 
 
 def _encode(
@@ -106,8 +124,9 @@ def _encode(
     def owned() -> Iterator[Item]:
         try:
             for position, pair in enumerate(items):
-                keys[position], item = _checked(pair)
-                yield own(item, read)
+                key, item = _checked(pair)
+                keys[position] = key
+                yield _owned(key, item, read)
         except GeneratorExit:
             raise
         except BaseException as error:  # the items' own: told after what was read before
@@ -125,6 +144,13 @@ def _encode(
     flat.tell()
     if errors:
         raise errors[0]
+
+
+def _owned(key: Key, item: Item, read: Callable[..., Any]) -> Item:
+    try:
+        return own(item, read)
+    except TypeError as error:
+        raise TypeError(f"{error}, for {key!r:.200}") from None
 
 
 def _checked(pair: Any) -> tuple[Key, Item]:

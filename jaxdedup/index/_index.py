@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.duplicates import DEFAULT_MAX_PAIRS, Matches, find_nearest, upright
-from jaxdedup.encoding import Encodings, Origin
+from jaxdedup.encoding import Encodings, Origin, refuse_infinite
 from jaxdedup.runtime import Path
 
 from ._file import IndexFile, write_index
@@ -51,7 +51,7 @@ class Index:
             encodings: by texts, file names say. Of several rows an image the upright one goes in.
 
         Raises:
-            TypeError: a key is no text.
+            TypeError: a key is no text, or these are no ``Encodings``.
             ValueError: features are NaN or infinite.
         """
         encodings = upright(encodings)
@@ -108,11 +108,12 @@ class Index:
 
         Raises:
             FileExistsError: there is another file, or another writer has changed it meanwhile.
-            ValueError: the weights of the network can't be seen.
+            ValueError: the weights of the network can't be seen, or no recipe has such an origin.
             OSError: the file can't be written.
         """
         if self.origin.weights is None:
             raise ValueError("expected no file for a model of your own: its weights have no name")
+        Origin.from_dict(self.origin.to_dict())  # open refuses what this does
         self._file = write_index(path, dict(self._arrays), self.origin, self._file)
 
     def add(self, encodings: Encodings) -> None:
@@ -122,7 +123,7 @@ class Index:
             encodings: by keys that are not there.
 
         Raises:
-            TypeError: a key is no text.
+            TypeError: a key is no text, or these are no ``Encodings``.
             ValueError: another origin, a key that is there already, NaN or infinite features.
         """
         encodings = upright(encodings)
@@ -181,8 +182,5 @@ class Index:
 
 
 def _arrays(encodings: Encodings) -> dict[str, NDArray[Any]]:
-    rows = encodings.rows
-    if rows.dtype == np.float32 and not (finite := np.isfinite(rows).all(axis=1)).all():
-        key = encodings.names[int(finite.argmin())]
-        raise ValueError(f"expected finite features for {key!r:.100}, got NaN or infinity")
-    return {"rows": rows, **Keys.of(encodings.names).arrays}
+    refuse_infinite(encodings.rows, encodings.names)
+    return {"rows": encodings.rows, **Keys.of(encodings.names).arrays}

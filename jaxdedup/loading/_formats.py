@@ -51,7 +51,7 @@ def known_formats(formats: Any) -> tuple[str, ...]:
     asked = tuple(formats) if are_several else ()
     if not are_several or not all(isinstance(name, str) for name in asked):
         raise TypeError(f"expected formats as a collection of suffixes, got {formats!r:.80}")
-    if unknown := sorted(suffixes(asked) - _PLUGINS.keys() - _RAW):
+    if unknown := sorted(suffixes(asked) - PLUGINS.keys() - _RAW):
         from imageio.config import known_extensions  # which few need, and takes a while
 
         unknown = [name for name in unknown if f".{name}" not in known_extensions]

@@ -177,6 +177,7 @@ class Encoder:
                 of another origin.
             OSError: the folder can't be read, or the path of the cache can be no file's.
         """
+        self._remember({})
         inputs = Inputs(image_dir, None, recursive, num_enc_workers, cache)
         recipe = self.recipe if draft is None else replace(self.recipe, draft=draft)
         return self._encode_folder(inputs, recipe).to_dict()
@@ -196,12 +197,12 @@ class Encoder:
         Raises:
             TypeError: ``images`` is a single image or path instead of an iterable of them.
         """
+        self._remember({})
         if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Iterable):
             raise TypeError(f"expected an iterable of images, got {type(images).__name__}")
         shape = getattr(images, "shape", ())
         if len(shape) == 2 or shape[2:] == (3,):
             raise TypeError(f"expected an iterable of images, got one, an array of shape {shape}")
-        self._remember({})
         stream = encoding.encode(
             enumerate(images),
             self.recipe,
@@ -257,7 +258,6 @@ class Encoder:
         max_pairs: int,
         orientations: Orientations,
     ) -> dict[Any, Any]:
-        self._remember({})
         matches = duplicates.find_matches(
             self._own(queries, "queries", orientations),
             self._own(corpus, "corpus"),
@@ -272,7 +272,6 @@ class Encoder:
         self, inputs: Inputs, threshold: Any, outfile: Path | None, max_pairs: int
     ) -> Matches:
         # All that can be wrong is found out before the work begins.
-        self._remember({})
         threshold = self._check(threshold)
         max_pairs = positive("max_pairs", max_pairs)
         if outfile:

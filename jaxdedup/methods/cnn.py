@@ -145,6 +145,7 @@ class CNN(Encoder):
             ValueError: as of the hashes, or the path is no file's, whether or not there is an
                 array.
         """
+        self._remember({})
         if isinstance(image_file, (str, os.PathLike)) and not os.path.isfile(image_file):
             got = f"Got {os.fspath(image_file)!r:.300}, which is no file"
             raise ValueError(f"Please provide either image file path or image array! {got}")
@@ -206,6 +207,7 @@ class CNN(Encoder):
             >>> CNN(verbose=False).find_duplicates(encoding_map=features, scores=True)
             {'a.png': [('c.png', 1.0)], 'b.png': [], 'c.png': [('a.png', 1.0)]}
         """
+        self._remember({})
         check_workers(num_sim_workers)
         inputs = Inputs(image_dir, encoding_map, recursive, num_enc_workers, cache, orientations)
         return self._find_duplicates(inputs, min_similarity_threshold, scores, outfile, max_pairs)
@@ -264,6 +266,7 @@ class CNN(Encoder):
             >>> CNN(verbose=False).find_duplicates_to_remove(encoding_map=features)
             ['c.png']
         """
+        self._remember({})
         check_workers(num_sim_workers)
         inputs = Inputs(
             image_dir, encoding_map, recursive, num_enc_workers, cache, orientations, against
@@ -305,6 +308,7 @@ class CNN(Encoder):
             >>> CNN(verbose=False).search({"new.png": [9, 1]}, corpus)
             {'new.png': ['a.png']}
         """
+        self._remember({})
         return self._search(
             queries, corpus, min_similarity_threshold, scores, max_pairs, orientations
         )

@@ -197,6 +197,7 @@ class Hashing(Encoder):
             >>> PHash(verbose=False).find_duplicates(encoding_map=hashes, scores=True)
             {'a.png': [('c.png', 2)], 'b.png': [], 'c.png': [('a.png', 2)]}
         """
+        self._remember({})
         if search_method not in (None, *_SEARCH_METHODS):
             raise ValueError(
                 f"expected search_method among {', '.join(_SEARCH_METHODS)}, "
@@ -266,6 +267,7 @@ class Hashing(Encoder):
             >>> PHash(verbose=False).find_duplicates_to_remove(encoding_map=hashes, against=old)
             ['b.png']
         """
+        self._remember({})
         check_workers(num_dist_workers)
         inputs = Inputs(
             image_dir, encoding_map, recursive, num_enc_workers, cache, orientations, against
@@ -309,6 +311,7 @@ class Hashing(Encoder):
             >>> PHash(verbose=False).search({"new.png": "00" * 7 + "01"}, corpus)
             {'new.png': ['a.png']}
         """
+        self._remember({})
         return self._search(
             queries, corpus, max_distance_threshold, scores, max_pairs, orientations
         )

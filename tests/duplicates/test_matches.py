@@ -19,7 +19,7 @@ def near_rows(count: int, bits: int, seed: int) -> np.ndarray:
     for row in range(8, count):
         rows[row] = rows[rng.integers(8)]
         rows[row, rng.integers(0, bits, rng.choice([0, 0, 1, 2, 5]))] ^= 1
-    return np.packbits(rows, axis=1)
+    return np.packbits(np.pad(rows, ((0, 0), (-bits % 8, 0))), axis=1)
 
 
 def encodings_of(rows: np.ndarray, bits: int) -> Encodings:

@@ -1,9 +1,12 @@
 """find_nearest against a stable sort of all distances, of turned images too."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
-from jaxdedup.duplicates import find_matches, find_nearest
+from jaxdedup.duplicates import find_matches, find_nearest, iter_pairs
 from jaxdedup.encoding import INVERSE_TURNS, METHODS, TURNS, Encodings, Recipe, oriented
 from tests.stored import features_of, origin_of
 
@@ -36,6 +39,30 @@ def test_the_nearest_of_all_turns(orientations: str) -> None:
                 assert len(turn) == (turns > 1)
     wanted = find_matches(queries, others, threshold=2).to_dict(scores=True)
     assert find_nearest(queries, others, threshold=2).to_dict(scores=True) == wanted
+
+
+SEARCHES: dict[str, Callable[[Any, Any], object]] = {
+    "matches": find_matches,
+    "the nearest": lambda encodings, corpus: find_nearest(encodings, corpus, k=1),
+    "all that are near": lambda encodings, corpus: find_nearest(encodings, corpus, threshold=0.5),
+}
+GOOD = features_of({"good": [1, 2], "too": [2, 1]})
+BAD = Encodings(["a", "bad"], np.float32([[1, 2], [0, np.nan]]), GOOD.origin)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("sides", [(BAD, GOOD), (GOOD, BAD)], ids=["queries", "corpus"])
+def test_features_that_are_not_finite_are_named(search: str, sides: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="expected finite features for 'bad', got NaN"):
+        SEARCHES[search](*sides)
+
+
+@pytest.mark.parametrize("search", [*SEARCHES, "pairs"])
+@pytest.mark.parametrize("sides", [({}, GOOD), (GOOD, {})], ids=["queries", "corpus"])
+def test_a_dict_does_not_say_what_made_it(search: str, sides: tuple[Any, Any]) -> None:
+    call = (SEARCHES | {"pairs": lambda *sides: [iter_pairs(side) for side in sides]})[search]
+    with pytest.raises(TypeError, match=r"expected Encodings, got dict: Encodings\.from_map"):
+        call(*sides)
 
 
 def test_features_nearest_first() -> None:

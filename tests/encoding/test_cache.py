@@ -1,5 +1,7 @@
 """encode_images(cache=...): what is reused, what is not, and what a kill leaves behind."""
 
+import hashlib
+import json
 import logging
 import os
 import resource
@@ -134,6 +136,13 @@ def test_other_encodings_are_refused(encoder: PHash, folder: Path, cache: Path) 
     with pytest.raises(ValueError, match="expected draft True"):
         encoder.encode_images(folder, draft=True, cache=cache)
     assert cache.read_bytes() == before
+    text = json.dumps(encoder.recipe.origin.to_dict() | {"profile": "pillow99"})
+    with sqlite3.connect(cache) as connection:
+        values = text, hashlib.blake2b(text.encode(), digest_size=8).digest()
+        connection.execute("UPDATE origin SET json = ?, checksum = ?", values)
+    connection.close()
+    with pytest.raises(ValueError, match=r"holds other encodings, .*, got 'pillow99': choose"):
+        encoder.encode_images(folder, cache=cache)
 
 
 def test_features_belong_to_their_weights(folder: Path, cache: Path) -> None:

@@ -13,7 +13,10 @@ from jaxdedup.encoding import (
     PackedNames,
     Recipe,
     encode,
+    method_named,
     network_method,
+    oriented,
+    rated,
 )
 from tests.stored import features_of, hashes_of, origin_of
 
@@ -56,6 +59,53 @@ def test_a_stream_is_sorted_where_its_keys_can_be() -> None:
         Encodings.collect([Encoded("a", ROWS[0]), Encoded("a", ROWS[1])], RECIPE)
 
 
+FEATURES = Recipe(network_method(lambda images: images.mean((1, 2)), image_size=8))
+RATED = Recipe(rated(METHODS["phash"]))
+WRONG_ROWS: dict[str, tuple[Recipe, list[Encoded], type[Exception], str]] = {
+    "bytes of another dtype": (
+        *(RECIPE, [Encoded("b", np.zeros(2, np.float32))]),
+        *(TypeError, r"expected a row uint8\[8\] for 'b', got float32\[2\]"),
+    ),
+    "several rows": (RECIPE, [Encoded("b", ROWS[:1])], TypeError, r"for 'b', got uint8\[1, 8\]"),
+    "no array": (RECIPE, [Encoded("b", bytes(8))], TypeError, r"for 'b', got b'"),  # type: ignore
+    "another width": (
+        *(RECIPE, [Encoded("a", ROWS[0]), Encoded("b", ROWS[0, :7])]),
+        *(ValueError, r"expected a row uint8\[8\] for 'b', got uint8\[7\]"),
+    ),
+    "another width than the first": (
+        *(FEATURES, [Encoded("a", np.ones(3, np.float32)), Encoded("b", np.ones(4, np.float32))]),
+        *(ValueError, r"expected a row float32\[3\] for 'b', got float32\[4\]"),
+    ),
+    "no quality": (RATED, [Encoded("b", ROWS[0])], TypeError, "quality of 'b' .* got None"),
+    "too good": (
+        *(RATED, [Encoded("b", ROWS[0], None, 300)]),
+        *(ValueError, "quality of 'b' to be a number from 0 to 100, got 300"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ROWS)
+def test_rows_that_a_recipe_does_not_make_are_named(case: str) -> None:
+    recipe, stream, error, message = WRONG_ROWS[case]
+    with pytest.raises(error, match=message):
+        Encodings.collect(stream, recipe)
+
+
+def test_a_stream_is_of_one_recipe() -> None:
+    for made, wanted, message in [
+        ("phash", RECIPE, None),
+        ("ahash", RECIPE, "another recipe: expected method phash, got ahash"),
+        ("phash", replace(RECIPE, exif_orientation=True), "expected exif_orientation True"),
+        ("phash", RATED, "expected a stream that tells quality, got one of phash"),
+    ]:
+        stream = encode([("a", np.eye(8, dtype=np.uint8))], Recipe(METHODS[made]))
+        if message is None:
+            assert list(Encodings.collect(stream, wanted)) == ["a"]
+            continue
+        with pytest.raises(ValueError, match=message):
+            Encodings.collect(stream, wanted)
+
+
 def test_columns_that_do_not_go_together() -> None:
     origin = origin_of("phash")
     for names, rows, error, message in [
@@ -64,12 +114,25 @@ def test_columns_that_do_not_go_together() -> None:
         (["a"], ROWS[0], ValueError, "expected rows"),
         (["a"], ROWS[:1].astype(np.int64), TypeError, "rows of phash as uint8, got int64"),
         (["a"], ROWS[:1].astype(np.float32), TypeError, "rows of phash as uint8, got float32"),
+        (["a"], [[1] * 8], TypeError, "rows of phash as uint8, got list"),
         (["a", "b", "a"], ROWS, ValueError, "each name once, got 'a' twice"),
     ]:
         with pytest.raises(error, match=message):
             Encodings(names, rows, origin)
-    wide = Encodings(["a"], np.zeros((1, 6), np.uint8), replace(origin, count=42))
-    assert wide["a"] == "0" * 11
+    with pytest.raises(TypeError, match="expected a mapping of encodings, got list"):
+        Encodings.from_map(["0" * 16], origin)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_bits_beyond_those_of_a_hash(rows: int) -> None:
+    """Distances would count them; no digit shows them all."""
+    origin = replace(origin_of("imagehash-colorhash"), orientations={1: "none", 4: "mirrors"}[rows])
+    hashes = np.zeros((2, 6 * rows), np.uint8)
+    hashes[1, -6] = 0b11
+    assert Encodings(["a", "b"], hashes, origin)["b"][-12:].endswith("3" + "0" * 10)
+    hashes[1, -6] = 0b111
+    with pytest.raises(ValueError, match="hash of 42 bits for 'b', got a higher bit set"):
+        Encodings(["a", "b"], hashes, origin)
 
 
 def test_a_differing_origin_says_in_what() -> None:
@@ -81,6 +144,26 @@ def test_a_differing_origin_says_in_what() -> None:
     )
     other = replace(origin_of("cnn"), weights="0123")
     assert "weights" in origin_of("cnn").differences(other)
+
+
+OURS = {
+    **METHODS,
+    "of another size": method_named("whash-16"),
+    "rated": rated(METHODS["dhash"]),
+    "turned": oriented(METHODS["ahash"], "mirrors"),
+    "rated and turned": oriented(rated(METHODS["phash"])),
+}
+
+
+@pytest.mark.parametrize("case", OURS)
+def test_a_method_of_ones_own_is_none_of_the_package(case: str) -> None:
+    ours = OURS[case]
+    own = replace(ours, compute=print, load=None)  # by the same name
+    assert (Recipe(ours).origin.own, Recipe(own).origin.own) == (False, True)
+    assert "own False, got True" in Recipe(ours).origin.differences(Recipe(own).origin)
+    assert Recipe.from_origin(Recipe(ours).origin) == Recipe(ours)
+    with pytest.raises(ValueError, match=f"expected the method {ours.name}, which is somebody's"):
+        Recipe.from_origin(Recipe(own).origin)
 
 
 def test_how_many_features_only_the_network_knows() -> None:

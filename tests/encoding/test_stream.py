@@ -220,6 +220,8 @@ def test_wrong_arguments_are_told_before_anything_is_read() -> None:
     for pairs in (["a.png"], ["ab"], [("a", "b", "c")], [7]):
         with pytest.raises(TypeError, match=r"expected items as \(key, item\) pairs, got"):
             list(encode(pairs, RECIPE))
+    with pytest.raises(TypeError, match="got int: 5, for 'k2'"):
+        list(encode([("k1", b""), ("k2", 5)], RECIPE))  # type: ignore[list-item]
 
 
 def test_recipes_travel_by_value() -> None:

@@ -237,6 +237,7 @@ MISTAKES: list[tuple[type[Exception], str, Callable[[Index], object]]] = [
     (ValueError, "finite features for 'b', got NaN or infinity", lambda _: Index.build(NAN)),
     (ValueError, "new keys, got 'a/0.png', which is there", lambda index: index.add(FOUR)),
     (ValueError, "profile pillow13, got pillow9", lambda index: index.add(OTHER)),
+    (TypeError, "expected Encodings, got dict: .*from_map", lambda index: index.add({"b": "00"})),
     (ValueError, "method phash, got cnn", lambda index: index.add(some(2, kind="features"))),
     (ValueError, "profile pillow9, got pillow13", lambda index: index.query(OTHER, k=1)),
     (ValueError, "method cnn, got phash", lambda index: index.query(NAN, k=1)),
@@ -271,6 +272,10 @@ def test_a_model_of_ones_own_stays_in_memory(tmp_path: Path) -> None:
     own = Encodings(features.names, features.rows, replace(features.origin, weights=None))
     with pytest.raises(ValueError, match="no file for a model of your own"):
         Index.build(own).save(tmp_path / "corpus.idx")
+    unknown = Encodings(["a"], ROWS[:1], replace(ORIGIN, method="mine"))
+    with pytest.raises(ValueError, match=r"expected a method among phash, .*, got 'mine'"):
+        Index.build(unknown).save(tmp_path / "corpus.idx")
+    assert not any(tmp_path.iterdir())
 
 
 def test_something_else_is_no_index(tmp_path: Path) -> None:

@@ -6,18 +6,19 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.encoding import METHODS, Recipe
+from jaxdedup.encoding import METHODS, CustomModel, Recipe
 from jaxdedup.loading import Archive, Folder
-from jaxdedup.methods import DHash, PHash
+from jaxdedup.methods import CNN, DHash, PHash
 from tests.pictures import crops
 from tests.pillow_hashes import HASHES
 
@@ -172,6 +173,39 @@ def test_batch_of_everything(encoder: DHash, folder: Path) -> None:
 def test_batch_of_one_thing(encoder: DHash, images: object) -> None:
     with pytest.raises(TypeError, match="expected an iterable of images, got"):
         encoder.encode_batch(images)
+
+
+def means() -> CNN:
+    return CNN(False, CustomModel("means", lambda images: images.mean((1, 2)), np.asarray))
+
+
+HASH_OR_FEATURES = {"hash": lambda: DHash(verbose=False), "features": means}
+REFUSED: dict[str, Callable[[Any], object]] = {
+    "no image": lambda encoder: encoder.encode_image(),
+    "no file": lambda encoder: encoder.encode_image("missing"),
+    "no folder": lambda encoder: encoder.encode_images(),
+    "a missing folder": lambda encoder: encoder.encode_images("missing"),
+    "no batch": lambda encoder: encoder.encode_batch("missing"),
+    "nothing to search": lambda encoder: encoder.find_duplicates(),
+    "a threshold": lambda encoder: encoder.find_duplicates("missing", None, "near"),
+    "a keep": lambda encoder: encoder.find_duplicates_to_remove("missing", keep="best"),
+    "workers": lambda encoder: encoder.find_duplicates_to_remove("missing", None, None, *"abcd"),
+    "a list": lambda encoder: encoder.search({}, ["missing"]),
+    "a method": lambda encoder: encoder.find_duplicates("missing", search_method="best"),
+}
+CASES = [(kind, case) for kind in HASH_OR_FEATURES for case in REFUSED]
+CASES.remove(("features", "a method"))  # which have no such argument
+
+
+@pytest.mark.parametrize(("kind", "case"), CASES)
+def test_a_refused_call_leaves_nothing_of_the_last_one(kind: str, case: str, folder: Path) -> None:
+    encoder: Any = HASH_OR_FEATURES[kind]()
+    (folder / "bad.png").write_bytes(b"")
+    found = encoder.find_duplicates(folder, cache=folder / ".cache")
+    assert (encoder.skipped, encoder.results) == ({"bad.png": "is empty"}, found)
+    with pytest.raises((TypeError, ValueError)):
+        REFUSED[case](encoder)
+    assert (encoder.skipped, encoder.reused, encoder.results) == ({}, 0, None)
 
 
 def _threads() -> list[threading.Thread]:
