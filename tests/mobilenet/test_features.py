@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import NamedSharding, PartitionSpec
 from PIL import Image
 
+from jaxdedup.devices import ON_ONE_CORE
 from jaxdedup.mobilenet import (
     MobileNet,
     features,
@@ -99,7 +100,7 @@ def test_batch_size_does_not_matter(size, params, pixels, ours):
 
 
 def test_only_as_many_as_are_wanted(params, pixels, ours):
-    program = jax.jit(features_on_cpu)
+    program = jax.jit(features_on_cpu, compiler_options=ON_ONE_CORE)  # as encoders run it
     for wanted in (1, 6, 16):
         found = program(params, pixels[:16], wanted)[:wanted]
         np.testing.assert_allclose(found, ours[:wanted], rtol=0, atol=1e-5)
@@ -115,12 +116,12 @@ def test_sharded_batch(params, pixels, keras):
     np.testing.assert_allclose(features(replicated, placed), wanted, rtol=0, atol=5e-5)
 
 
-def test_module_is_the_function(params, pixels, ours):
+def test_module_is_the_function(params, pixels, keras):
     model = MobileNet.from_pretrained()
     np.testing.assert_array_equal(model(pixels[:1]), features(params, pixels[:1]))
     graphdef, state = nnx.split(model)
     merged = jax.jit(lambda state, images: nnx.merge(graphdef, state)(images))
-    np.testing.assert_allclose(merged(state, pixels[:2]), ours[:2], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(merged(state, pixels[:2]), keras["features"][:2], rtol=0, atol=5e-5)
 
 
 @pytest.mark.usefixtures("little_optimized")
@@ -218,7 +219,7 @@ def test_one_device_shares_a_batch_among_the_cores(params, pixels, keras, monkey
     # Inside other programs, vmap's too, it stays whole.
     several = jax.jit(jax.vmap(features, in_axes=(None, 0)))
     found = several(params, some[:6].reshape(2, 3, 224, 224, 3)).reshape(6, -1)
-    np.testing.assert_allclose(found, together[:6], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found, keras["features"][:18:3], rtol=0, atol=5e-5)
 
 
 def test_x64_changes_nothing(params, pixels, keras):
