@@ -14,4 +14,4 @@ def test_one_program_of_mobilenet_for_any_number_of_images() -> None:
     all_rows = calls(images, 19, device, None)
     for count in (1, 13):
         np.testing.assert_allclose(calls(images, count, device, None), all_rows[:count], atol=1e-5)
-    assert calls._run._cache_size() == 1
+    assert len(calls._run._compiled) == 1
