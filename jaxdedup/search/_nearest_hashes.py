@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ._devices import power_of_two
 from ._nearest import Nearest
 from ._one_hash import Packed, least_distances
-from ._scan import GROUP, Limits, by_turns, is_for_host, nearest_in_groups, planes, scan
+from ._scan import GROUP, Limits, is_for_host, nearest_in_groups, planes, scan
 from ._words import Distances, distances_between, to_words
 
 _BLOCK = 2**12  # hashes, one of which is looked at first
@@ -91,10 +91,12 @@ def _limits_of_a_sample(queries: Packed, corpus: Packed, k: int, device: jax.Dev
             distance = distances_between(words, some[:, None], others, np.arange(len(sample)))
             limits[some] = _kth(distance, k)
     else:
-        sample = by_turns(corpus[:: len(corpus) // size][:size], groups)
+        sample = corpus[:: len(corpus) // size][:size].reshape(GROUP, groups, -1).swapaxes(1, 2)
+        sample = jax.device_put(sample, device)
         for start, rows in planes(queries, device):
             distance = np.asarray(nearest_in_groups(rows, sample)).T
             limits[start : start + len(distance)] = _kth(distance[: len(limits) - start], k)
+        limits[limits == 255] = max(255, 8 * queries.shape[1])  # or more
     return limits + 1
 
 

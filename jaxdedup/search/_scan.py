@@ -17,6 +17,8 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.devices import WideProgram
+
 from ._devices import power_of_two, stream
 from ._nearest import Found
 from ._one_hash import PIECE, Packed, least_distances
@@ -32,6 +34,7 @@ Turns = Any  # one of a group's hashes, or all
 
 GROUP = 16  # hashes that share a byte
 
+_TOGETHER = 2  # hashes that share a reading of the rows
 _GROUPS = 32  # of queries that the device takes at a time
 _ASIDE = 64
 _BYTES = 2**19  # of the corpus that the device takes at a time
@@ -131,6 +134,7 @@ def by_turns(rows: NDArray[Any], groups: int) -> NDArray[Any]:
     return np.ascontiguousarray(np.moveaxis(grouped, 0, -1))
 
 
+@WideProgram
 @jax.jit
 def _near_groups(rows: ArrayLike, groups: ArrayLike, limits: ArrayLike) -> jax.Array:
     """Which rows are within the limit of any hash of a group.
@@ -151,12 +155,15 @@ def _near_groups(rows: ArrayLike, groups: ArrayLike, limits: ArrayLike) -> jax.A
     return _over_turns(rows, groups, is_near, most.dtype, lax.bitwise_or, np.False_)
 
 
+@WideProgram
 @jax.jit
 def nearest_in_groups(rows: ArrayLike, groups: ArrayLike) -> jax.Array:
-    """The distance of the nearest hash of each group to each row, [G, N]; else the same."""
-    dtype = distance_type(8 * jnp.shape(rows)[0])
-    far = dtype.type(np.iinfo(dtype).max)
-    return _over_turns(rows, groups, lambda distance, _: distance, dtype, lax.min, far)
+    """The distance of the nearest hash of each group to each row, uint8[G, N]; else the same.
+
+    255 is that or more.
+    """
+    far = np.uint8(255)
+    return _over_turns(rows, groups, lambda distance, _: distance, far.dtype, lax.min, far)
 
 
 def _over_turns(
@@ -174,11 +181,14 @@ def _over_turns(
     """
 
     def one_by_one(rows: jax.Array, groups: jax.Array) -> jax.Array:
-        def compare(turn: Any, joined: jax.Array) -> jax.Array:
-            return join(joined, score(_distances(groups[turn], rows, dtype), turn))
+        def compare(step: Any, joined: jax.Array) -> jax.Array:
+            for turn in range(_TOGETHER):
+                i = step * _TOGETHER + turn
+                joined = join(joined, score(_distances(groups[i], rows, dtype), i))
+            return joined
 
         nothing = jnp.full((groups.shape[2], rows.shape[1]), start)
-        return lax.fori_loop(0, len(groups), compare, nothing)
+        return lax.fori_loop(0, len(groups) // _TOGETHER, compare, nothing)
 
     def at_once(rows: jax.Array, groups: jax.Array) -> jax.Array:
         scores = score(_distances(groups, rows, dtype), slice(None))
