@@ -1,9 +1,9 @@
 """How array functions use a CPU: its vectors, and all of its cores."""
 
+from ._cores import is_default as is_default
 from ._cores import is_on_one_cpu as is_on_one_cpu
 from ._cores import map_on_cores as map_on_cores
 from ._cores import split_for_cores as split_for_cores
-from ._platform import is_default as is_default
 from ._programs import ON_ONE_CORE as ON_ONE_CORE
 from ._programs import WideProgram as WideProgram
 from ._programs import network_program as network_program

@@ -14,7 +14,18 @@ import numpy as np
 
 from jaxdedup import runtime
 
-from ._platform import is_default
+
+def is_default(platform: str) -> bool:
+    """Whether JAX's default devices are of a platform: ``"cpu"``, ``"gpu"`` or ``"tpu"``.
+
+    For what happens around programs. Inside one, `lax.platform_dependent` asks: a program may be
+    lowered for another platform.
+
+    Example:
+        >>> is_default(jax.devices()[0].platform)
+        True
+    """
+    return jax.default_backend() == platform
 
 
 def is_on_one_cpu(tree: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from ._platform import is_default
+from ._cores import is_default
 
 # XLA leaves half of a 512-bit vector unused where a processor has them; the resize gains 15 %. Such
 # options change speed alone: an XLA that doesn't know one of them goes without.

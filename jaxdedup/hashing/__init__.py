@@ -22,7 +22,6 @@ from ._dhash import dhash as dhash
 from ._dhash import dhash_method as dhash_method
 from ._method import HashMethod as HashMethod
 from ._method import checked_power_of_two as checked_power_of_two
-from ._method import checked_size as checked_size
 from ._method import hash_images as hash_images
 from ._method import over_batch as over_batch
 from ._method import pack_bits as pack_bits

@@ -5,8 +5,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
+from jaxdedup.runtime import integer_within
 
-from ._method import Array, HashMethod, checked_size, hash_images, sized_name
+from ._method import Array, HashMethod, hash_images, sized_name
 
 MOST = 128  # of a hash_size: 255·128² is far below 2³¹
 
@@ -27,7 +28,7 @@ def ahash_method(hash_size: int = 8) -> HashMethod:
         >>> ahash_method(16).size
         (16, 16)
     """
-    n = checked_size(hash_size, MOST)
+    n = integer_within("hash_size", hash_size, 2, MOST)
     return HashMethod(sized_name("ahash", (n, 8)), (n, n), n * n, _bits)
 
 

@@ -4,8 +4,9 @@ import jax
 from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
+from jaxdedup.runtime import integer_within
 
-from ._method import Array, HashMethod, checked_size, hash_images, sized_name
+from ._method import Array, HashMethod, hash_images, sized_name
 
 MOST = 128  # of a hash_size
 
@@ -25,7 +26,7 @@ def dhash_method(hash_size: int = 8) -> HashMethod:
         >>> dhash_method(16).size
         (16, 17)
     """
-    n = checked_size(hash_size, MOST)
+    n = integer_within("hash_size", hash_size, 2, MOST)
     return HashMethod(sized_name("dhash", (n, 8)), (n, n + 1), n * n, _bits)
 
 

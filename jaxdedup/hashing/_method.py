@@ -64,26 +64,14 @@ def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:
     return "-".join([name, *(str(size) for size, _ in kept)])
 
 
-def checked_size(value: Any, most: int, name: str = "hash_size", *, least: int = 2) -> int:
-    """A size as an int; TypeError or ValueError unless it is from ``least`` to ``most``.
-
-    Example:
-        >>> checked_size(1, 128)
-        Traceback (most recent call last):
-        ...
-        ValueError: expected hash_size to be an integer from 2 to 128, got 1
-    """
-    return integer_within(name, value, least, most)
-
-
 def checked_power_of_two(value: Any, most: int, name: str = "hash_size") -> int:
-    """Likewise, and a power of two.
+    """A size as an int from 2 to ``most``; ValueError unless it is a power of two.
 
     Example:
         >>> checked_power_of_two(16, 256)
         16
     """
-    size = checked_size(value, most, name)
+    size = integer_within(name, value, 2, most)
     if size & (size - 1):
         raise ValueError(f"expected {name} to be a power of two, got {size}")
     return size

@@ -6,9 +6,10 @@ import jax
 from jax.typing import ArrayLike
 
 from jaxdedup.image import Profile
+from jaxdedup.runtime import integer_within
 
 from ._dct import compare_to_median, low_frequencies
-from ._method import Array, HashMethod, checked_size, hash_images, sized_name
+from ._method import Array, HashMethod, hash_images, sized_name
 
 MOST = 32  # of a hash_size: the table of the basis grows with its fourth power
 _PIXELS = 4  # a frequency, along each axis
@@ -34,7 +35,7 @@ def phash_method(hash_size: int = 8) -> HashMethod:
         >>> phash_method(16).size
         (64, 64)
     """
-    n = checked_size(hash_size, MOST)
+    n = integer_within("hash_size", hash_size, 2, MOST)
     return HashMethod(sized_name("phash", (n, 8)), (_PIXELS * n, _PIXELS * n), n * n, _Bits(n))
 
 

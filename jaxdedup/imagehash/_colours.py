@@ -11,8 +11,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from jaxdedup.hashing import HashMethod, checked_size, over_batch, pack_bits, sized_name
+from jaxdedup.hashing import HashMethod, over_batch, pack_bits, sized_name
 from jaxdedup.image import Profile, checked_images, weigh_channels
+from jaxdedup.runtime import integer_within
 
 Array = Any  # JAX's, traced or not, or NumPy's
 
@@ -40,7 +41,7 @@ def colorhash(images: ArrayLike, binbits: int = 3, *, profile: Profile = "pillow
         >>> colorhash(np.zeros((4, 4, 3), np.uint8))  # seven eighths, at least, are black
         Array([  3, 128,   0,   0,   0,   0], dtype=uint8)
     """
-    bits = checked_size(binbits, 8, "binbits", least=1)
+    bits = integer_within("binbits", binbits, 1, 8)
     array, is_rgb = checked_images(images)
     if not is_rgb:
         array = jnp.broadcast_to(array[..., None], (*array.shape, 3))
@@ -63,7 +64,7 @@ def _colorhash_program(bits: int, profile: Profile) -> Callable[[jax.Array], jax
 
 
 def colorhash_method(binbits: int = 3) -> HashMethod:
-    b = checked_size(binbits, 8, "binbits", least=1)
+    b = integer_within("binbits", binbits, 1, 8)
     name = "imagehash-" + sized_name("colorhash", (b, 3))
     return HashMethod(name, (), 14 * b, _Colours(b), near=2)  # needs all colours: no luma
 

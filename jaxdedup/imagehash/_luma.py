@@ -13,7 +13,6 @@ from jaxdedup.hashing import (
     HashMethod,
     block_sums,
     checked_power_of_two,
-    checked_size,
     compare_to_mean,
     compare_to_median,
     hash_images,
@@ -24,6 +23,7 @@ from jaxdedup.hashing import (
     twice_median,
 )
 from jaxdedup.image import Profile, resize_on_host
+from jaxdedup.runtime import integer_within
 
 Array = Any  # JAX's, traced or not, or NumPy's
 
@@ -59,7 +59,7 @@ def average_hash(
 
 
 def average_hash_method(hash_size: int = 8) -> HashMethod:
-    n = checked_size(hash_size, _MOST)
+    n = integer_within("hash_size", hash_size, 2, _MOST)
     return _method(sized_name("average_hash", (n, 8)), (n, n), n * n, _above_mean)
 
 
@@ -90,7 +90,7 @@ def dhash(images: ArrayLike, hash_size: int = 8, *, profile: Profile = "pillow13
 
 
 def dhash_method(hash_size: int = 8) -> HashMethod:
-    n = checked_size(hash_size, _MOST)
+    n = integer_within("hash_size", hash_size, 2, _MOST)
     return _method(sized_name("dhash", (n, 8)), (n, n + 1), n * n, _brighter_than_left)
 
 
@@ -122,7 +122,7 @@ def dhash_vertical(
 
 
 def dhash_vertical_method(hash_size: int = 8) -> HashMethod:
-    n = checked_size(hash_size, _MOST)
+    n = integer_within("hash_size", hash_size, 2, _MOST)
     return _method(sized_name("dhash_vertical", (n, 8)), (n + 1, n), n * n, _brighter_than_above)
 
 
@@ -160,8 +160,8 @@ def phash(
 
 
 def phash_method(hash_size: int = 8, highfreq_factor: int = 4) -> HashMethod:
-    n = checked_size(hash_size, _MOST)
-    factor = checked_size(highfreq_factor, _MOST, "highfreq_factor", least=1)
+    n = integer_within("hash_size", hash_size, 2, _MOST)
+    factor = integer_within("highfreq_factor", highfreq_factor, 1, _MOST)
     refuse_large_basis(n * factor, n)
     name = sized_name("phash", (n, 8), (factor, 4))
     return _method(name, (n * factor, n * factor), n * n, _StrongFrequencies(n))
@@ -206,9 +206,9 @@ def phash_simple(
 
 
 def phash_simple_method(hash_size: int = 8, highfreq_factor: int = 4) -> HashMethod:
-    n = checked_size(hash_size, 32)
+    n = integer_within("hash_size", hash_size, 2, 32)
     # Within 128 pixels, n²·c − Σc stays below 2³¹ in units of 2²⁸.
-    factor = checked_size(highfreq_factor, 128 // n, "highfreq_factor", least=2)
+    factor = integer_within("highfreq_factor", highfreq_factor, 2, 128 // n)
     name = sized_name("phash_simple", (n, 8), (factor, 4))
     return _method(name, (n * factor, n * factor), n * n, _StrongInRows(n))
 

@@ -1,13 +1,12 @@
 """What the searches accept, and what they say about anything else."""
 
 import math
-from typing import Any
 
 import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import integer_within, number_within, positive, refuse_fork
+from jaxdedup.runtime import refuse_fork
 
 _MOST_BYTES = 4095  # so that a distance fits 15 bits
 
@@ -35,21 +34,6 @@ def check_finite(features: NDArray[np.float32], name: str, first: int) -> None:
     if not finite.all():
         row = first + int(finite.argmin())
         raise ValueError(f"expected finite {name}, got NaN or infinity in row {row}")
-
-
-def check_distance(max_distance: Any, bits: int) -> int:
-    """``max_distance`` as an int of 0 to ``bits``."""
-    return integer_within("max_distance", max_distance, 0, bits)
-
-
-def check_similarity(min_similarity: Any) -> np.float32:
-    """``min_similarity`` in float32, in which similarities are compared."""
-    return np.float32(number_within("min_similarity", min_similarity, -1, 1))
-
-
-def check_positive(value: Any, name: str) -> int:
-    """``value`` as an int of at least 1."""
-    return positive(name, value)
 
 
 def _check_rows(

@@ -19,13 +19,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import number_within, positive
+
 from ._bound import bound, margin
-from ._checks import (
-    check_features,
-    check_finite,
-    check_positive,
-    check_similarity,
-)
+from ._checks import check_features, check_finite
 from ._devices import devices_for, has_fast_matrix_products, stream
 from ._pairs import DEFAULT_MAX_PAIRS, CosinePairs, collect
 from ._products import tiles
@@ -103,7 +100,7 @@ def cosine_pairs(
         >>> i.tolist(), j.tolist(), similarity.round(3).astype(str).tolist()
         ([1, 1, 2], [2, 3, 3], ['0.8', '0.8', '1.0'])
     """
-    max_pairs = check_positive(max_pairs, "max_pairs")
+    max_pairs = positive("max_pairs", max_pairs)
     candidates, score = _prepare(features, corpus, min_similarity, tile_pairs, devices)
     none = np.zeros(0, np.int32)
     nothing = CosinePairs(none, none, none.astype(np.float32))
@@ -157,8 +154,8 @@ def _prepare(
 ) -> tuple[Iterator[Candidates], Callable[[Candidates], CosinePairs]]:
     """Checks the arguments; the pairs that may reach the threshold, and what decides on them."""
     check_features(features, corpus)
-    threshold = check_similarity(min_similarity)
-    tile = max(1, isqrt(check_positive(tile_pairs, "tile_pairs")))
+    threshold = np.float32(number_within("min_similarity", min_similarity, -1, 1))
+    tile = max(1, isqrt(positive("tile_pairs", tile_pairs)))
     devices = devices or devices_for(features)
     if corpus is not None and np.shape(features)[0] <= _FEW_QUERIES:
         both = np.asarray(features), np.asarray(corpus)

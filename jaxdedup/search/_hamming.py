@@ -17,10 +17,10 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import positive
+from jaxdedup.runtime import integer_within, positive
 
 from ._bands import BLOCK, Band, blocks_per_bucket, bucket_pairs, choose_bands, cost
-from ._checks import check_distance, check_hashes
+from ._checks import check_hashes
 from ._devices import devices_for, power_of_two, stream
 from ._one_hash import Packed
 from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
@@ -125,7 +125,7 @@ def iter_hamming_pairs(
         4950
     """
     width = check_hashes(hashes, corpus)
-    distance = check_distance(max_distance, width)
+    distance = integer_within("max_distance", max_distance, 0, width)
     batch = max(1, positive("tile_pairs", tile_pairs) // BLOCK**2)
     devices = devices or devices_for(hashes)
     if corpus is not None and np.shape(hashes)[0] <= _FEW_QUERIES:
