@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from jaxdedup.loading import ImageSource, Stamp
-from jaxdedup.runtime import Path, open_regular
+from jaxdedup.runtime import Path, open_regular, path_text
 
 from ._recipe import Origin
 
@@ -54,16 +54,12 @@ class EncodingCache:
     """
 
     def __init__(self, path: Path, origin: Origin, row_bytes: int | None = None) -> None:
-        if origin.weights is None:
-            raise ValueError(
-                "expected no cache for a model of your own without a name: see CustomModel"
-            )
+        refuse_impossible(path, origin)
         self._path = os.fspath(path)
         self._origin = origin
         self._row_bytes = row_bytes
-        self._made_by = json.dumps(_without_version(origin), sort_keys=True).encode()
+        self._made_by = b""
         self._stamps = _Stamps((), ())
-        _refuse_impossible(self._path)
         self._refuse_other_files()
         self._connect()
 
@@ -130,8 +126,9 @@ class EncodingCache:
         found = self._connection.execute("SELECT json, checksum FROM origin").fetchall()
         if len(found) != 1 or _checksum(found[0][0]) != found[0][1]:
             raise sqlite3.DatabaseError("what made the encodings is damaged")
+        made = json.loads(found[0][0])
         try:
-            different = self._origin.differences(Origin.from_dict(json.loads(found[0][0])))
+            different = self._origin.differences(Origin.from_dict(made))
         except ValueError as error:  # none that this version makes
             different = str(error)
         if different:
@@ -139,6 +136,9 @@ class EncodingCache:
                 f"the cache {self._path!r:.200} holds other encodings, {different}: "
                 "choose another file"
             )
+        # As far as it was told when the file was made: a later version may have more to tell.
+        told = {name: self._origin.to_dict()[name] for name in made if name != "version"}
+        self._made_by = json.dumps(told, sort_keys=True).encode()
 
     def _delete(self) -> None:
         logger.warning("the cache %r is damaged, and is made anew", self._path)
@@ -281,7 +281,10 @@ class _Stamps:
         self._places = {name: n for name, n in self._places.items() if name not in names}
 
 
-def _refuse_impossible(path: str) -> None:
+def refuse_impossible(path: Path, origin: Origin) -> None:
+    """ValueError or OSError where there can be no such cache."""
+    origin.refuse_unstorable("cache")
+    path = path_text(path)
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"expected the folder of the cache to exist, got {folder!r:.300}")
@@ -293,10 +296,6 @@ def _is_damage(error: Exception) -> bool:
     """Whether it is the file's content that is wrong, as far as SQLite, or Python, can tell."""
     name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
     return name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR", "SQLITE_TOOBIG"))
-
-
-def _without_version(origin: Origin) -> dict[str, object]:
-    return {name: value for name, value in origin.to_dict().items() if name != "version"}
 
 
 def _checksum(*parts: bytes) -> bytes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jaxdedup.runtime import counted, number_within
 
-from ._recipe import Origin, Recipe
+from ._recipe import Origin, Recipe, check_origin, check_recipe
 from ._rows import described, feature_rows, packed_hashes, refuse_higher_bits
 from ._stream import Encoded, Key, Stream
 
@@ -36,7 +36,7 @@ class Encodings(Mapping[Key, Any]):
         vouched_for: whether it is known that no name is there twice, so that nobody need look.
 
     Raises:
-        TypeError: the rows, or the qualities, are of another dtype.
+        TypeError: the rows, or the qualities, are of another dtype, or the origin is none.
         ValueError: another number of rows or qualities than of names, rows of another width than
             their origin says, bits beyond those of a hash, qualities above 100, or two rows of one
             name.
@@ -87,10 +87,11 @@ class Encodings(Mapping[Key, Any]):
             recipe: by which it encodes.
 
         Raises:
-            TypeError: a row is of another dtype; the message names its key.
+            TypeError: no recipe, or a row of another dtype, of which the message names the key.
             ValueError: a row of another width, two results of one key, or a stream that encodes by
                 another recipe.
         """
+        check_recipe(recipe)
         if isinstance(stream, Stream):
             _refuse_other(stream.recipe, recipe)
         kind, is_rated = recipe.method.row, recipe.method.quality is not None
@@ -146,7 +147,7 @@ class Encodings(Mapping[Key, Any]):
             origin: what made them, of which ``count`` is not asked of features.
 
         Raises:
-            TypeError: it is no mapping.
+            TypeError: it is no mapping, or the origin is none.
             ValueError: an encoding is malformed; the message names its key.
 
         Example:
@@ -157,7 +158,7 @@ class Encodings(Mapping[Key, Any]):
         """
         if not isinstance(encodings, Mapping):
             raise TypeError(f"expected a mapping of encodings, got {type(encodings).__name__}")
-        if origin.dtype == "uint8":
+        if check_origin(origin).dtype == "uint8":
             return cls(list(encodings), packed_hashes(encodings, _shown_bits(origin)), origin)
         return cls(list(encodings), feature_rows(encodings), replace(origin, count=None))
 
@@ -248,7 +249,7 @@ def _checked_width(key: Key, row: Any, dtype: np.dtype[Any], width: int | None) 
 
 
 def _check_rows(rows: NDArray[Any], names: Sequence[Key], origin: Origin) -> None:
-    kind = np.uint8 if origin.dtype == "uint8" else np.float32
+    kind = np.uint8 if check_origin(origin).dtype == "uint8" else np.float32
     found = getattr(rows, "dtype", type(rows).__name__)
     if found != kind:
         raise TypeError(f"expected rows of {origin.method} as {kind.__name__}, got {found}")

@@ -26,7 +26,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
+from jaxdedup.runtime import (
+    Path,
+    open_regular,
+    path_text,
+    refuse_unless_writable,
+    write_whole,
+)
 
 from ._encodings import Encodings, check_encodings, refuse_twice
 from ._names import PackedNames
@@ -72,8 +78,6 @@ def save(path: Path, encodings: Encodings, *, float16: bool = False) -> None:
         True
     """
     refuse_unsavable(path, check_encodings(encodings).origin, float16=float16)
-    if encodings.origin.weights is None:
-        raise ValueError("expected no file for a model of your own without a name: see CustomModel")
     suffix = _suffix(path)
     failures = encodings.failures if suffix == ".parquet" else ()
     for name in chain(encodings.names, failures):
@@ -101,14 +105,15 @@ def load(path: Path) -> Encodings:
             with names of which none is there twice; or shards were made in several ways.
         OSError: the file can't be read.
     """
+    path = path_text(path)
     if os.path.isdir(path):
-        return _load_shards(os.fspath(path))
+        return _load_shards(path)
     _, read = _FORMATS[_suffix(path)]
     with open_regular(path) as file:
         try:
             return read(file)
         except Exception as error:  # damage of any kind
-            raise ValueError(f"expected encodings in {os.fspath(path)!r:.100}: {error}") from error
+            raise ValueError(f"expected encodings in {path!r:.100}: {error}") from error
 
 
 def _load_shards(folder: str) -> Encodings:
@@ -172,17 +177,18 @@ def refuse_unsavable(path: Path, origin: Origin, *, float16: bool = False) -> No
         )
     if float16 and origin.dtype == "uint8":
         raise ValueError(f"expected features where float16 is asked for, got {origin.method}")
-    Origin.from_dict(origin.to_dict())  # load refuses what this does
+    origin.refuse_unstorable("file")
     if suffix == ".parquet":
         pyarrow_modules()
     refuse_unless_writable(path)
 
 
 def _suffix(path: Path) -> str:
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    name = path_text(path)
+    suffix = os.path.splitext(name)[1].lower()
     if suffix not in _FORMATS:
         raise ValueError(
-            f"expected a file name that ends in {', '.join(_FORMATS)}, got {os.fspath(path)!r:.100}"
+            f"expected a file name that ends in {', '.join(_FORMATS)}, got {name!r:.100}"
         )
     return suffix
 
@@ -301,7 +307,7 @@ def _read_npz(file: BinaryIO) -> Encodings:
     stored_origin(texts)
     _refuse_lacking(arrays, _ARRAYS)
     try:
-        text = arrays["names"].tobytes().decode(*UTF8)
+        text = str(arrays["names"].data, *UTF8)
     except UnicodeDecodeError:
         raise ValueError("its names are no UTF-8") from None
     names = PackedNames(text, arrays["lengths"])

@@ -125,6 +125,8 @@ class Method:
     quality: int | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"expected name as a string, got {self.name!r:.80}")
         if not isinstance(self.size, tuple) or len(self.size) not in (0, 2):
             raise TypeError(f"expected size as (h, w), or as (), got {self.size!r:.80}")
         for side in self.size:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jaxdedup.runtime import some
 
 from ._encodings import Encodings, check_encodings
-from ._recipe import Origin
+from ._recipe import Origin, check_origin
 from ._sealed import sealed, stored_origin, unsealed
 
 
@@ -88,7 +88,7 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
             added; None to ask the metadata.
 
     Raises:
-        TypeError: it is no table.
+        TypeError: it is no table, or the origin is none.
         ValueError: it does not say what made it, says something else than ``origin``, lacks a
             column, or is damaged.
 
@@ -122,6 +122,7 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
 
 def _made_by(table: Any, origin: Origin) -> Any:
     """The table with what made it and no checksum; ValueError where it says something else."""
+    check_origin(origin)
     if "origin" in _texts(table.schema):
         made = origin_of(table.schema)
         if different := origin.differences(made):

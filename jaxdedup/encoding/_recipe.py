@@ -141,6 +141,21 @@ class Origin:
         if different:
             raise ValueError(f"{sides} were not made in one way: {different}")
 
+    def refuse_unstorable(self, where: str) -> None:
+        """ValueError unless what is stored with it can be told from all else, and read again."""
+        if self.weights is None:
+            raise ValueError(
+                f"expected no {where} for a model of your own without a name: see CustomModel"
+            )
+        Origin.from_dict(self.to_dict())
+
+
+def check_origin(origin: Any) -> Origin:
+    """What was given; TypeError unless it is one."""
+    if not isinstance(origin, Origin):
+        raise TypeError(f"expected an Origin, as a Recipe has it, got {origin!r:.80}")
+    return origin
+
 
 def _is_of(value: Any, kind: Any) -> bool:
     if get_origin(kind) is tuple:
@@ -248,9 +263,11 @@ class Recipe:
             method: what it was made by, where that or its weights are somebody's own.
 
         Raises:
+            TypeError: no origin, or no method.
             ValueError: the encoding was made in a way that this version doesn't know, or with
                 other weights.
         """
+        check_origin(origin)
         method = _method_of(origin) if method is None else method
         method = rated(method) if origin.quality else method
         method = oriented(method, origin.orientations)  # type: ignore[arg-type]
@@ -258,6 +275,12 @@ class Recipe:
         if different := recipe.origin.differences(origin):
             raise ValueError(f"encodings of {origin.method} can't be made again here: {different}")
         return recipe
+
+
+def check_recipe(recipe: Any) -> None:
+    """TypeError unless it is one."""
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"expected a Recipe, got {type(recipe).__name__}")
 
 
 def _settings(origin: Origin) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """All of a source at once: with a cache, with progress, as columns."""
 
 import logging
+import os
 from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, Self
@@ -10,7 +11,7 @@ import numpy as np
 from jaxdedup.loading import ImageSource, check_source
 from jaxdedup.runtime import Path, watched
 
-from ._cache import EncodingCache
+from ._cache import EncodingCache, refuse_impossible
 from ._encodings import Encodings
 from ._recipe import Recipe
 from ._stream import Encoded, encode
@@ -97,13 +98,10 @@ def refuse_other_cache(cache: Path | None, recipe: Recipe) -> None:
     """
     if cache is None:
         return
-    try:
-        with _opened(cache, recipe):
+    refuse_impossible(cache, recipe.origin)
+    if os.path.exists(cache):  # or it would be made
+        with suppress(OSError), _opened(cache, recipe):  # where encoding goes on without
             pass
-    except (FileNotFoundError, IsADirectoryError):
-        raise
-    except OSError:  # the log will tell, where encoding goes on without
-        pass
 
 
 def _opened(cache: Path, recipe: Recipe) -> EncodingCache:

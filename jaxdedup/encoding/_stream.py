@@ -11,7 +11,7 @@ from jaxdedup.loading import Failure, FlatImages, Item, own
 from jaxdedup.runtime import positive_or_none, refuse_fork
 
 from ._device import decoder, encode_batches
-from ._recipe import Recipe
+from ._recipe import Recipe, check_recipe
 
 Key = Any  # anything hashable
 
@@ -98,8 +98,7 @@ def encode(
     """
     if not isinstance(items, Iterable):
         raise TypeError(f"expected an iterable of (key, item) pairs, got {type(items).__name__}")
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"expected a Recipe, got {type(recipe).__name__}")
+    check_recipe(recipe)
     bounds = {
         "batch_size": batch_size,
         "num_workers": num_workers,

@@ -20,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.encoding import Origin
-from jaxdedup.runtime import Path, open_regular, refuse_unless_writable, write_whole
+from jaxdedup.runtime import (
+    Path,
+    open_regular,
+    path_text,
+    refuse_unless_writable,
+    write_whole,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -42,7 +48,7 @@ class IndexFile(Mapping[str, NDArray[Any]]):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = os.path.abspath(path)
+        self.path = os.path.abspath(path_text(path))
         with open_regular(path) as file:
             length = os.fstat(file.fileno()).st_size
             try:

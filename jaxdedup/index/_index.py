@@ -111,9 +111,7 @@ class Index:
             ValueError: the weights of the network can't be seen, or no recipe has such an origin.
             OSError: the file can't be written.
         """
-        if self.origin.weights is None:
-            raise ValueError("expected no file for a model of your own: its weights have no name")
-        Origin.from_dict(self.origin.to_dict())  # open refuses what this does
+        self.origin.refuse_unstorable("file")
         self._file = write_index(path, dict(self._arrays), self.origin, self._file)
 
     def add(self, encodings: Encodings) -> None:

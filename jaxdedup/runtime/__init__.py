@@ -8,6 +8,7 @@ from ._arguments import flag as flag
 from ._arguments import integer as integer
 from ._arguments import integer_within as integer_within
 from ._arguments import number_within as number_within
+from ._arguments import path_text as path_text
 from ._arguments import positive as positive
 from ._arguments import positive_or_none as positive_or_none
 from ._cores import core_count as core_count

@@ -11,6 +11,20 @@ import numpy as np
 Path = str | os.PathLike[str]
 
 
+def path_text(path: Any) -> str:
+    """A path as a string; TypeError where it is none.
+
+    Example:
+        >>> path_text(None)
+        Traceback (most recent call last):
+        ...
+        TypeError: expected a path, got None
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"expected a path, got {path!r:.80}")
+    return os.fspath(path)
+
+
 def integer(name: str, value: Any) -> int:
     """An argument as an int; TypeError where it is none. (bool is one to Python: a mistake here.)
 

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from ._arguments import Path
+from ._arguments import Path, path_text
 
 
 def refuse_unless_writable(path: Path) -> None:
     """OSError unless a file can be made here; for before the work, not after it."""
+    path = path_text(path)
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
-        raise OSError(f"expected the name of a file, got the folder {os.fspath(path)!r:.100}")
+        raise OSError(f"expected the name of a file, got the folder {path!r:.100}")
     trial = _beside(path)
     try:
         open(trial, "xb").close()  # what may be done isn't told by permissions alone
@@ -38,7 +39,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     Raises:
         OSError: the file, which it names, can't be written.
     """
-    target, unfinished = os.fspath(path), _beside(path)
+    target, unfinished = path_text(path), _beside(path)
     try:
         with open(unfinished, "wb") as file:
             write(file)

@@ -18,7 +18,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdedup.encoding import METHODS, Recipe, _cache, encode_source
+from jaxdedup.encoding import (
+    METHODS,
+    Origin,
+    Recipe,
+    _cache,
+    encode_source,
+    refuse_other_cache,
+)
 from jaxdedup.loading import Stamp
 from jaxdedup.methods import CNN, DHash, PHash
 from jaxdedup.mobilenet import load_tensors
@@ -225,6 +232,10 @@ def test_paths_that_can_be_no_cache(
 ) -> None:
     with pytest.raises(IsADirectoryError, match="expected a file as the cache, got the folder"):
         encoder.encode_images(folder, cache=folder)
+    refuse_other_cache(cache, encoder.recipe)
+    assert not cache.exists()
+    with pytest.raises(TypeError, match="expected a path, got 3"):
+        encoder.encode_images(folder, cache=3)  # type: ignore[arg-type]
     os.mkfifo(cache)  # nobody waits for whoever might write into it
     assert encoder.encode_images(folder, cache=cache)
     assert "is not a regular file" in caplog.text
@@ -363,6 +374,21 @@ def test_a_time_that_no_cache_can_hold(cache: Path) -> None:
         encodings, reused = encode_source(source, recipe, cache=cache)
         assert reused == expected
         assert len(encodings) == 3
+
+
+def test_a_cache_of_before_an_origin_told_all_it_tells_now(
+    encoder: PHash, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_dict = Origin.to_dict
+    with monkeypatch.context() as before:
+        before.setattr(Origin, "to_dict", lambda self: without_own(to_dict(self)))
+        first = encoder.encode_images(folder, cache=cache)
+    assert encoder.encode_images(folder, cache=cache) == first
+    assert encoder.reused == COUNT * 3 // 4
+
+
+def without_own(told: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in told.items() if name != "own"}
 
 
 def test_find_duplicates_takes_a_cache(encoder: PHash, folder: Path, cache: Path) -> None:

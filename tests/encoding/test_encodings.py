@@ -1,7 +1,9 @@
 """Encodings as columns: what they hold, show and refuse."""
 
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +84,21 @@ WRONG_ROWS: dict[str, tuple[Recipe, list[Encoded], type[Exception], str]] = {
         *(ValueError, "quality of 'b' to be a number from 0 to 100, got 300"),
     ),
 }
+
+
+WRONG_KINDS: list[tuple[str, Callable[[Any], object]]] = [
+    ("a Recipe", lambda wrong: Encodings.collect([], wrong)),
+    ("an Origin", lambda wrong: Encodings.from_map({}, wrong)),
+    ("an Origin", lambda wrong: Encodings([], ROWS[:0], wrong)),
+    ("an Origin", Recipe.from_origin),
+    ("name as a string", lambda wrong: replace(METHODS["phash"], name=wrong)),
+]
+
+
+@pytest.mark.parametrize(("wanted", "call"), WRONG_KINDS)
+def test_what_is_of_another_kind_is_told(wanted: str, call: Callable[[Any], object]) -> None:
+    with pytest.raises(TypeError, match=f"expected {wanted}.*, got "):
+        call(3)
 
 
 @pytest.mark.parametrize("case", WRONG_ROWS)

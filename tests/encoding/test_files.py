@@ -485,6 +485,9 @@ def test_missing_file(tmp_path: Path) -> None:
         load(tmp_path / "missing.json")
     with pytest.raises(FileNotFoundError):
         save(tmp_path / "no" / "folder.json", HASHES)
+    for call in (lambda: load(None), lambda: save(None, HASHES), lambda: write_whole(None, print)):
+        with pytest.raises(TypeError, match="expected a path, got None"):
+            call()
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".parquet"])
