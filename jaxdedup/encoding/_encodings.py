@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxdedup.runtime import counted, number_within
+from jaxdedup.runtime import counted, integer_within
 
 from ._recipe import Origin, Recipe, check_origin, check_recipe
 from ._rows import described, feature_rows, packed_hashes, refuse_higher_bits
@@ -18,6 +18,7 @@ from ._stream import Encoded, Key, Stream
 
 _SHOWN = 5  # encodings, in a notebook
 _REASONS = 3  # in a summary
+_PER_CENT = range(101)
 
 
 class Encodings(Mapping[Key, Any]):
@@ -70,10 +71,10 @@ class Encodings(Mapping[Key, Any]):
         self.names = names
         self.rows = rows
         # A network of the user's own tells how many features it has by giving them.
-        count = rows.shape[1] // origin.row.rows
-        self.origin = replace(
-            origin, count=origin.count or count or None, quality=quality is not None
-        )
+        count = origin.count or rows.shape[1] // origin.row.rows or None
+        self.origin = origin
+        if (count, quality is not None) != (origin.count, origin.quality):
+            self.origin = replace(origin, count=count, quality=quality is not None)
         self.failures = dict(failures or {})
         self.quality = quality
         self._places: dict[Key, int] | None = None
@@ -108,8 +109,9 @@ class Encodings(Mapping[Key, Any]):
                 width = _checked_width(key, row, kind.dtype, width)
                 content += np.ascontiguousarray(row).data
                 if is_rated:
-                    told = number_within(f"the quality of {key!r:.200}", quality, 0, 100)
-                    qualities.append(int(told))
+                    if quality is None or quality not in _PER_CENT:  # to name it takes a while
+                        quality = integer_within(f"the quality of {key!r:.200}", quality, 0, 100)
+                    qualities.append(quality)
         rows: NDArray[Any] = np.frombuffer(content, kind.dtype).reshape(len(names), width or 0)
         order, failed = _order(names), [key for key, _ in failures]
         refuse_twice([*names, *failed])

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,8 @@ def from_arrow(table: Any, origin: Origin | None = None) -> Encodings:
     for name in ("key", "row", "failure"):
         if table.column_names.count(name) != 1:
             raise ValueError(f"expected one column {name!r}, got {some(table.column_names)}")
-    names = list(map(os.fsdecode, _column(table, "key", str | bytes)))
-    failures = _column(table, "failure", str | None)
+    names = list(map(os.fsdecode, _column(table, "key", str, bytes)))
+    failures = _column(table, "failure", str, NoneType)
     places, rows = _stored_rows(table)
     failed = np.delete(np.arange(len(names)), places).tolist()
     quality = table["quality"].drop_null() if "quality" in table.column_names else None
@@ -131,14 +132,14 @@ def _made_by(table: Any, origin: Origin) -> Any:
     return table.replace_schema_metadata({"origin": json.dumps(origin.to_dict())})
 
 
-def _column(table: Any, name: str, kind: Any) -> list[Any]:
+def _column(table: Any, name: str, *kinds: type) -> list[Any]:
     try:
         values: list[Any] = table[name].to_pylist()
     except UnicodeDecodeError:
         raise ValueError(f"expected column {name!r} as text, got no UTF-8") from None
-    for place, value in enumerate(values):
-        if not isinstance(value, kind):
-            raise ValueError(f"expected column {name!r} as text, got {value!r:.80} in row {place}")
+    if not set(map(type, values)) <= set(kinds):
+        place, value = next(row for row in enumerate(values) if type(row[1]) not in kinds)
+        raise ValueError(f"expected column {name!r} as text, got {value!r:.80} in row {place}")
     return values
 
 

@@ -289,7 +289,10 @@ def _settings(origin: Origin) -> dict[str, Any]:
 
 def _method_of(origin: Origin) -> Method:
     if origin.own:
-        raise ValueError(f"expected the method {origin.method}, which is somebody's own, got none")
+        raise ValueError(
+            f"expected the method {origin.method}, which is somebody's own, got none: "
+            "Recipe.from_origin(origin, method) takes it"
+        )
     if origin.dtype == "uint8":
         return method_named(origin.method)
     if origin.method not in METHODS:
@@ -327,7 +330,10 @@ def _refuse_unmakeable(origin: Origin) -> None:
         return
     is_network = origin.dtype in ("float32", "bfloat16") and _is_network(origin.method)
     if not (origin.own or is_network):
-        raise ValueError(f"expected a method of this version, got {origin.method} {origin.dtype}")
+        raise ValueError(
+            f"expected a method of this version, got {origin.method} {origin.dtype}: if it is your "
+            "own, encode the images again"
+        )
     background = Recipe(METHODS["cnn"], **_settings(origin)).background or ""
     if origin.background != background:
         raise ValueError(f"expected background {background}, got {origin.background}")

@@ -35,8 +35,7 @@ def unsealed(
     origin, checksum = stored_origin(texts), texts.get("checksum")
     names = PackedNames.of(names)
     whole = rows.astype(np.float32) if rows.dtype == np.float16 else rows
-    is_vouched_for = checksum is not None
-    found = Encodings(names, whole, origin, failures, quality, vouched_for=is_vouched_for)
+    found = Encodings(names, whole, origin, failures, quality, vouched_for=checksum is not None)
     if checksum not in (None, _checksum(names, texts["origin"], failures, rows, quality)):
         raise ValueError(
             "it was changed (then give from_arrow its origin) or is damaged: its checksum is "

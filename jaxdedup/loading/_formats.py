@@ -47,9 +47,9 @@ def known_formats(formats: Any) -> tuple[str, ...]:
         ...
         ValueError: expected formats that Pillow, its plugins or imageio know, got 'mp44'
     """
-    are_several = isinstance(formats, Iterable) and not isinstance(formats, str)
-    asked = tuple(formats) if are_several else ()
-    if not are_several or not all(isinstance(name, str) for name in asked):
+    is_one = isinstance(formats, str) or not isinstance(formats, Iterable)
+    asked = (None,) if is_one else tuple(formats)
+    if not all(isinstance(name, str) for name in asked):
         raise TypeError(f"expected formats as a collection of suffixes, got {formats!r:.80}")
     if unknown := sorted(suffixes(asked) - PLUGINS.keys() - _RAW):
         from imageio.config import known_extensions  # which few need, and takes a while

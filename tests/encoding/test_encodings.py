@@ -81,7 +81,7 @@ WRONG_ROWS: dict[str, tuple[Recipe, list[Encoded], type[Exception], str]] = {
     "no quality": (RATED, [Encoded("b", ROWS[0])], TypeError, "quality of 'b' .* got None"),
     "too good": (
         *(RATED, [Encoded("b", ROWS[0], None, 300)]),
-        *(ValueError, "quality of 'b' to be a number from 0 to 100, got 300"),
+        *(ValueError, "quality of 'b' to be an integer from 0 to 100, got 300"),
     ),
 }
 
