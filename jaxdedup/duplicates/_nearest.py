@@ -8,7 +8,7 @@ from jaxdedup.runtime import positive
 from ._matches import Matches
 from ._metric import check_threshold, metric_of
 from ._quality import check_quality, of_quality
-from ._search import DEFAULT_MAX_PAIRS, NOTHING, comparable, named_rows
+from ._search import DEFAULT_MAX_PAIRS, NOTHING, named_rows, other_side
 from ._turned import Turned, nearest_turned, turned_pairs
 
 
@@ -55,10 +55,9 @@ def find_nearest(
     """
     if (k is None) == (threshold is None):
         raise TypeError(f"expected either k or threshold, got {k!r} and {threshold!r}")
-    encodings, corpus = check_encodings(encodings), check_encodings(corpus)
+    check_encodings(encodings)
     encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
-    corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
-    corpus = comparable(encodings, corpus)
+    corpus, low_too = other_side(encodings, corpus, min_quality)
     limit = check_threshold(encodings.origin, threshold)
     max_pairs = positive("max_pairs", max_pairs)
     with named_rows(encodings, corpus):

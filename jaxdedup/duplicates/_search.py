@@ -75,17 +75,13 @@ def find_matches(
         raise ValueError(f"expected order 'score' or 'index', got {order!r:.80}")
     encodings, low = of_quality(encodings, check_quality(encodings.origin, min_quality))
     if corpus is not None:
-        corpus = check_encodings(corpus)
-        corpus, low_too = of_quality(corpus, check_quality(corpus.origin, min_quality))
+        corpus, low_too = other_side(encodings, corpus, min_quality)
         low += low_too
-        corpus = comparable(encodings, corpus)
     distinct, kinds = _kinds(encodings.rows)
     others, other_kinds = (None, kinds) if corpus is None else _kinds(corpus.rows)
     pairs, turns = NOTHING
     if len(distinct) and (others is None or len(others)):
-        turned = encodings.origin.row.rows
-        with named_rows(encodings, corpus):
-            pairs, turns = turned_pairs(distinct, others, turned, metric, limit, max_pairs)
+        pairs, turns = _pairs(encodings, corpus, distinct, others, limit, max_pairs)
     return Matches(
         encodings.names,
         (encodings if corpus is None else corpus).names,
@@ -135,6 +131,29 @@ def iter_pairs(
     if not len(encodings):
         return iter(())
     return metric_of(encodings.origin).iter_pairs(encodings.rows, limit, on_progress)
+
+
+def _pairs(
+    encodings: Encodings,
+    corpus: Encodings | None,
+    distinct: NDArray[Any],
+    others: NDArray[Any] | None,
+    limit: int | float,
+    max_pairs: int,
+) -> Turned:
+    """The pairs of the distinct rows of either side."""
+    rows, metric = encodings.origin.row.rows, metric_of(encodings.origin)
+    with named_rows(encodings, corpus):
+        return turned_pairs(distinct, others, rows, metric, limit, max_pairs)
+
+
+def other_side(
+    encodings: Encodings, corpus: Encodings, min_quality: int | None
+) -> tuple[Encodings, list[str]]:
+    """The corpus of that quality, one row an image, and the names of what is left out of it."""
+    check_encodings(corpus)
+    corpus, low = of_quality(corpus, check_quality(corpus.origin, min_quality))
+    return comparable(encodings, corpus), low
 
 
 def comparable(encodings: Encodings, corpus: Encodings) -> Encodings:

@@ -84,16 +84,14 @@ def save_report(
         title: of the page; None for "Duplicates in" and the name of the folder.
         max_groups: the groups to show, the largest.
         images_per_group: the thumbnails to show of a group.
-        max_bytes: the room for all thumbnails together. Beside it each image takes some 400
-            bytes.
+        max_bytes: the room for all thumbnails together; each image takes some 400 bytes beside it.
         formats: suffixes (``"mp4"``, ``"cr2"``) of files which imageio may open.
         exif_orientation: whether turned copies were found with this setting. All are shown upright
             in any case.
         num_workers: the number of threads that make thumbnails; None for one a core.
         progress: what the progress bar is called; None for none.
         against: the folder, or any source, of the corpus in which ``image_dir`` was searched for;
-            nothing goes from there. None where there was no corpus, or ``image_dir`` has its images
-            too.
+            nothing goes from there. None for no corpus, or one whose images ``image_dir`` has too.
 
     Raises:
         TypeError: not a map of duplicates.

@@ -238,12 +238,18 @@ def _search(
         i, j = _reaching(bounds, highest, reach)
         if len(i) > dense:
             i, j = _reaching_in_full(rows, tiles_a[a], others, tiles_b[b], threshold)
-        i += tiles_a[a].start
-        j += tiles_b[b].start
-        wanted = (i < len(rows.features)) & (j < len(others.features))
-        if corpus is None:
-            wanted &= i < j
-        yield i[wanted], j[wanted]
+        yield _wanted(i + tiles_a[a].start, j + tiles_b[b].start, rows, corpus)
+
+
+def _wanted(
+    i: NDArray[np.intp], j: NDArray[np.intp], rows: _Rows, corpus: _Rows | None
+) -> Candidates:
+    """Those that are rows, and not what fills the last tile; of one side, each pair once."""
+    count = len((rows if corpus is None else corpus).features)
+    wanted = (i < len(rows.features)) & (j < count)
+    if corpus is None:
+        wanted &= i < j
+    return i[wanted], j[wanted]
 
 
 def _reaching(bounds: ArrayLike, highest: ArrayLike, reach: np.float32) -> Candidates:
