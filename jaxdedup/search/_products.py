@@ -35,19 +35,7 @@ class Tile(NamedTuple):
 
 
 def tiles(features: Features, corpus: Features, device: jax.Device) -> Iterator[Tile]:
-    """The products of all rows of unit length, a tile at a time; raises unless all are finite.
-
-    The next tile is multiplied while the caller looks at one.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        coming = _tiles(features, corpus, device)
-        following = thread.submit(next, coming, None)
-        while (tile := following.result()) is not None:
-            following = thread.submit(next, coming, None)
-            yield tile
-
-
-def _tiles(features: Features, corpus: Features, device: jax.Device) -> Iterator[Tile]:
+    """The products of all rows of unit length, a tile at a time; raises unless all are finite."""
     queries = _to_units(features, "features")
     few = len(queries) <= _FEW_QUERIES and not has_fast_matrix_products(device)
     rows = min(max(_PRODUCTS // max(1, len(queries)), _FEWEST_ROWS), _MOST_ROWS)
