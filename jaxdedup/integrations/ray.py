@@ -191,7 +191,8 @@ def _encode_shard(shared: tuple[Any, ...], name: str, source: Any) -> None:
     if hasattr(source, "schema"):  # a block of a dataset
         items: Iterable[tuple[str, Any]] = items_of(source, key, column)
     else:
-        items = open_source(source, column=column, key=key)
+        is_path = isinstance(source, (str, os.PathLike))
+        items = open_source(source, column=column, key=key) if is_path else source
     stream = encoding.encode(items, recipe)
     encodings = Encodings.collect(stream, recipe)
     with folder.writing(_file_name(name)) as path:
