@@ -69,7 +69,7 @@ WRONG_ROWS: dict[str, tuple[Recipe, list[Encoded], type[Exception], str]] = {
         *(TypeError, r"expected a row uint8\[8\] for 'b', got float32\[2\]"),
     ),
     "several rows": (RECIPE, [Encoded("b", ROWS[:1])], TypeError, r"for 'b', got uint8\[1, 8\]"),
-    "no array": (RECIPE, [Encoded("b", bytes(8))], TypeError, r"for 'b', got b'"),  # type: ignore
+    "no array": (RECIPE, [Encoded("b", bytes(8))], TypeError, r"for 'b', got b'"),
     "another width": (
         *(RECIPE, [Encoded("a", ROWS[0]), Encoded("b", ROWS[0, :7])]),
         *(ValueError, r"expected a row uint8\[8\] for 'b', got uint8\[7\]"),
