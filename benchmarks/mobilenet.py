@@ -31,6 +31,7 @@ STRIDE_2 = (2, 4, 6, 12)  # of the 13 depthwise layers
 
 BATCH_SIZES = (1, 4, 16, 64)
 IMAGES = 64
+PAUSE_S = 0.2  # between runs: ONNX Runtime's threads spin for 50 ms after each of theirs
 
 Run = Callable[[], np.ndarray]
 Bind = Callable[[np.ndarray], Run]  # lays a batch out as the framework wants it, untimed
@@ -288,6 +289,7 @@ def measure(frameworks: list[str], pythons: dict[str, str], rounds: int) -> dict
         seconds: dict[str, list[float]] = {framework: [] for framework in frameworks}
         for _ in range(rounds):
             for framework, process in processes.items():
+                time.sleep(PAUSE_S)
                 seconds[framework].append(float(ask(process, line="go\n")))
         for framework, process in processes.items():
             process.communicate()  # the end of its input ends it
