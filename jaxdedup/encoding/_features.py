@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from jaxdedup.devices import ON_ONE_CORE, WideProgram, network_program
+from jaxdedup.devices import EIGEN_PRODUCTS, WideProgram, network_program
 
 from ._method import Method
 from ._recipe import parameters
@@ -33,7 +33,7 @@ class NetworkCalls:
         if jax.local_devices()[0].platform == "cpu":
             self._on_cpu = method.on_cpu
         if self._on_cpu is not None:  # there are as many calls at once as there are cores
-            self._run = WideProgram(jax.jit(self._on_cpu), ON_ONE_CORE)
+            self._run = WideProgram(jax.jit(self._on_cpu), EIGEN_PRODUCTS)
         else:
             self._run = network_program(self._some_at_once)
 

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxdedup.devices import ON_ONE_CORE, compile_wide
 from jaxdedup.hashing import pack_bits
 from jaxdedup.image import (
     LONGEST,
@@ -233,7 +234,8 @@ class DeviceFunction:
             images = self._form.resize(self._size, capacity, luma, *arguments)
             return images if self._form.arrange else self._finish(images)
 
-        return jax.jit(run).lower(*shapes).compile()
+        lowered = jax.jit(run).lower(*shapes)
+        return compile_wide(lowered, ON_ONE_CORE) if device.platform == "cpu" else lowered.compile()
 
     def _planner(self, capacity: Any) -> Any:
         new = partial(self._form.planner, self._size, self._profile)

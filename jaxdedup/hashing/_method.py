@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
-from jaxdedup.devices import WideProgram, map_on_cores, split_for_cores
+from jaxdedup.devices import ON_ONE_CORE, WideProgram, map_on_cores, split_for_cores
 from jaxdedup.image import Profile, checked_images, resize, weigh_channels
 from jaxdedup.runtime import integer_within
 
@@ -162,7 +162,7 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
 
 @lru_cache(maxsize=64)
 def _wide(program: Callable[..., Any]) -> WideProgram:
-    return WideProgram(program)
+    return WideProgram(program, ON_ONE_CORE)
 
 
 def pack_bits(bits: Array) -> Array:

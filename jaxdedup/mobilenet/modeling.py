@@ -15,7 +15,7 @@ from jax.lax import Precision
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxdedup.devices import (
-    ON_ONE_CORE,
+    EIGEN_PRODUCTS,
     WideProgram,
     is_on_one_cpu,
     map_on_cores,
@@ -153,7 +153,7 @@ def _cpu_program(dtype: str, precision: Precision) -> WideProgram:
         forms = platforms.CPU
         return _forward(params, images, count=count, dtype=dtype, precision=precision, forms=forms)
 
-    return WideProgram(jax.jit(forward), ON_ONE_CORE)
+    return WideProgram(jax.jit(forward), EIGEN_PRODUCTS)
 
 
 @cache

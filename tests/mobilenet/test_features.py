@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import NamedSharding, PartitionSpec
 from PIL import Image
 
-from jaxdedup.devices import ON_ONE_CORE
+from jaxdedup.devices import EIGEN_PRODUCTS
 from jaxdedup.mobilenet import (
     MobileNet,
     features,
@@ -100,7 +100,7 @@ def test_batch_size_does_not_matter(size, params, pixels, ours):
 
 
 def test_only_as_many_as_are_wanted(params, pixels, ours):
-    program = jax.jit(features_on_cpu, compiler_options=ON_ONE_CORE)  # as encoders run it
+    program = jax.jit(features_on_cpu, compiler_options=EIGEN_PRODUCTS)  # as encoders run it
     for wanted in (1, 6, 16):
         found = program(params, pixels[:16], wanted)[:wanted]
         np.testing.assert_allclose(found, ours[:wanted], rtol=0, atol=1e-5)
