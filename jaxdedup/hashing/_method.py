@@ -14,11 +14,9 @@ from jaxdedup.devices import ON_ONE_CORE, WideProgram, map_on_cores, split_for_c
 from jaxdedup.image import Profile, checked_images, resize, weigh_channels
 from jaxdedup.runtime import integer_within
 
-_LEAST_BYTES = 4 * 2**20  # of a batch, to be worth a thread
-# JAX copies arrays of NumPy's, and malloc takes new pages for each copy of 32 MB or more: clearing
-# them takes as long as hashing.
-_MOST_BYTES = 16 * 2**20
+from ._kept import from_kept_memory
 
+_LEAST_BYTES, _MOST_BYTES = 2 * 2**20, 4 * 2**20  # of a batch: to be worth a thread, and a copy
 
 Array = Any  # JAX's, traced or not, or NumPy's: the arithmetic is in integers, the bits the same
 
@@ -161,8 +159,8 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
 
 
 @lru_cache(maxsize=64)
-def _wide(program: Callable[..., Any]) -> WideProgram:
-    return WideProgram(program, ON_ONE_CORE)
+def _wide(program: Callable[..., Any]) -> Callable[..., Any]:
+    return from_kept_memory(WideProgram(program, ON_ONE_CORE))
 
 
 def pack_bits(bits: Array) -> Array:

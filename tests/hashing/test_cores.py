@@ -4,13 +4,14 @@ The tests assume three cores, whatever the machine has, and call a batch large a
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
 import pytest
 
 import jaxdedup
-from jaxdedup.hashing import _method
+from jaxdedup.hashing import _kept, _method
 from tests.pictures import crops
 
 pytestmark = pytest.mark.usefixtures("little_optimized")
@@ -48,3 +49,23 @@ def test_parts(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(hashes, jax.Array)
     assert hashes.dtype == np.uint8
     np.testing.assert_array_equal(hashes, one_by_one.reshape(*shape[:-axes], 8))
+
+
+def test_memory_that_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kept, "core_count", lambda: 2)
+    places: set[int] = set()
+
+    def program(array: np.ndarray) -> jax.Array:
+        places.add(array.ctypes.data)
+        return jax.numpy.asarray(array, copy=True)
+
+    run = _kept.from_kept_memory(program)
+    arrays = [np.full(1001 + n, n, np.uint8)[1:] for n in range(40)]  # where XLA can't read them
+    one_by_one = [run(array) for array in arrays]
+    assert len(places) < len(arrays)
+    assert not places & {array.ctypes.data for array in arrays}
+    with ThreadPoolExecutor(8) as pool:
+        at_once = list(pool.map(run, arrays * 5))
+    assert _kept._kept.qsize() <= 2
+    for array, result in zip(arrays * 6, one_by_one + at_once, strict=True):
+        np.testing.assert_array_equal(result, array)
