@@ -30,6 +30,7 @@ import numpy as np
 
 SEED = 20190501
 K, DISTANCE = 10, 10
+PAUSE_S = 0.2  # between runs: threads of OpenBLAS and OpenMP spin for up to 90 ms after theirs
 HASHES = [(10**5 * 2, 64), (10**6, 64), (10**7, 64), (10**5 * 2, 256), (10**6, 256)]
 FEATURES = [(5 * 10**4, 256), (5 * 10**4, 1024), (10**6, 256)]
 RADIUS = [10**5 * 2, 10**6, 10**7]
@@ -130,6 +131,7 @@ def ask_in_turns(
     answers: dict[str, list[str]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, process in processes.items():
+            time.sleep(PAUSE_S)
             process.stdin.write("\n")
             process.stdin.flush()
             answers[name].append(process.stdout.readline())

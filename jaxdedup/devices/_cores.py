@@ -64,9 +64,14 @@ def split_for_cores(
     """
     if not is_on_one_cpu(batch):
         return [batch]
+    cores = runtime.core_count()
     if most_bytes is not None:
-        per_core = max(per_core, -(-batch.nbytes // (runtime.core_count() * most_bytes)))
-    count = min(per_core * runtime.core_count(), len(batch), batch.nbytes // least_bytes)
+        per_core = max(per_core, -(-batch.nbytes // (cores * most_bytes)))
+    most = min(len(batch), batch.nbytes // least_bytes)
+    count = min(per_core * cores, most)
+    # Parts of one size share a program.
+    equal = (n for n in range(count, min(2 * count, most) + 1, cores) if n and len(batch) % n == 0)
+    count = next(equal, count)
     return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]
 
 

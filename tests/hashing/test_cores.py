@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxdedup
+from jaxdedup.devices import split_for_cores
 from jaxdedup.hashing import _kept, _method
 from tests.pictures import crops
 
@@ -69,3 +70,11 @@ def test_memory_that_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _kept._kept.qsize() <= 2
     for array, result in zip(arrays * 6, one_by_one + at_once, strict=True):
         np.testing.assert_array_equal(result, array)
+
+
+def test_parts_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share a program; three a core would be enough for these 128."""
+    monkeypatch.setattr("jaxdedup.runtime.core_count", lambda: 2)
+    for count, sizes in {128: [16] * 8, 127: [22] + [21] * 5}.items():
+        parts = split_for_cores(np.zeros((count, 1000)), 8_000, most_bytes=180_000)
+        assert [len(part) for part in parts] == sizes
