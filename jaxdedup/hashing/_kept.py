@@ -1,7 +1,7 @@
 """Memory for arrays of NumPy's that is used again."""
 
+from collections import deque
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import jax
@@ -12,9 +12,9 @@ from jaxdedup.image import untouched
 from jaxdedup.runtime import core_count
 
 _ALIGNED = 64  # bytes, of which XLA wants addresses to be a multiple
-_MOST_BYTES = 16 * 2**20  # of a core, to keep
+_MOST_BYTES = 16 * 2**20  # to keep, of each
 
-_kept: SimpleQueue[NDArray[np.uint8]] = SimpleQueue()
+_kept: deque[NDArray[np.uint8]] = deque(maxlen=core_count())
 
 
 def from_kept_memory(program: Callable[[Any], Any]) -> Callable[[NDArray[Any]], Any]:
@@ -37,8 +37,7 @@ def from_kept_memory(program: Callable[[Any], Any]) -> Callable[[NDArray[Any]], 
         copy = memory[: array.nbytes].view(array.dtype).reshape(array.shape)
         np.copyto(copy, array)
         results = jax.block_until_ready(program(copy))  # type: ignore[no-untyped-call]
-        if _kept.qsize() < core_count():
-            _kept.put(memory)
+        _kept.append(memory)
         return results
 
     return run
@@ -46,7 +45,7 @@ def from_kept_memory(program: Callable[[Any], Any]) -> Callable[[NDArray[Any]], 
 
 def _memory(size: int) -> NDArray[np.uint8]:
     try:
-        memory = _kept.get_nowait()
-    except Empty:
-        memory = untouched((size,), np.uint8)
+        memory = _kept.pop()
+    except IndexError:  # none, or other threads have it
+        return untouched((size,), np.uint8)
     return memory if len(memory) >= size else untouched((size,), np.uint8)
