@@ -4,8 +4,9 @@
 
 64 natural images of 640×480. jaxdedup beside the packages whose bits it gives, ImageHash and
 pdqhash, in a pool of one thread a core (their best), each contestant in a process of its own, in
-turns. ``--peer-python`` has both packages. The folder holds 800 JPEGs of that size; "decode" is
-the bound: the same decoder and threads as jaxdedup's, and nothing after it.
+turns; "placed" is jaxdedup where the images are a jax.Array already. ``--peer-python`` has both
+packages. The folder holds 800 JPEGs of that size; "decode" is the bound: the same decoder and
+threads as jaxdedup's, and nothing after it.
 """
 
 import argparse
@@ -23,9 +24,9 @@ from PIL import Image
 COUNT, WIDTH, HEIGHT = 64, 640, 480
 # By what is measured: our contestants, and theirs.
 CONTESTANTS = {
-    "phash-8": ["ours:imagehash-phash", "peer:phash-8"],
-    "phash-16": ["ours:imagehash-phash-16", "peer:phash-16"],
-    "pdq": ["ours:pdq", "peer:pdq"],
+    "phash-8": ["ours:imagehash-phash", "placed:imagehash-phash", "peer:phash-8"],
+    "phash-16": ["ours:imagehash-phash-16", "placed:imagehash-phash-16", "peer:phash-16"],
+    "pdq": ["ours:pdq", "placed:pdq", "peer:pdq"],
     "orientations": ["stream:none", "stream:all"],
     "folder": [
         "folder:phash",
@@ -52,6 +53,12 @@ def ours(name: str, images: np.ndarray) -> Callable[[], object]:
         return lambda: jax.block_until_ready(jaxdedup.pdq(images))
     size = int(name.rpartition("-")[2]) if name[-1].isdigit() else 8
     return lambda: jax.block_until_ready(imagehash.phash(images, size))
+
+
+def placed(name: str, images: np.ndarray) -> Callable[[], object]:
+    import jax
+
+    return ours(name, jax.device_put(images))
 
 
 def stream(orientations: str, images: np.ndarray) -> Callable[[], object]:
@@ -105,6 +112,7 @@ def peer_folder(name: str, path: str) -> Callable[[], object]:
 
 KINDS = {
     "ours": ours,
+    "placed": placed,
     "stream": stream,
     "folder": folder,
     "peer": peer,
