@@ -19,6 +19,10 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
+# Before each run, where threads of another's spin on after it: ONNX Runtime's for 50 ms, OpenBLAS'
+# for 90.
+PAUSE_S = 0.2
+
 
 def serve(run: Callable[[], int]) -> None:
     """In a contestant's process: warm up, then time a run for each line that comes in.

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _turns import PAUSE_S, save
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "weights" / "mobilenet_v1_1.0_224.safetensors"
@@ -31,7 +32,6 @@ STRIDE_2 = (2, 4, 6, 12)  # of the 13 depthwise layers
 
 BATCH_SIZES = (1, 4, 16, 64)
 IMAGES = 64
-PAUSE_S = 0.2  # between runs: ONNX Runtime's threads spin for 50 ms after each of theirs
 
 Run = Callable[[], np.ndarray]
 Bind = Callable[[np.ndarray], Run]  # lays a batch out as the framework wants it, untimed
@@ -261,8 +261,6 @@ def main() -> None:
     pythons = dict(entry.split("=", 1) for entry in arguments.python)
     results = measure(arguments.only, pythons, arguments.rounds)
     print_table(results)
-    from _turns import save
-
     rows = [{"framework": framework, **result} for framework, result in results.items()]
     save(arguments.save, rows, rounds=arguments.rounds, images=IMAGES)
 

@@ -27,10 +27,10 @@ from subprocess import PIPE
 from typing import Any
 
 import numpy as np
+from _turns import PAUSE_S, save
 
 SEED = 20190501
 K, DISTANCE = 10, 10
-PAUSE_S = 0.2  # between runs: threads of OpenBLAS and OpenMP spin for up to 90 ms after theirs
 HASHES = [(10**5 * 2, 64), (10**6, 64), (10**7, 64), (10**5 * 2, 256), (10**6, 256)]
 FEATURES = [(5 * 10**4, 256), (5 * 10**4, 1024), (10**6, 256)]
 RADIUS = [10**5 * 2, 10**6, 10**7]
@@ -196,8 +196,6 @@ def main() -> None:
         name, kind, *numbers = options.contestant
         run_here(name, kind, *map(int, numbers))
         return
-    from _turns import save
-
     tasks = [("hashes", *size, queries) for size, queries in product(HASHES, QUERIES["hashes"])]
     tasks += [
         ("features", *size, queries) for size, queries in product(FEATURES, QUERIES["features"])

@@ -4,6 +4,7 @@ from ._cores import is_default as is_default
 from ._cores import is_on_one_cpu as is_on_one_cpu
 from ._cores import map_on_cores as map_on_cores
 from ._cores import split_for_cores as split_for_cores
+from ._programs import ALIGNED as ALIGNED
 from ._programs import EIGEN_PRODUCTS as EIGEN_PRODUCTS
 from ._programs import ON_ONE_CORE as ON_ONE_CORE
 from ._programs import WideProgram as WideProgram
@@ -11,6 +12,7 @@ from ._programs import compile_wide as compile_wide
 from ._programs import network_program as network_program
 
 __all__ = [
+    "ALIGNED",
     "EIGEN_PRODUCTS",
     "ON_ONE_CORE",
     "WideProgram",

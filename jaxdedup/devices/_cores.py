@@ -67,10 +67,10 @@ def split_for_cores(
     cores = runtime.core_count()
     if most_bytes is not None:
         per_core = max(per_core, -(-batch.nbytes // (cores * most_bytes)))
-    most = min(len(batch), batch.nbytes // least_bytes)
+    most = max(1, min(len(batch), batch.nbytes // least_bytes))
     count = min(per_core * cores, most)
     # Parts of one size share a program.
-    equal = (n for n in range(count, min(2 * count, most) + 1, cores) if n and len(batch) % n == 0)
+    equal = (n for n in range(count, min(2 * count, most) + 1, cores) if len(batch) % n == 0)
     count = next(equal, count)
     return list(np.array_split(np.asarray(batch), count)) if count > 1 else [batch]
 

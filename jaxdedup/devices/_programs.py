@@ -20,6 +20,8 @@ ON_ONE_CORE = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
 #: For a network of which each core runs a call: Eigen's matrix products outrun YNNPACK's there.
 EIGEN_PRODUCTS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
+ALIGNED = 64  #: bytes, of which an address is a multiple where XLA reads memory in place
+
 # On an H200 MobileNet is compiled in 1.3 s, not 24, without the kernels that XLA makes and tries
 # for each product, and is a tenth slower: it takes 22,000 images a second.
 _WITHOUT_TRIALS = {"xla_gpu_enable_triton_gemm": False}

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxdedup.devices import ALIGNED
 from jaxdedup.image import untouched
 from jaxdedup.runtime import core_count
 
-_ALIGNED = 64  # bytes, of which XLA wants addresses to be a multiple
 _MOST_BYTES = 16 * 2**20  # to keep, of each
 
 _kept: deque[NDArray[np.uint8]] = deque(maxlen=core_count())
@@ -31,7 +31,8 @@ def from_kept_memory(program: Callable[[Any], Any]) -> Callable[[NDArray[Any]], 
     """
 
     def run(array: NDArray[Any]) -> Any:
-        if array.ctypes.data % _ALIGNED == 0 or not 0 < array.nbytes <= _MOST_BYTES:
+        is_in_place = array.flags.c_contiguous and array.ctypes.data % ALIGNED == 0
+        if is_in_place or not 0 < array.nbytes <= _MOST_BYTES:
             return program(array)
         memory = _memory(array.nbytes)
         copy = memory[: array.nbytes].view(array.dtype).reshape(array.shape)

@@ -18,7 +18,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from jaxdedup.devices import is_default
+from jaxdedup.devices import ALIGNED, is_default
 
 from ._words import WORD, Distances, count_bits, distance_type, to_words
 
@@ -29,7 +29,6 @@ PIECE = 2**20  # rows at a time
 _FEWEST = 2**15  # rows that are worth a call of a program
 _MOST_UNITS = 32  # that a program names one by one, of a row and of a group
 _WORTH_COMPILING = 2**29  # bytes that NumPy compares meanwhile
-_ALIGNED = 64  # bytes, of which XLA wants addresses to be a multiple
 _STEP = 2**10  # rows: what a program takes is a multiple, and shared by all cores
 _HOST_WORDS = 2**15  # that NumPy compares at a time, in its cache
 
@@ -90,12 +89,12 @@ def _in_groups(query: Packed, rows: Packed) -> tuple[int, int, Distances]:
     """The first row in a group, the size of groups, and how near each comes."""
     width = rows.shape[1]
     unit = np.dtype(next(f"u{size}" for size in (4, 2, 1) if width % size == 0))
-    skipped = -rows.ctypes.data % _ALIGNED
+    skipped = -rows.ctypes.data % ALIGNED
     first = -(-skipped // width)
     offset, rest = divmod(first * width - skipped, unit.itemsize)
     # Corpora of nearly one size share a program, whose rows begin behind the skipped ones.
     step = max(_STEP, 2 ** (len(rows).bit_length() - 7))
-    count = (len(rows) - _ALIGNED) // step * step
+    count = (len(rows) - ALIGNED) // step * step
     too_wide = width > _MOST_UNITS * unit.itemsize
     if rest or too_wide or len(rows) < _FEWEST or not _pays(rows, count, offset):
         return 0, 1, distances_of(query, rows)
