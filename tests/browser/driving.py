@@ -70,12 +70,16 @@ def wait_for_focus(browser: webdriver.Chrome, expected: tuple[int, str]) -> None
 
 
 def saved(browser: webdriver.Chrome, folder: Path, button: str, name: str) -> bytes:
-    """What a button saves."""
+    """What a button saves, never nothing.
+
+    The browser holds the name with an empty file until it moves the whole one there.
+    """
     behaviour = {"behavior": "allow", "downloadPath": str(folder)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
     browser.find_element(By.ID, button).click()
-    WebDriverWait(browser, 20).until(lambda _: (folder / name).exists())
-    return (folder / name).read_bytes()
+    path = folder / name
+    WebDriverWait(browser, 20).until(lambda _: path.exists() and path.stat().st_size)
+    return path.read_bytes()
 
 
 def fates(browser: webdriver.Chrome, group: int = 0) -> list[str]:
