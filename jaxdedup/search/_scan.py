@@ -23,8 +23,9 @@ from ._devices import power_of_two, stream
 from ._nearest import Found
 from ._one_hash import PIECE, Packed, least_distances
 from ._words import (
+    Words,
     distance_type,
-    distances_between,
+    distances_to_groups,
     to_words,
     where,
 )
@@ -81,13 +82,13 @@ def _scan_on_device(
     size = groups * GROUP
     tiles = [slice(start, start + size) for start in range(0, len(queries), size)]
     on_device = [jax.device_put(by_turns(queries[tile], groups), device) for tile in tiles]
-    words, others = to_words(queries), to_words(corpus)
+    words = [_by_words(queries[tile], groups) for tile in tiles]
+    others = to_words(corpus)
 
     def launch(part: tuple[int, jax.Array, int], device: jax.Device) -> jax.Array:
         _, rows, number = part
-        some = limits[tiles[number]]
-        some = some.astype(distance_type(some.max()))
-        return _near_groups(rows, on_device[number], by_turns(some, groups))
+        some = by_turns(_narrow(limits[tiles[number]]), groups)
+        return _near_groups(rows, on_device[number], some)
 
     parts = (
         (start, rows, number)
@@ -97,14 +98,25 @@ def _scan_on_device(
     for (start, _, number), near in stream(parts, launch, [device]):
         tile = tiles[number]
         group, row = where(np.asarray(near)[:, : len(others) - start])
+        most = _narrow(filled(limits[tile], size)).reshape(groups, GROUP)
         for first in range(0, len(row), PIECE // GROUP):
             part = slice(first, first + PIECE // GROUP)
-            query = group[part, None] * GROUP + np.arange(GROUP)
-            distance = distances_between(
-                filled(words[tile], size), query, others[start:], row[part, None]
-            )
-            hit, turn = where(distance < filled(limits[tile], size).take(query))
-            yield Found(query[hit, turn] + tile.start, row[part][hit] + start, distance[hit, turn])
+            some, there = group[part], row[part] + start
+            distance = distances_to_groups(words[number], some, others, there)
+            hit, turn = where(distance < most.take(some, axis=0))
+            query = some[hit] * GROUP + turn + tile.start
+            yield Found(query, there[hit], distance[hit, turn])
+
+
+def _narrow(limits: Limits) -> NDArray[np.unsignedinteger[Any]]:
+    """In as few bytes as hold them, which are compared the sooner."""
+    return limits.astype(distance_type(limits.max()))
+
+
+def _by_words(hashes: Packed, groups: int) -> Words:
+    """uint64[w, groups, GROUP]: the first words of all, then the second, and so on."""
+    words = filled(to_words(hashes), groups * GROUP)
+    return np.ascontiguousarray(words.reshape(groups, GROUP, -1).transpose(2, 0, 1))
 
 
 def planes(rows: Packed, device: jax.Device) -> Iterator[tuple[int, jax.Array]]:

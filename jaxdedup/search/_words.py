@@ -34,12 +34,20 @@ def count_bits(words: Words) -> Distances:
     return _sum(np.bitwise_count(words[..., n]) for n in range(words.shape[-1]))
 
 
-def distances_between(a: Words, i: NDArray[Any], b: Words, j: NDArray[Any]) -> Distances:
-    """How many bits differ between ``a[i]`` and ``b[j]``, whose indices broadcast."""
-    # Of the words of all rows: taking from a column would copy it.
-    width, flat_a, flat_b = a.shape[1], a.reshape(-1), b.reshape(-1)
-    i, j = i * width, j * width
-    return _sum(np.bitwise_count(flat_a.take(i + n) ^ flat_b.take(j + n)) for n in range(width))
+def distances_to_groups(groups: Words, i: NDArray[Any], b: Words, j: NDArray[Any]) -> Distances:
+    """[H, S]: how many bits differ between each of S hashes of group ``i[h]`` and ``b[j[h]]``.
+
+    Args:
+        groups: uint64[w, G, S], the words of S hashes in each of G groups.
+        i: [H].
+        b: uint64[N, w].
+        j: [H].
+    """
+    width, flat = b.shape[1], b.reshape(-1)
+    return _sum(
+        np.bitwise_count(words.take(i, axis=0) ^ flat.take(j * width + n)[:, None])
+        for n, words in enumerate(groups)
+    )
 
 
 def _sum(counts: Iterable[Distances]) -> Distances:
