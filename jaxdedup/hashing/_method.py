@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
@@ -16,6 +17,7 @@ from jaxdedup.runtime import integer_within
 
 from ._kept import from_kept_memory
 
+_IN_CACHE = 32  # small images, of which NumPy makes bits at a time
 _LEAST_BYTES, _MOST_BYTES = 2 * 2**20, 4 * 2**20  # of a batch: to be worth a thread, and a copy
 
 Array = Any  # JAX's, traced or not, or NumPy's: the arithmetic is in integers, the bits the same
@@ -38,6 +40,8 @@ class HashMethod:
             others.
         quality: which quality images need to be compared, unless somebody says otherwise; None for
             a hash that comes without.
+        host_is_faster: whether NumPy makes the bits sooner than XLA does on a CPU: those of many
+            numbers of 54 bits, which are two to XLA, but not to NumPy.
     """
 
     name: str
@@ -47,6 +51,7 @@ class HashMethod:
     luma_first: bool = False
     near: int | None = None
     quality: int | None = None
+    host_is_faster: bool = False
 
 
 def sized_name(name: str, *sizes: tuple[int | None, int | None]) -> str:
@@ -94,15 +99,26 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
         (8,)
     """
     array, _ = checked_images(images)
-    return cast(jax.Array, over_batch(_program(method, profile), array))
+    if not method.size:
+        raise ValueError(f"expected a hash that resizes images, got {method.name}")
+    halves = _halves(method, profile) if method.host_is_faster else None
+    return cast(jax.Array, over_batch(_program(method, profile), array, halves))
 
 
-def over_batch(program: Callable[..., Any], images: ArrayLike) -> Any:
+class Halves(NamedTuple):
+    """A program in two: what each core computes of a part, and the host of all that comes to."""
+
+    on_cores: Callable[..., Any]  # jitted
+    on_host: Callable[[Any], Any]
+
+
+def over_batch(program: Callable[..., Any], images: ArrayLike, halves: Halves | None = None) -> Any:
     """A jitted program's results, computed by each device of what it holds, or by all cores.
 
     Args:
         program: of images, whose batch axes its results, a pytree of arrays, begin with.
         images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
+        halves: of the program, where cores share a batch; by default they compute all of it.
 
     Example:
         >>> over_batch(jax.jit(lambda images: images.max((-2, -1))), np.eye(8, dtype=np.uint8))
@@ -118,7 +134,11 @@ def over_batch(program: Callable[..., Any], images: ArrayLike) -> Any:
             check_vma=False,
         )(images)
     parts = _parts_for_cores(images)
-    return program(images) if len(parts) == 1 else map_on_cores(_wide(program), parts)
+    if len(parts) == 1:
+        return program(images)
+    if halves is None:
+        return map_on_cores(_wide(program), parts)
+    return halves.on_host(map_on_cores(_wide(halves.on_cores), parts))
 
 
 def _sharding(images: ArrayLike) -> NamedSharding | None:
@@ -144,18 +164,24 @@ def _parts_for_cores(images: ArrayLike) -> list[Any]:
 
 @lru_cache(maxsize=64)
 def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.Array]:
-    size = method.size
-    if not size:
-        raise ValueError(f"expected a hash that resizes images, got {method.name}")
+    return jax.jit(lambda images: pack_bits(method.bits(_small_luma(images, method, profile))))
 
-    @jax.jit
-    def run(images: ArrayLike) -> jax.Array:
-        is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
-        resized = resize(images, size, profile=profile, luma_first=method.luma_first)
-        to_weigh = is_rgb and not method.luma_first
-        return pack_bits(method.bits(weigh_channels(resized, profile) if to_weigh else resized))
 
-    return run
+@lru_cache(maxsize=64)
+def _halves(method: HashMethod, profile: Profile) -> Halves:
+    def packed(luma: jax.Array) -> jax.Array:
+        some = np.array_split(np.asarray(luma), -(-len(luma) // _IN_CACHE))
+        return jnp.concatenate([pack_bits(method.bits(part)) for part in some])
+
+    return Halves(jax.jit(lambda images: _small_luma(images, method, profile)), packed)
+
+
+def _small_luma(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
+    assert method.size
+    is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
+    resized = resize(images, method.size, profile=profile, luma_first=method.luma_first)
+    to_weigh = is_rgb and not method.luma_first
+    return weigh_channels(resized, profile) if to_weigh else resized
 
 
 @lru_cache(maxsize=64)

@@ -36,7 +36,8 @@ def phash_method(hash_size: int = 8) -> HashMethod:
         (64, 64)
     """
     n = integer_within("hash_size", hash_size, 2, MOST)
-    return HashMethod(sized_name("phash", (n, 8)), (_PIXELS * n, _PIXELS * n), n * n, _Bits(n))
+    name, side = sized_name("phash", (n, 8)), _PIXELS * n
+    return HashMethod(name, (side, side), n * n, _Bits(n), host_is_faster=n > 10)
 
 
 def phash(images: ArrayLike, *, hash_size: int = 8, profile: Profile = "pillow13") -> jax.Array:

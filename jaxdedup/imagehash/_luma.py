@@ -31,9 +31,14 @@ _MOST = 128  # of a hash_size
 
 
 def _method(
-    name: str, size: tuple[int, int] | tuple[()], count: int, bits: Callable[..., Array]
+    name: str,
+    size: tuple[int, int] | tuple[()],
+    count: int,
+    bits: Callable[..., Array],
+    host_is_faster: bool = False,
 ) -> HashMethod:
-    return HashMethod(f"imagehash-{name}", size, count, bits, luma_first=True)
+    full_name = f"imagehash-{name}"
+    return HashMethod(full_name, size, count, bits, luma_first=True, host_is_faster=host_is_faster)
 
 
 def average_hash(
@@ -164,7 +169,7 @@ def phash_method(hash_size: int = 8, highfreq_factor: int = 4) -> HashMethod:
     factor = integer_within("highfreq_factor", highfreq_factor, 1, _MOST)
     refuse_large_basis(n * factor, n)
     name = sized_name("phash", (n, 8), (factor, 4))
-    return _method(name, (n * factor, n * factor), n * n, _StrongFrequencies(n))
+    return _method(name, (n * factor, n * factor), n * n, _StrongFrequencies(n), n > 10)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The tests assume three cores, whatever the machine has, and call a batch large a
 
 import math
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -15,6 +16,8 @@ import jaxdedup
 from jaxdedup.devices import split_for_cores
 from jaxdedup.hashing import _kept, _method
 from tests.pictures import crops
+
+Hash = Callable[..., jax.Array]
 
 pytestmark = pytest.mark.usefixtures("little_optimized")
 
@@ -51,6 +54,22 @@ def test_parts(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(hashes, jax.Array)
     assert hashes.dtype == np.uint8
     np.testing.assert_array_equal(hashes, one_by_one.reshape(*shape[:-axes], 8))
+
+
+@pytest.mark.parametrize("hash_images", [jaxdedup.phash, jaxdedup.imagehash.phash])
+def test_bits_that_the_host_makes(hash_images: Hash, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = crops(66, 30, 40, 3)
+    one_by_one = np.stack([hash_images(image, hash_size=11) for image in images])
+    monkeypatch.setattr("jaxdedup.runtime.core_count", lambda: 3)
+    monkeypatch.setattr(_method, "_LEAST_BYTES", 2**16)
+    batch = images.reshape(33, 2, 30, 40, 3)  # more than it takes at a time
+    on_host: list[int] = []
+    pack = _method.pack_bits
+    monkeypatch.setattr(_method, "pack_bits", lambda bits: on_host.append(len(bits)) or pack(bits))
+    hashes = hash_images(batch, hash_size=11)
+    assert on_host == [17, 16]
+    assert isinstance(hashes, jax.Array)
+    np.testing.assert_array_equal(hashes, one_by_one.reshape(33, 2, 16))
 
 
 def test_memory_that_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
