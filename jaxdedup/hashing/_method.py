@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
@@ -171,7 +170,7 @@ def _program(method: HashMethod, profile: Profile) -> Callable[[ArrayLike], jax.
 def _halves(method: HashMethod, profile: Profile) -> Halves:
     def packed(luma: jax.Array) -> jax.Array:
         some = np.array_split(np.asarray(luma), -(-len(luma) // _IN_CACHE))
-        return jnp.concatenate([pack_bits(method.bits(part)) for part in some])
+        return jax.device_put(np.concatenate([pack_bits(method.bits(part)) for part in some]))
 
     return Halves(jax.jit(lambda images: _small_luma(images, method, profile)), packed)
 
