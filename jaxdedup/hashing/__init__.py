@@ -13,6 +13,7 @@ families of hashes: exact comparisons, and checks.
 
 from ._ahash import ahash as ahash
 from ._ahash import ahash_method as ahash_method
+from ._dct import FEW_FREQUENCIES as FEW_FREQUENCIES
 from ._dct import compare_to_mean as compare_to_mean
 from ._dct import compare_to_median as compare_to_median
 from ._dct import low_frequencies as low_frequencies

@@ -28,6 +28,9 @@ _TERMS = 256
 # for the host; few accelerators have it.
 _WHOLE_TERMS = 1024
 _LOW_BITS = _DIGIT_BITS * (_DIGITS - 1)
+#: Frequencies along an axis that XLA puts in order on a CPU as soon as NumPy does. Each is two
+#: numbers to XLA, and one of 64 bits to NumPy.
+FEW_FREQUENCIES = 10
 _MOST_PRODUCTS = 2**18  # of a product of matrices that OpenBLAS leaves on one core
 _MOST_BYTES = 2**27  # of a table of the basis; long before it, int32 would hold the sums
 

@@ -39,8 +39,7 @@ class HashMethod:
             others.
         quality: which quality images need to be compared, unless somebody says otherwise; None for
             a hash that comes without.
-        host_is_faster: whether NumPy makes the bits sooner than XLA does on a CPU: those of many
-            numbers of 54 bits, which are two to XLA, but not to NumPy.
+        host_is_faster: whether NumPy makes the bits of many images sooner than XLA does on a CPU.
     """
 
     name: str

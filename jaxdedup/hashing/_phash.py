@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 from jaxdedup.image import Profile
 from jaxdedup.runtime import integer_within
 
-from ._dct import compare_to_median, low_frequencies
+from ._dct import FEW_FREQUENCIES, compare_to_median, low_frequencies
 from ._method import Array, HashMethod, hash_images, sized_name
 
 MOST = 32  # of a hash_size: the table of the basis grows with its fourth power
@@ -37,7 +37,7 @@ def phash_method(hash_size: int = 8) -> HashMethod:
     """
     n = integer_within("hash_size", hash_size, 2, MOST)
     name, side = sized_name("phash", (n, 8)), _PIXELS * n
-    return HashMethod(name, (side, side), n * n, _Bits(n), host_is_faster=n > 10)
+    return HashMethod(name, (side, side), n * n, _Bits(n), host_is_faster=n > FEW_FREQUENCIES)
 
 
 def phash(images: ArrayLike, *, hash_size: int = 8, profile: Profile = "pillow13") -> jax.Array:

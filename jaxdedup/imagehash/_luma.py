@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
 from jaxdedup.hashing import (
+    FEW_FREQUENCIES,
     HashMethod,
     block_sums,
     checked_power_of_two,
@@ -35,10 +36,9 @@ def _method(
     size: tuple[int, int] | tuple[()],
     count: int,
     bits: Callable[..., Array],
-    host_is_faster: bool = False,
+    **more: Any,
 ) -> HashMethod:
-    full_name = f"imagehash-{name}"
-    return HashMethod(full_name, size, count, bits, luma_first=True, host_is_faster=host_is_faster)
+    return HashMethod(f"imagehash-{name}", size, count, bits, luma_first=True, **more)
 
 
 def average_hash(
@@ -169,7 +169,8 @@ def phash_method(hash_size: int = 8, highfreq_factor: int = 4) -> HashMethod:
     factor = integer_within("highfreq_factor", highfreq_factor, 1, _MOST)
     refuse_large_basis(n * factor, n)
     name = sized_name("phash", (n, 8), (factor, 4))
-    return _method(name, (n * factor, n * factor), n * n, _StrongFrequencies(n), n > 10)
+    side, bits = n * factor, _StrongFrequencies(n)
+    return _method(name, (side, side), n * n, bits, host_is_faster=n > FEW_FREQUENCIES)
 
 
 @dataclass(frozen=True)
