@@ -13,7 +13,7 @@ from ._devices import power_of_two
 from ._nearest import Nearest
 from ._one_hash import Packed, least_distances
 from ._scan import GROUP, Limits, is_for_host, nearest_in_groups, planes, scan
-from ._words import Distances, distances_to_groups, to_words
+from ._words import Distances, distances_between, to_words
 
 _BLOCK = 2**12  # hashes, one of which is looked at first
 _SAMPLE = 2**12  # hashes; or 2^10 groups of 16
@@ -84,12 +84,11 @@ def _limits_of_a_sample(queries: Packed, corpus: Packed, k: int, device: jax.Dev
     limits = np.empty(len(queries), np.int64)
     if len(corpus) < size:
         sample = corpus[:: max(1, len(corpus) // max(_SAMPLE, 2 * k))]
-        words, one_group = to_words(queries), to_words(sample).T[:, None]
+        words, others = to_words(queries), np.ascontiguousarray(to_words(sample).T)
         step = max(1, _SAMPLED_AT_A_TIME // len(sample))
         for start in range(0, len(queries), step):
-            some = np.arange(start, min(start + step, len(queries)))
-            distance = distances_to_groups(one_group, np.zeros_like(some), words, some)
-            limits[some] = _kth(distance, k)
+            some = slice(start, start + step)
+            limits[some] = _kth(distances_between(words[some].T[..., None], others), k)
     else:
         sample = corpus[:: len(corpus) // size][:size].reshape(GROUP, groups, -1).swapaxes(1, 2)
         sample = jax.device_put(sample, device)

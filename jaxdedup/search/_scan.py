@@ -25,7 +25,7 @@ from ._one_hash import PIECE, Packed, least_distances
 from ._words import (
     Words,
     distance_type,
-    distances_to_groups,
+    distances_between,
     to_words,
     where,
 )
@@ -82,7 +82,8 @@ def _scan_on_device(
     size = groups * GROUP
     tiles = [slice(start, start + size) for start in range(0, len(queries), size)]
     on_device = [jax.device_put(by_turns(queries[tile], groups), device) for tile in tiles]
-    words = [_by_words(queries[tile], groups) for tile in tiles]
+    grouped = (_grouped(to_words(queries[tile]), groups) for tile in tiles)
+    words = [np.ascontiguousarray(np.moveaxis(some, -1, 0)) for some in grouped]
     others = to_words(corpus)
 
     def launch(part: tuple[int, jax.Array, int], device: jax.Device) -> jax.Array:
@@ -98,25 +99,41 @@ def _scan_on_device(
     for (start, _, number), near in stream(parts, launch, [device]):
         tile = tiles[number]
         group, row = where(np.asarray(near)[:, : len(others) - start])
-        most = _narrow(filled(limits[tile], size)).reshape(groups, GROUP)
+        most = _grouped(_narrow(limits[tile]), groups)
         for first in range(0, len(row), PIECE // GROUP):
             part = slice(first, first + PIECE // GROUP)
-            some, there = group[part], row[part] + start
-            distance = distances_to_groups(words[number], some, others, there)
-            hit, turn = where(distance < most.take(some, axis=0))
-            query = some[hit] * GROUP + turn + tile.start
-            yield Found(query, there[hit], distance[hit, turn])
+            found = _within(words[number], most, group[part], others, row[part] + start)
+            yield found._replace(query=found.query + tile.start)
+
+
+def _within(
+    words: NDArray[np.uint64],
+    limits: NDArray[np.unsignedinteger[Any]],
+    group: NDArray[np.intp],
+    corpus: Words,
+    row: NDArray[np.intp],
+) -> Found:
+    """Which queries of a group have the row within their limits, for groups and rows side by side.
+
+    Args:
+        words: uint64[w, groups, GROUP], of the queries.
+        limits: [groups, GROUP].
+        group: [H].
+        corpus: uint64[N, w].
+        row: [H].
+    """
+    flat, first = corpus.reshape(-1), row * corpus.shape[1]  # to take from a column would copy it
+    distance = distances_between(
+        (word.take(group, axis=0) for word in words),
+        (flat.take(first + n)[:, None] for n in range(len(words))),
+    )
+    hit, turn = where(distance < limits.take(group, axis=0))
+    return Found(group[hit] * GROUP + turn, row[hit], distance[hit, turn])
 
 
 def _narrow(limits: Limits) -> NDArray[np.unsignedinteger[Any]]:
     """In as few bytes as hold them, which are compared the sooner."""
     return limits.astype(distance_type(limits.max()))
-
-
-def _by_words(hashes: Packed, groups: int) -> Words:
-    """uint64[w, groups, GROUP]: the first words of all, then the second, and so on."""
-    words = filled(to_words(hashes), groups * GROUP)
-    return np.ascontiguousarray(words.reshape(groups, GROUP, -1).transpose(2, 0, 1))
 
 
 def planes(rows: Packed, device: jax.Device) -> Iterator[tuple[int, jax.Array]]:
@@ -142,8 +159,12 @@ def filled(rows: NDArray[Any], count: int) -> NDArray[Any]:
 
 def by_turns(rows: NDArray[Any], groups: int) -> NDArray[Any]:
     """[GROUP, …, groups]: the first row of each group, then the second, and so on."""
-    grouped = filled(rows, groups * GROUP).reshape(groups, GROUP, *rows.shape[1:])
-    return np.ascontiguousarray(np.moveaxis(grouped, 0, -1))
+    return np.ascontiguousarray(np.moveaxis(_grouped(rows, groups), 0, -1))
+
+
+def _grouped(rows: NDArray[Any], groups: int) -> NDArray[Any]:
+    """[groups, GROUP, …], the last ones zero."""
+    return filled(rows, groups * GROUP).reshape(groups, GROUP, *rows.shape[1:])
 
 
 @WideProgram

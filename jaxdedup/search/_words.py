@@ -34,20 +34,9 @@ def count_bits(words: Words) -> Distances:
     return _sum(np.bitwise_count(words[..., n]) for n in range(words.shape[-1]))
 
 
-def distances_to_groups(groups: Words, i: NDArray[Any], b: Words, j: NDArray[Any]) -> Distances:
-    """[H, S]: how many bits differ between each of S hashes of group ``i[h]`` and ``b[j[h]]``.
-
-    Args:
-        groups: uint64[w, G, S], the words of S hashes in each of G groups.
-        i: [H].
-        b: uint64[N, w].
-        j: [H].
-    """
-    width, flat = b.shape[1], b.reshape(-1)
-    return _sum(
-        np.bitwise_count(words.take(i, axis=0) ^ flat.take(j * width + n)[:, None])
-        for n, words in enumerate(groups)
-    )
+def distances_between(a: Iterable[Words], b: Iterable[Words]) -> Distances:
+    """How many bits differ: of the first words of both, which broadcast, the second, and so on."""
+    return _sum(np.bitwise_count(x ^ y) for x, y in zip(a, b, strict=True))
 
 
 def _sum(counts: Iterable[Distances]) -> Distances:
