@@ -97,8 +97,6 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
         (8,)
     """
     array, _ = checked_images(images)
-    if not method.size:
-        raise ValueError(f"expected a hash that resizes images, got {method.name}")
     halves = _halves(method, profile) if method.host_is_faster else None
     return cast(jax.Array, over_batch(_program(method, profile), array, halves))
 
@@ -175,7 +173,8 @@ def _halves(method: HashMethod, profile: Profile) -> Halves:
 
 
 def _small_luma(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.Array:
-    assert method.size
+    if not method.size:
+        raise ValueError(f"expected a hash that resizes images, got {method.name}")
     is_rgb = np.ndim(images) >= 3 and np.shape(images)[-1] == 3
     resized = resize(images, method.size, profile=profile, luma_first=method.luma_first)
     to_weigh = is_rgb and not method.luma_first
