@@ -63,7 +63,8 @@ def low_frequencies(luma: Array, count: int) -> Frequencies:
 
     A common factor apart, which no comparison sees.
     """
-    pixels = luma.astype(_number_type(luma))
+    # Folded, they are at most 4·255.
+    pixels = luma.astype(np.int16 if isinstance(luma, np.ndarray) else np.float32)
     parts = []
     # Even frequencies see the sum of an image and its mirror image, odd ones the difference, so
     # that a quarter of the image is enough for each kind.
@@ -75,7 +76,7 @@ def low_frequencies(luma: Array, count: int) -> Frequencies:
 
 def row_frequencies(luma: Array, count: int) -> Numbers:
     """The DCT-II of each row, its frequencies 1 to n: ``uint8[..., R, N]`` to ``[..., R·n]``."""
-    numbers = _multiply(luma.astype(_number_type(luma)), _row_basis(luma.shape[-1], count))
+    numbers = _multiply(luma, _row_basis(luma.shape[-1], count))
     return jax.tree.map(lambda x: x.reshape(*x.shape[:-2], -1), numbers)
 
 
@@ -132,11 +133,6 @@ def refuse_large_basis(side: int, count: int) -> None:
         )
 
 
-def _number_type(luma: Array) -> type[np.floating[Any]]:
-    """What holds the sums whole: on the host float64, which few accelerators have."""
-    return np.float64 if isinstance(luma, np.ndarray) else np.float32
-
-
 def _side_by_side(*parts: Array) -> Array:
     return parts[0].__array_namespace__().concatenate(parts, axis=-1)
 
@@ -168,8 +164,8 @@ def _multiply(pixels: Array, basis: "_Basis") -> Numbers:
     total: Any = 0
     with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
         for t in range(0, len(basis.digits), _TERMS):
-            some = pixels[..., t : t + _TERMS] @ basis.digits[t : t + _TERMS]
-            total = total + some.astype(np.int32)
+            some = pixels[..., t : t + _TERMS].astype(np.float32)
+            total = total + (some @ basis.digits[t : t + _TERMS]).astype(np.int32)
     sums = total.reshape(*total.shape[:-1], _DIGITS, -1)
     low = carry = sums[..., 0, :] * 0
     for k in range(_DIGITS - 1):
@@ -179,7 +175,7 @@ def _multiply(pixels: Array, basis: "_Basis") -> Numbers:
     return _Split(sums[..., _DIGITS - 1, :] + carry, low)
 
 
-def _multiply_whole(rows: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.int64]:
+def _multiply_whole(rows: NDArray[Any], basis: NDArray[np.float64]) -> NDArray[np.int64]:
     """On one core: what OpenBLAS divides among threads leaves them spinning for 50 ms, on cores
     that have images to decode.
     """
@@ -188,8 +184,8 @@ def _multiply_whole(rows: NDArray[np.float64], basis: NDArray[np.float64]) -> ND
     whole = np.zeros((len(rows), basis.shape[1]), np.int64)
     for start in range(0, len(rows), some):
         for t in range(0, len(basis), terms):
-            product = rows[start : start + some, t : t + terms] @ basis[t : t + terms]
-            whole[start : start + some] += product.astype(np.int64)
+            numbers = rows[start : start + some, t : t + terms].astype(np.float64)
+            whole[start : start + some] += (numbers @ basis[t : t + terms]).astype(np.int64)
     return whole
 
 

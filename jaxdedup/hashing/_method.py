@@ -14,6 +14,7 @@ from jaxdedup.devices import ON_ONE_CORE, WideProgram, map_on_cores, split_for_c
 from jaxdedup.image import Profile, checked_images, resize, weigh_channels
 from jaxdedup.runtime import integer_within
 
+from ._in_place import from_first_aligned
 from ._kept import from_kept_memory
 
 _IN_CACHE = 32  # small images, of which NumPy makes bits at a time
@@ -98,7 +99,8 @@ def hash_images(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
     """
     array, _ = checked_images(images)
     halves = _halves(method, profile) if method.host_is_faster else None
-    return cast(jax.Array, over_batch(_program(method, profile), array, halves))
+    grey_as = profile if method.luma_first else None
+    return cast(jax.Array, over_batch(_program(method, profile), array, halves, grey_as))
 
 
 class Halves(NamedTuple):
@@ -108,13 +110,19 @@ class Halves(NamedTuple):
     on_host: Callable[[Any], Any]
 
 
-def over_batch(program: Callable[..., Any], images: ArrayLike, halves: Halves | None = None) -> Any:
+def over_batch(
+    program: Callable[..., Any],
+    images: ArrayLike,
+    halves: Halves | None = None,
+    grey_as: Profile | None = None,
+) -> Any:
     """A jitted program's results, computed by each device of what it holds, or by all cores.
 
     Args:
         program: of images, whose batch axes its results, a pytree of arrays, begin with.
         images: ``uint8[..., H, W, 3]`` or ``uint8[..., H, W]``.
         halves: of the program, where cores share a batch; by default they compute all of it.
+        grey_as: of a program that makes RGB images grey before all else, the profile.
 
     Example:
         >>> over_batch(jax.jit(lambda images: images.max((-2, -1))), np.eye(8, dtype=np.uint8))
@@ -133,8 +141,8 @@ def over_batch(program: Callable[..., Any], images: ArrayLike, halves: Halves | 
     if len(parts) == 1:
         return program(images)
     if halves is None:
-        return map_on_cores(_wide(program), parts)
-    return halves.on_host(map_on_cores(_wide(halves.on_cores), parts))
+        return map_on_cores(_on_core(program, grey_as), parts)
+    return halves.on_host(map_on_cores(_on_core(halves.on_cores, grey_as), parts))
 
 
 def _sharding(images: ArrayLike) -> NamedSharding | None:
@@ -182,8 +190,9 @@ def _small_luma(images: ArrayLike, method: HashMethod, profile: Profile) -> jax.
 
 
 @lru_cache(maxsize=64)
-def _wide(program: Callable[..., Any]) -> Callable[..., Any]:
-    return from_kept_memory(WideProgram(program, ON_ONE_CORE))
+def _on_core(program: Callable[..., Any], grey_as: Profile | None) -> Callable[..., Any]:
+    run = from_kept_memory(WideProgram(program, ON_ONE_CORE))
+    return from_first_aligned(program, run, grey_as) if grey_as else run
 
 
 def pack_bits(bits: Array) -> Array:

@@ -4,6 +4,7 @@ The tests assume three cores, whatever the machine has, and call a batch large a
 """
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 import jaxdedup
-from jaxdedup.devices import split_for_cores
+from jaxdedup.devices import map_on_cores, split_for_cores
 from jaxdedup.hashing import _kept, _method
+from jaxdedup.image import untouched
 from tests.pictures import crops
 
 Hash = Callable[..., jax.Array]
@@ -71,6 +73,57 @@ def test_bits_that_the_host_makes(hash_images: Hash, monkeypatch: pytest.MonkeyP
     assert on_host == [17, 16]
     assert isinstance(hashes, jax.Array)
     np.testing.assert_array_equal(hashes, one_by_one.reshape(33, 2, 16))
+
+
+# Of NumPy's RGB images: where their memory begins, after an aligned place, and the images. Some are
+# read where they are, others have no pixel that is aligned, have it elsewhere in each image, or
+# would be taken for others when they are grey.
+READ: dict[str, tuple[int, tuple[int, ...], bool]] = {
+    "as NumPy's are": (16, (13, 48, 64, 3), True),
+    "all other places": (52, (13, 48, 64, 3), True),
+    "two batch axes": (16, (13, 2, 48, 64, 3), True),
+    "aligned": (0, (13, 48, 64, 3), True),
+    "no aligned pixel": (32, (13, 48, 64, 3), False),
+    "elsewhere in each": (16, (13, 60, 91, 3), False),
+    "narrow": (16, (130, 64, 3, 3), False),
+}
+
+
+@pytest.mark.parametrize("hash_images", [jaxdedup.imagehash.dhash, jaxdedup.imagehash.phash])
+@pytest.mark.parametrize("case", READ)
+def test_images_are_read_in_place(
+    case: str, hash_images: Hash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, shape, is_in_place = READ[case]
+    images = crops(math.prod(shape[:-3]), *shape[-3:])
+    one_by_one = np.stack([hash_images(image, hash_size=11) for image in images])
+    memory = untouched((place + images.size,), np.uint8)[place:]
+    memory[:] = images.ravel()
+    monkeypatch.setattr("jaxdedup.runtime.core_count", lambda: 3)
+    monkeypatch.setattr(_method, "_LEAST_BYTES", 2**14)
+    copied: list[int] = []
+    take = _kept._memory
+    monkeypatch.setattr(_kept, "_memory", lambda size: copied.append(size) or take(size))
+    hashes = hash_images(memory.reshape(shape), hash_size=11)
+    assert bool(copied) is not is_in_place
+    np.testing.assert_array_equal(hashes, one_by_one.reshape(*shape[:-3], 16))
+
+
+def test_a_part_that_fails() -> None:
+    running: set[int] = set()
+
+    def program(part: np.ndarray) -> jax.Array:
+        running.add(int(part[0]))
+        time.sleep(0.001)
+        running.remove(int(part[0]))
+        if part[0] == 3:
+            raise MemoryError("no more")
+        return jax.numpy.asarray(part)
+
+    with pytest.raises(MemoryError, match="no more"):
+        map_on_cores(program, np.arange(1000)[:, None])
+    assert not running
+    np.testing.assert_array_equal(map_on_cores(program, np.arange(4, 30)[:, None]), range(4, 30))
 
 
 def test_memory_that_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
