@@ -21,7 +21,7 @@ from jaxdedup.devices import WideProgram
 
 from ._devices import power_of_two, stream
 from ._nearest import Found
-from ._one_hash import PIECE, Packed, least_distances
+from ._one_hash import Packed, least_distances
 from ._words import (
     Words,
     distance_type,
@@ -39,6 +39,7 @@ _TOGETHER = 2  # hashes that share a reading of the rows
 _GROUPS = 32  # of queries that the device takes at a time
 _ASIDE = 64
 _BYTES = 2**19  # of the corpus that the device takes at a time
+_LOOKED_AT = 2**12  # rows that the host compares with their groups at a time, in its cache
 _SUMMED = 31  # bytes, whose bits can be counted in a byte
 _FEW_QUERIES = 12  # the host has compared these with a row sooner than it is laid out for a device
 _FEW_PAIRS = 2**22  # the host has compared these before a program is compiled
@@ -50,7 +51,7 @@ def is_for_host(queries: Packed, corpus: Packed) -> bool:
 
 
 def scan(queries: Packed, corpus: Packed, limits: Limits, device: jax.Device) -> Iterator[Found]:
-    """The rows within the limits, at most ``PIECE`` at a time; for each query in order.
+    """The rows within the limits, some at a time; for each query in order.
 
     Args:
         queries: uint8[B, b].
@@ -100,8 +101,8 @@ def _scan_on_device(
         tile = tiles[number]
         group, row = where(np.asarray(near)[:, : len(others) - start])
         most = _grouped(_narrow(limits[tile]), groups)
-        for first in range(0, len(row), PIECE // GROUP):
-            part = slice(first, first + PIECE // GROUP)
+        for first in range(0, len(row), _LOOKED_AT):
+            part = slice(first, first + _LOOKED_AT)
             found = _within(words[number], most, group[part], others, row[part] + start)
             yield found._replace(query=found.query + tile.start)
 
