@@ -7,7 +7,7 @@ zero, and noise decides those bits.
 """
 
 from functools import cache
-from itertools import product
+from itertools import product, starmap
 from math import prod
 from typing import Any, NamedTuple
 
@@ -24,9 +24,10 @@ _FRACTION_BITS = 32
 _DIGIT_BITS = 7
 _DIGITS = 5
 _TERMS = 256
-# 33 bits, times such a pixel, 1,024 of them, stay below 2⁵³: float64 holds the sum whole. That is
-# for the host; few accelerators have it.
-_WHOLE_TERMS = 1024
+# 33 bits, times such a pixel, four times as many, stay below 2⁵³: float64 holds the sum whole. That
+# is for the host; few accelerators have it.
+_WHOLE = 4
+_SIDE_WORTH_TWO = 64  # foldings
 _LOW_BITS = _DIGIT_BITS * (_DIGITS - 1)
 #: Frequencies along an axis that XLA puts in order on a CPU as soon as NumPy does. Each is two
 #: numbers to XLA, and one of 64 bits to NumPy.
@@ -50,7 +51,7 @@ class Frequencies(NamedTuple):
     """Coefficients ``[..., n²]`` of a 2-D DCT, the DC first.
 
     Attributes:
-        values: in the order of the parities of their two frequencies.
+        values: in the order of how often 2 divides their two frequencies.
         places: int64[n²]: where each of them, row by row, is among the values.
     """
 
@@ -63,15 +64,19 @@ def low_frequencies(luma: Array, count: int) -> Frequencies:
 
     A common factor apart, which no comparison sees.
     """
-    # Folded, they are at most 4·255.
-    pixels = luma.astype(np.int16 if isinstance(luma, np.ndarray) else np.float32)
-    parts = []
-    # Even frequencies see the sum of an image and its mirror image, odd ones the difference, so
-    # that a quarter of the image is enough for each kind.
-    for rows, basis in zip(_fold(pixels, -2), _quarter_bases(luma.shape[-1], count), strict=True):
-        for quarter, columns in zip(_fold(rows, -1), basis, strict=True):
-            parts.append(_multiply(quarter.reshape(*luma.shape[:-2], -1), columns))
-    return Frequencies(jax.tree.map(_side_by_side, *parts), _places(count))
+    is_on_host = isinstance(luma, np.ndarray)
+    side = luma.shape[-1]
+    # Products of more parts take a compiler longer, and a device's are short as it is.
+    is_worth_two = is_on_host and side % 2 == 0 and side >= _SIDE_WORTH_TWO and count >= 4
+    folds = 2 if is_worth_two else 1
+    pixels = luma.astype(np.int16 if is_on_host else np.float32)
+    parts = [
+        some.reshape(*luma.shape[:-2], -1)
+        for rows in _folded(pixels, -2, folds)
+        for some in _folded(rows, -1, folds)
+    ]
+    numbers = map(_multiply, parts, _folded_bases(side, count, folds))
+    return Frequencies(jax.tree.map(_side_by_side, *numbers), _places(count, folds))
 
 
 def row_frequencies(luma: Array, count: int) -> Numbers:
@@ -142,6 +147,22 @@ def _added(a: _Split, b: _Split) -> _Split:
     return _Split(a.high + b.high + (low >> _LOW_BITS), low & ((1 << _LOW_BITS) - 1))
 
 
+def _folded(x: Array, axis: int, folds: int) -> tuple[Array, ...]:
+    """What each of the `_classes` of frequencies sees of an axis.
+
+    Odd frequencies see the difference of an image and its mirror image; even ones the sum, which is
+    half as long, and of which they are the DCT.
+    """
+    even, odd = _fold(x, axis)
+    return (*_folded(even, axis, folds - 1), odd) if folds > 1 else (even, odd)
+
+
+def _classes(folds: int) -> list[tuple[slice, int]]:
+    """Frequencies that see an axis folded alike, and how often: those that 2 divides most first."""
+    odd = [(slice(2 ** (n - 1), None, 2**n), n) for n in range(folds, 0, -1)]
+    return [(slice(0, None, 2**folds), folds), *odd]
+
+
 def _fold(x: Array, axis: int) -> tuple[Array, Array]:
     """The sum and the difference of the first half of an axis and the mirrored second half."""
     length = x.shape[axis]
@@ -159,13 +180,14 @@ def _fold(x: Array, axis: int) -> tuple[Array, Array]:
 def _multiply(pixels: Array, basis: "_Basis") -> Numbers:
     """``[..., T] @ [T, M]``, exact."""
     if isinstance(pixels, np.ndarray):
-        whole = _multiply_whole(pixels.reshape(-1, pixels.shape[-1]), basis.whole)
+        rows = pixels.reshape(-1, pixels.shape[-1])
+        whole = _multiply_whole(rows, basis.whole, _WHOLE * basis.terms)
         return whole.reshape(*pixels.shape[:-1], -1)
     total: Any = 0
     with jax.default_matmul_precision("highest"):  # float32 in truth, on every device
-        for t in range(0, len(basis.digits), _TERMS):
-            some = pixels[..., t : t + _TERMS].astype(np.float32)
-            total = total + (some @ basis.digits[t : t + _TERMS]).astype(np.int32)
+        for t in range(0, len(basis.digits), basis.terms):
+            some = pixels[..., t : t + basis.terms].astype(np.float32)
+            total = total + (some @ basis.digits[t : t + basis.terms]).astype(np.int32)
     sums = total.reshape(*total.shape[:-1], _DIGITS, -1)
     low = carry = sums[..., 0, :] * 0
     for k in range(_DIGITS - 1):
@@ -175,11 +197,11 @@ def _multiply(pixels: Array, basis: "_Basis") -> Numbers:
     return _Split(sums[..., _DIGITS - 1, :] + carry, low)
 
 
-def _multiply_whole(rows: NDArray[Any], basis: NDArray[np.float64]) -> NDArray[np.int64]:
+def _multiply_whole(rows: NDArray[Any], basis: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     """On one core: what OpenBLAS divides among threads leaves them spinning for 50 ms, on cores
     that have images to decode.
     """
-    terms = min(len(basis), _WHOLE_TERMS)
+    terms = min(len(basis), most)
     some = max(1, _MOST_PRODUCTS // (terms * basis.shape[1]))
     whole = np.zeros((len(rows), basis.shape[1]), np.int64)
     for start in range(0, len(rows), some):
@@ -194,37 +216,40 @@ class _Basis(NamedTuple):
 
     whole: NDArray[np.float64]  # [T, M]
     digits: NDArray[np.float32]  # [T, 5·M]: side by side, the least first
+    terms: int  # whose sum of products with digits float32 holds
 
 
 @cache
-def _quarter_bases(side: int, count: int) -> tuple[tuple[_Basis, ...], ...]:
-    """By the parities of both frequencies: twice the 2-D basis, ``[pixels, M]``."""
+def _folded_bases(side: int, count: int, folds: int) -> tuple["_Basis", ...]:
+    """By the classes of both frequencies: twice the 2-D basis, ``[pixels, M]``."""
     # 2 cos(a) cos(b) = cos(a + b) + cos(a − b), both a multiple of π/2N.
     cosines = _cosines(side)
-    angle = np.outer(np.arange(count), 2 * np.arange(-(-side // 2)) + 1)
+    angle = np.outer(np.arange(count), 2 * np.arange(side) + 1)
 
-    def quarter(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> _Basis:
-        a, b = rows.T[:, None, :, None], columns.T[None, :, None, :]
-        basis = cosines[(a + b) % (4 * side)] + cosines[(a - b) % (4 * side)]
-        return _basis(basis.reshape(-1, rows.shape[0] * columns.shape[0]))
+    def basis(rows: tuple[slice, int], columns: tuple[slice, int]) -> _Basis:
+        angles = (angle[some, : -(-side // 2**times)] for some, times in (rows, columns))
+        a, b = next(angles).T[:, None, :, None], next(angles).T[None, :, None, :]
+        products = cosines[(a + b) % (4 * side)] + cosines[(a - b) % (4 * side)]
+        return _basis(products.reshape(a.shape[0] * b.shape[1], -1), rows[1] + columns[1])
 
-    return tuple(tuple(quarter(angle[i::2], angle[j::2]) for j in (0, 1)) for i in (0, 1))
+    return tuple(starmap(basis, product(_classes(folds), repeat=2)))
 
 
 @cache
-def _places(count: int) -> NDArray[np.int64]:
+def _places(count: int, folds: int) -> NDArray[np.int64]:
     number = np.arange(count**2).reshape(count, count)
-    return np.argsort(np.concatenate([number[i::2, j::2].ravel() for i in (0, 1) for j in (0, 1)]))
+    parts = [number[i, j].ravel() for (i, _), (j, _) in product(_classes(folds), repeat=2)]
+    return np.argsort(np.concatenate(parts))
 
 
 @cache
 def _row_basis(side: int, count: int) -> _Basis:
     angle = np.outer(2 * np.arange(side) + 1, np.arange(1, count + 1))
-    return _basis(_cosines(side)[angle % (4 * side)])
+    return _basis(_cosines(side)[angle % (4 * side)], 0)
 
 
-def _basis(numbers: NDArray[np.int64]) -> _Basis:
-    """Of ``int64[T, M]``."""
+def _basis(numbers: NDArray[np.int64], folds: int) -> _Basis:
+    """Of ``int64[T, M]``, for pixels that are folded so often."""
     rest, half = numbers, 1 << (_DIGIT_BITS - 1)
     digits = []
     for _ in range(_DIGITS):
@@ -233,7 +258,10 @@ def _basis(numbers: NDArray[np.int64]) -> _Basis:
         digits.append(digit)
     if rest.any():
         raise ValueError("the DCT basis does not fit its digits")
-    return _Basis(numbers.astype(np.float64), np.concatenate(digits, axis=1).astype(np.float32))
+    terms = 4 * _TERMS >> max(2, folds)
+    return _Basis(
+        numbers.astype(np.float64), np.concatenate(digits, axis=1).astype(np.float32), terms
+    )
 
 
 @cache
