@@ -31,7 +31,6 @@ from jaxdedup.image import (
     pillow_resizes_as_planned,
     resize_on_host,
     untouched,
-    weigh_channels,
 )
 from jaxdedup.loading import Batch, DecodeError, Plan
 from jaxdedup.runtime import core_count
@@ -206,6 +205,9 @@ class DeviceFunction:
         """The program for a batch; None where the host serves."""
         if isinstance(batch.plan, Room):
             return None
+        on_cpu = device.platform == "cpu"
+        if self._pillow and on_cpu and batch.has_only(self._size):  # there is nothing to resize
+            return None
         work = work_of(batch)
         if self._asked == "host":
             work = work_to_come = 0
@@ -270,16 +272,21 @@ class DeviceFunction:
 
     def _resize_on_host(self, batch: Batch) -> NDArray[np.uint8]:
         """As the program does: to luma for a hash, else to three channels."""
-        resized = np.empty((self._each * len(batch.positions), *self._size, 3), np.uint8)
+        channels = () if self._network is None else (3,)
+        resized = np.empty((self._each * len(batch.positions), *self._size, *channels), np.uint8)
         for number in range(len(batch.positions)):
             image = batch.image(number)
             for turn, turned in enumerate((image, image.swapaxes(0, 1))[: self._each]):
-                pixels = np.ascontiguousarray(turned)
-                small = resize_on_host(
-                    pixels, self._size, self._profile, luma_first=self._method.luma_first
-                )
-                resized[self._each * number + turn] = small if small.ndim == 3 else small[..., None]
-        return weigh_channels(resized, self._profile) if self._network is None else resized
+                small = self._resize_one_on_host(np.ascontiguousarray(turned))
+                resized[self._each * number + turn] = small
+        return resized
+
+    def _resize_one_on_host(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        luma_first = self._method.luma_first
+        small = resize_on_host(image, self._size, self._profile, luma_first=luma_first)
+        if self._network is None:
+            return luma_on_host(small, self._profile)
+        return small if small.ndim == 3 else small[..., None]
 
 
 class _TwoCalls:

@@ -37,13 +37,15 @@ def resize_on_host(
         luma_first: whether an RGB image becomes grey before.
 
     Returns:
-        ``uint8[h, w, 3]`` or ``uint8[h, w]``.
+        ``uint8[h, w, 3]`` or ``uint8[h, w]``; the image itself, if it is of that size.
 
     Example:
         >>> resize_on_host(np.full((40, 30), 7, np.uint8), (2, 3))
         array([[7, 7, 7],
                [7, 7, 7]], dtype=uint8)
     """
+    if image.shape[:2] == size:  # which Pillow would copy
+        return luma_on_host(image, profile) if luma_first else image
     height, width = image.shape[:2]
     pillow = _luma(image, profile) if luma_first else _as_pillow(image)
     if vertical_first(height, width, size, profile=profile):

@@ -85,6 +85,10 @@ class Batch:
         """How many pixels the images have."""
         return sum(shape[0] * shape[1] for _, shape in self._places)
 
+    def has_only(self, size: tuple[int, int]) -> bool:
+        """Whether all images are of this ``(height, width)``."""
+        return all(shape[:2] == size for _, shape in self._places)
+
     def image(self, number: int) -> Pixels:
         """The pixels of an image, as a view: ``uint8[H, W, 3]`` or ``uint8[H, W]``."""
         start, shape = self._places[number]

@@ -15,8 +15,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdedup.encoding import METHODS, _programs
+from jaxdedup import whash
+from jaxdedup.encoding import METHODS, Recipe, _programs, encode, oriented
 from jaxdedup.image import resize
+from tests.pictures import crops
 
 ROOT = Path(__file__).parents[2]
 START = """
@@ -195,3 +197,25 @@ def test_programs_run_where_transfers_and_jit_are_not_wanted(
         "found = hashes('ahash')", reference_images, JAXDEDUP_FORM="program", **variables
     )
     assert found == expected(reference_hashes, "ahash")
+
+
+@pytest.mark.parametrize("profile", ["pillow13", "pillow6"])
+@pytest.mark.parametrize("orientations", ["none", "all"])
+def test_images_of_the_size_already_need_no_program(
+    orientations: Any, profile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of other sizes, one would be compiled at once."""
+    images = [*crops(6, 256, 256, 3), *crops(2, 256, 256, 3)[..., 1]]
+    method = oriented(METHODS["whash"], orientations)
+    programs: list[int] = []
+    monkeypatch.setattr(_programs._Program, "get", lambda *_, **__: programs.append(1))
+    recipe = Recipe(method, profile)
+    rows = {encoded.key: encoded.row for encoded in encode(enumerate(images), recipe)}
+    assert not programs
+    turns = 8 if orientations == "all" else 1
+    for number, image in enumerate(images):
+        turned = [np.rot90(side, n) for side in (image, image[:, ::-1]) for n in range(4)]
+        hashes = {whash(some, profile=profile).tobytes() for some in turned[:turns]}
+        assert {some.tobytes() for some in rows[number].reshape(turns, 8)} == hashes
+    list(encode(enumerate([images[0][:255]] * 8), recipe))
+    assert programs
