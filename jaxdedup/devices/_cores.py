@@ -115,5 +115,5 @@ def map_on_cores(program: Callable[[Any], Any], parts: Sequence[Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _threads(count: int) -> ThreadPoolExecutor:
-    """They stay: to start them takes as long as hashing an image or two."""
-    return ThreadPoolExecutor(count, thread_name_prefix="jaxdedup")
+    """They stay, idle: to start them takes as long as hashing an image or two."""
+    return ThreadPoolExecutor(count, thread_name_prefix="jaxdedup")  # jaxdedup_0, …
