@@ -116,4 +116,4 @@ def map_on_cores(program: Callable[[Any], Any], parts: Sequence[Any]) -> Any:
 @lru_cache(maxsize=1)
 def _threads(count: int) -> ThreadPoolExecutor:
     """They stay, idle: to start them takes as long as hashing an image or two."""
-    return ThreadPoolExecutor(count, thread_name_prefix="jaxdedup")  # jaxdedup_0, …
+    return ThreadPoolExecutor(count, thread_name_prefix="arrays-of-jaxdedup")

@@ -79,7 +79,7 @@ def test_an_endless_stream_is_read_as_it_is_needed() -> None:
     assert held < 1e6  # of 1,500 images of 7 KB each
     assert taken < 3500 + 500
     stream.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("jaxdedup-")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("jaxdedup")]
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 2])

@@ -48,7 +48,7 @@ def positions(batch: Batch) -> list[int | None]:
 
 
 def workers() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("jaxdedup-")]
+    return [t for t in threading.enumerate() if t.name.startswith("jaxdedup")]
 
 
 @pytest.fixture(autouse=True)

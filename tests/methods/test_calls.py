@@ -209,7 +209,7 @@ def test_a_refused_call_leaves_nothing_of_the_last_one(kind: str, case: str, fol
 
 
 def _threads() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("jaxdedup-")]
+    return [t for t in threading.enumerate() if t.name.startswith("jaxdedup")]
 
 
 @pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
