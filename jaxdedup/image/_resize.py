@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from ._checks import checked_images
 from ._forms import resize_gathered, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
-from ._luma import weigh_channels, weigh_planes
+from ._luma import rgb_to_luma, weigh_channels, weigh_planes
 from ._platform import Form, by_platform, form_on_cpu
 from ._profiles import Profile
 from ._strips import resize_in_strips
@@ -75,6 +75,8 @@ def _resize(
     luma: Profile | None = None,
 ) -> jax.Array:
     """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, or, with a profile of luma, one channel."""
+    if images.shape[1:3] == size:  # each pixel would be itself
+        return images if luma is None else rgb_to_luma(images, profile=luma)[..., None]
 
     def of_luma(form: Form, weigh: Callable[..., jax.Array]) -> Form:
         if luma is None:
