@@ -66,7 +66,8 @@ def low_frequencies(luma: Array, count: int) -> Frequencies:
     """
     is_on_host = isinstance(luma, np.ndarray)
     side = luma.shape[-1]
-    # Products of more parts take a compiler longer, and a device's are short as it is.
+    # Products of more parts take a compiler longer, and a device's are short as it is. A sum is
+    # folded again where its length is whole, and where each part has a frequency.
     is_worth_two = is_on_host and side % 2 == 0 and side >= _SIDE_WORTH_TWO and count >= 4
     folds = 2 if is_worth_two else 1
     pixels = luma.astype(np.int16 if is_on_host else np.float32)
