@@ -1,8 +1,11 @@
 """The resize of images of one size on accelerators. A program is for that size.
 
-- `resize_gathered` suits GPUs, whose compilers make one kernel of a pass: gather, product and sum.
 - `resize_planes` suits TPUs, which multiply matrices. A few images at a time, so that what is in
   between stays in fast memory.
+- `resize_rows` suits GPUs: a pass is one large product of all rows of all planes, as their matrix
+  units want it, between two kernels that convert and turn the planes.
+- `resize_gathered` suits GPUs where an output has few inputs: a kernel gathers, multiplies and
+  sums, and writes nothing in between. The sums of products would be most of the traffic there.
 """
 
 import jax
@@ -14,12 +17,26 @@ from numpy.typing import NDArray
 from ._fixed_point import round_sums
 from ._lanczos import windows
 from ._limbs import LIMBS, ZERO_POINT, join, limbs
-from ._luma import luma_of
+from ._luma import luma_of, weigh_channels
 from ._profiles import Profile
 
 _BLOCK = 128  # outputs of a product: in a wider one most weights would be zero
 _MOST_TOGETHER = 8  # images of a step
 _OUTPUTS_A_STEP = 1024  # along an axis: steps of more take ever longer to compile
+_WARP = 32  # of a GPU: shorter sums are one thread's; for longer ones its threads have to meet
+
+
+def resize_on_gpu(
+    images: jax.Array, size: tuple[int, int], vertical_first: bool, luma: Profile | None = None
+) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, or, with a profile of luma, one channel."""
+    axis = 0 if vertical_first else 1
+    inputs = windows(images.shape[1 + axis], size[axis]).taps.shape[1]
+    if inputs < _WARP:
+        return resize_gathered(images, size, vertical_first, luma)
+    if luma is not None:
+        images = weigh_channels(images, luma)[..., None]
+    return resize_rows(images, size, vertical_first)
 
 
 def resize_gathered(
@@ -64,6 +81,25 @@ def _gather(x: jax.Array, outputs: int, channels: int, luma: Profile | None) -> 
     return round_sums(jnp.sum(pixels * fixed[None, :, None], axis=-1, dtype=jnp.int32))
 
 
+def resize_rows(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:
+    """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, by products whose sums go along rows."""
+    batch, height, width, channels = images.shape
+
+    def resize_last_axis(planes: jax.Array, outputs: int) -> jax.Array:
+        rows = _signed(planes).reshape(1, -1, planes.shape[2])
+        # They lie as the product reads them: XLA would have it turn them, slowly or not at all.
+        rows = lax.optimization_barrier(rows)  # type: ignore[no-untyped-call]
+        return _multiply(rows, 2, outputs).reshape(*planes.shape[:2], outputs)
+
+    planes = images.transpose(0, 3, 1, 2).reshape(batch * channels, height, width)
+    if vertical_first:
+        planes = resize_last_axis(planes.swapaxes(1, 2), size[0]).swapaxes(1, 2)
+    planes = resize_last_axis(planes, size[1])
+    if not vertical_first:
+        planes = resize_last_axis(planes.swapaxes(1, 2), size[0]).swapaxes(1, 2)
+    return planes.reshape(batch, channels, *size).transpose(0, 2, 3, 1)
+
+
 def resize_planes(images: jax.Array, size: tuple[int, int], vertical_first: bool) -> jax.Array:
     """``uint8[B, H, W, C]`` to ``uint8[B, h, w, C]``, by products of matrices, plane by plane."""
     batch, height, width, channels = images.shape
@@ -71,7 +107,7 @@ def resize_planes(images: jax.Array, size: tuple[int, int], vertical_first: bool
 
     def resize_step(planes: jax.Array) -> jax.Array:
         for axis, outputs in axes:
-            planes = _multiply(planes, axis, outputs)
+            planes = _multiply(_signed(planes), axis, outputs)
         return planes
 
     most = max(1, min(_MOST_TOGETHER, _OUTPUTS_A_STEP // max(size)))
@@ -82,10 +118,13 @@ def resize_planes(images: jax.Array, size: tuple[int, int], vertical_first: bool
     return resized.reshape(batch, channels, *size).transpose(0, 2, 3, 1)
 
 
+def _signed(x: jax.Array) -> jax.Array:
+    return (x.astype(jnp.int32) - ZERO_POINT).astype(jnp.int8)
+
+
 def _multiply(x: jax.Array, axis: int, outputs: int) -> jax.Array:
-    """Contract an axis of ``uint8[N, H, W]``."""
+    """Contract an axis of ``int8[N, H, W]``, pixels of which 128 is subtracted, to uint8."""
     first, stop, fixed = windows(x.shape[axis], outputs)
-    x = (x.astype(jnp.int32) - ZERO_POINT).astype(jnp.int8)
     blocks = []
     for block in range(0, outputs, _BLOCK):
         rows = slice(block, block + _BLOCK)

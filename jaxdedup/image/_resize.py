@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ._checks import checked_images
-from ._forms import resize_gathered, resize_planes
+from ._forms import resize_on_gpu, resize_planes
 from ._lanczos import vertical_first as goes_vertical_first
 from ._luma import rgb_to_luma, weigh_channels, weigh_planes
 from ._platform import Form, by_platform, form_on_cpu
@@ -85,7 +85,7 @@ def _resize(
 
     cpu, gpu, tpu = (
         functools.partial(form, size=size, vertical_first=vertical_first)
-        for form in (resize_in_strips, resize_gathered, resize_planes)
+        for form in (resize_in_strips, resize_on_gpu, resize_planes)
     )
     return by_platform(
         images,

@@ -55,6 +55,15 @@ SHAPES = [
 ]
 
 
+# Of an output, along one axis or both; and more outputs than a product has.
+MANY_INPUTS = [
+    ((300, 1100, 3), (40, 8)),
+    ((1100, 300, 3), (8, 40)),
+    ((900, 80, 3), (150, 60)),
+    ((200, 300), (30, 31)),
+]
+
+
 @pytest.mark.parametrize(("shape", "size"), SHAPES)
 def test_resize_equals_pillow(shape, size):
     rng = np.random.default_rng(shape)
@@ -65,7 +74,7 @@ def test_resize_equals_pillow(shape, size):
 
 @pytest.mark.usefixtures("little_optimized")
 @pytest.mark.parametrize("form", ["gpu", "tpu"])
-@pytest.mark.parametrize(("shape", "size"), [*SHAPES[::2], ((300, 1100, 3), (40, 8))])
+@pytest.mark.parametrize(("shape", "size"), [*SHAPES[::2], *MANY_INPUTS])
 def test_forms_of_accelerators_equal_pillow(shape, size, form, monkeypatch):
     monkeypatch.setenv("JAXDEDUP_FORM", form)
     rng = np.random.default_rng(shape)
@@ -98,10 +107,18 @@ def test_the_form_is_that_of_the_platform_lowered_for(platform):
     per_shard = jax.shard_map(
         lambda x: jimage.resize(x, (8, 9)), mesh=mesh, in_specs=P("batch"), out_specs=P("batch")
     )
+    on_gpu = platform in ("cuda", "rocm")
+
+    def lowered(function):
+        return jax.export.export(jax.jit(function), platforms=[platform])(shape).mlir_module()
+
     for function in (lambda x: jimage.resize(x, (8, 9)), per_shard):
-        text = jax.export.export(jax.jit(function), platforms=[platform])(shape).mlir_module()
-        assert ("stablehlo.dot_general" in text) == (platform == "tpu")
-        assert ("stablehlo.gather" in text) == (platform in ("cuda", "rocm"))
+        text = lowered(function)
+        assert ("stablehlo.dot_general" in text) == (platform != "cpu")
+        assert ("stablehlo.while" in text) == (not on_gpu)
+    text = lowered(lambda x: jimage.resize(x, (40, 50)))  # whose outputs have few inputs
+    assert ("stablehlo.dot_general" in text) == (platform == "tpu")
+    assert ("stablehlo.gather" in text) == on_gpu
 
 
 @pytest.mark.parametrize("shape", [(200, 60, 3), (60, 200, 3), (97, 97, 3), (140, 90)])
