@@ -25,11 +25,12 @@ import jax  # isort: skip  (accelerators says first which platform this is)
 import jax.numpy as jnp
 from _turns import save
 
-from jaxdedup.search import _bound, _hamming, _scan
+from jaxdedup.search import _bound, _hamming, _scan, _traced_top_k
 
 BLOCKS = 2**12  # pairs of blocks in a call, and blocks that there are
 ROWS, GROUPS = 2**16, 32  # of the corpus in a call; of queries
 TILE, COLUMNS = 2048, 65
+QUERIES, K = 256, 10
 
 
 def kernels() -> dict[str, tuple[float, Any, tuple[Any, ...]]]:
@@ -49,13 +50,18 @@ def kernels() -> dict[str, tuple[float, Any, tuple[Any, ...]]]:
         ),
         "rows near queries": (
             ROWS * (8 + GROUPS) + GROUPS * _scan.GROUP * 9,
-            _scan._near_groups,
+            _scan._near_groups.__wrapped__,
             (rows, groups, limits),
         ),
         "nearest of groups": (
             ROWS * (8 + GROUPS) + GROUPS * _scan.GROUP * 8,
-            _scan.nearest_in_groups,
+            _scan.nearest_in_groups.__wrapped__,
             (rows, groups),
+        ),
+        "k nearest hashes": (
+            (ROWS + QUERIES) * 8 + QUERIES * K * 8,
+            partial(_traced_top_k.highest, kind=_traced_top_k.HASHES, k=K, exclude_self=False),
+            (of((QUERIES, 8), jnp.uint8), of((ROWS, 8), jnp.uint8)),
         ),
         "bounds of features": (
             2 * TILE * COLUMNS * 4 + TILE * (TILE + 1) * 4,

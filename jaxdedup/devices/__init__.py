@@ -9,7 +9,7 @@ from ._programs import EIGEN_PRODUCTS as EIGEN_PRODUCTS
 from ._programs import ON_ONE_CORE as ON_ONE_CORE
 from ._programs import WideProgram as WideProgram
 from ._programs import compile_wide as compile_wide
-from ._programs import network_program as network_program
+from ._programs import program_of_products as program_of_products
 
 __all__ = [
     "ALIGNED",
@@ -20,6 +20,6 @@ __all__ = [
     "is_default",
     "is_on_one_cpu",
     "map_on_cores",
-    "network_program",
+    "program_of_products",
     "split_for_cores",
 ]

@@ -27,11 +27,13 @@ ALIGNED = 64  #: bytes, of which an address is a multiple where XLA reads memory
 _WITHOUT_TRIALS = {"xla_gpu_enable_triton_gemm": False}
 
 
-def network_program(function: Callable[..., Any]) -> Any:
-    """``jax.jit`` of a network that no other jitted function calls; on a GPU it is soon compiled.
+def program_of_products(function: Callable[..., Any]) -> Any:
+    """``jax.jit`` of a function of matrix products, which a GPU has compiled soon.
+
+    It must be one that no other jitted function calls.
 
     Example:
-        >>> network_program(lambda x: x + x)(1)
+        >>> program_of_products(lambda x: x + x)(1)
         Array(2, dtype=int32, weak_type=True)
     """
     options = _WITHOUT_TRIALS if is_default("gpu") else None
@@ -73,7 +75,7 @@ class WideProgram:
     """
 
     def __init__(self, function: Any, options: Mapping[str, Any] | None = None) -> None:
-        self._function = function
+        self.__wrapped__ = function
         self._options = options
         self._compiled: dict[Any, Future[Callable[..., Any]]] = {}
         self._lock = threading.Lock()
@@ -81,7 +83,7 @@ class WideProgram:
     def __call__(self, *arguments: Any) -> Any:
         is_compiled = not jax.config.jax_disable_jit  # type: ignore[attr-defined]
         if not is_default("cpu") or not is_compiled:
-            return self._function(*arguments)
+            return self.__wrapped__(*arguments)
         return self._compiled_for(arguments)(*arguments)
 
     def _compiled_for(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
@@ -95,7 +97,7 @@ class WideProgram:
             compiled = self._compiled.setdefault(kind, Future())
         if is_first:
             try:
-                compiled.set_result(compile_wide(self._function.lower(*arguments), self._options))
+                compiled.set_result(compile_wide(self.__wrapped__.lower(*arguments), self._options))
             except BaseException as error:
                 del self._compiled[kind]
                 compiled.set_exception(error)

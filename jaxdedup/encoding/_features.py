@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from jaxdedup.devices import EIGEN_PRODUCTS, WideProgram, network_program
+from jaxdedup.devices import EIGEN_PRODUCTS, WideProgram, program_of_products
 
 from ._method import Method
 from ._recipe import parameters
@@ -35,7 +35,7 @@ class NetworkCalls:
         if self._on_cpu is not None:  # there are as many calls at once as there are cores
             self._run = WideProgram(jax.jit(self._on_cpu), EIGEN_PRODUCTS)
         else:
-            self._run = network_program(self._some_at_once)
+            self._run = program_of_products(self._some_at_once)
 
     def __call__(
         self, images: Any, count: int, device: jax.Device, most: int | None

@@ -19,7 +19,7 @@ from jaxdedup.devices import (
     WideProgram,
     is_on_one_cpu,
     map_on_cores,
-    network_program,
+    program_of_products,
     split_for_cores,
 )
 from jaxdedup.runtime import refuse_fork
@@ -158,7 +158,7 @@ def _cpu_program(dtype: str, precision: Precision) -> WideProgram:
 
 @cache
 def _anywhere(dtype: str, precision: Precision) -> Callable[..., Array]:
-    return network_program(partial(_features, dtype=dtype, precision=precision))
+    return program_of_products(partial(_features, dtype=dtype, precision=precision))
 
 
 @partial(jax.jit, static_argnames=("dtype", "precision"))

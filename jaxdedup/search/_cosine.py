@@ -23,7 +23,7 @@ from jaxdedup.runtime import number_within, positive
 
 from ._bound import bound, margin
 from ._checks import check_features, check_finite
-from ._devices import devices_for, has_fast_matrix_products, stream
+from ._devices import devices_for, is_accelerator, rows_of, stream
 from ._pairs import DEFAULT_MAX_PAIRS, CosinePairs, collect
 from ._products import tiles
 from ._rows import Features, divided, dot_products, parts, similarities, units
@@ -36,7 +36,9 @@ Candidates = tuple[NDArray[np.int64], NDArray[np.int64]]  # i, j
 _FEW_QUERIES = 2**6
 _SAMPLE = 512  # rows that decide how long the sketches are
 _FEWEST_COLUMNS = 16
-_HOST_COST = 200  # what a pair costs the host, in products of whole rows on the device
+# What a pair costs the host, in products of whole rows on the device: on a CPU, which is the host,
+# and elsewhere.
+_HOST_COSTS = 200, 2**14
 _DENSE = 256  # a tile where one pair in so many may be near is worth a whole product
 
 
@@ -159,7 +161,7 @@ def _prepare(
     devices = devices or devices_for(features)
     if corpus is not None and np.shape(features)[0] <= _FEW_QUERIES:
         both = np.asarray(features), np.asarray(corpus)
-        candidates = _scan(*both, threshold, tile**2, devices[0])
+        candidates = _scan(*both, threshold, tile**2)
         return candidates, partial(_decide, *both, threshold)
     rows = _to_rows(features, "features", tile)
     others = None if corpus is None else _to_rows(corpus, "corpus", tile)
@@ -173,14 +175,13 @@ def _scan(
     corpus: Features,
     threshold: np.float32,
     tile_pairs: int,
-    device: jax.Device,
 ) -> Iterator[Candidates]:
     """The candidates for a few rows, of all their products: that takes less time than sketches."""
-    reach = threshold - margin(features.shape[1], has_fast_matrix_products(device))
-    for tile in tiles(features, corpus, device):
+    reach = threshold - margin(features.shape[1], low_precision=False)
+    for tile in tiles(features, corpus):
         i, j = where(tile.products >= reach)
         for part in (slice(n, n + tile_pairs) for n in range(0, len(i), tile_pairs)):
-            yield i[part] + tile.query, j[part] + tile.row
+            yield i[part] + tile.query.start, j[part] + tile.row
 
 
 def _decide(
@@ -214,7 +215,7 @@ def _search(
     others = rows if corpus is None else corpus
     if len(rows.features) == 0 or len(others.features) == 0:
         return
-    low_precision = any(has_fast_matrix_products(device) for device in devices)
+    low_precision = any(is_accelerator(device) for device in devices)
     columns = _choose_columns(rows, others, float(threshold), low_precision)
     reach = threshold - margin(len(columns), low_precision)
     dense = rows.tile * others.tile / _DENSE if len(columns) < rows.features.shape[1] else np.inf
@@ -252,10 +253,10 @@ def _wanted(
     return i[wanted], j[wanted]
 
 
-def _reaching(bounds: ArrayLike, highest: ArrayLike, reach: np.float32) -> Candidates:
+def _reaching(bounds: jax.Array, highest: jax.Array, reach: np.float32) -> Candidates:
     """Where the bounds reach the threshold, in rows and columns of the tile."""
     near = np.flatnonzero(np.asarray(highest) >= reach)
-    row, column = np.nonzero(np.asarray(bounds)[near] >= reach)
+    row, column = np.nonzero(rows_of(bounds, near) >= reach)
     return near[row], column
 
 
@@ -287,7 +288,7 @@ def _choose_columns(
         bounds = a[:, kept] @ b[:, kept].T
         bounds += np.outer(np.linalg.norm(a[:, rest], axis=1), np.linalg.norm(b[:, rest], axis=1))
         undecided = np.mean(far & (bounds >= threshold - margin(count, low_precision)))
-        new_cost = count + float(undecided) * width * _HOST_COST
+        new_cost = count + float(undecided) * width * _HOST_COSTS[low_precision]
         if new_cost < cost:
             best, cost = count, new_cost
     return np.sort(order[:best])

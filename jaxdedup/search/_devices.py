@@ -2,10 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
+from numpy.typing import NDArray
 
 _AHEAD = 2  # tiles in flight on each device: one computes while the host reads the other
 
@@ -13,8 +16,8 @@ TileT = TypeVar("TileT")
 ResultT = TypeVar("ResultT")
 
 
-def has_fast_matrix_products(device: jax.Device) -> bool:
-    """Whether int8 and bfloat16 matrix products outrun the vector units: not on CPUs."""
+def is_accelerator(device: jax.Device) -> bool:
+    """Whether the device isn't the host: then its matrix products outrun it, and transfers cost."""
     return device.platform != "cpu"
 
 
@@ -31,6 +34,15 @@ def devices_for(array: ArrayLike) -> Sequence[jax.Device]:
 def power_of_two(number: int) -> int:
     """The next one: in sizes of that kind, data of many sizes shares one compiled program."""
     return 1 << max(0, number - 1).bit_length()
+
+
+def rows_of(array: jax.Array, rows: NDArray[np.intp]) -> NDArray[Any]:
+    """``array[rows]`` on the host, without the other rows where that is not the device."""
+    if not any(map(is_accelerator, array.devices())):
+        return np.asarray(array)[rows]
+    # A power of two, so that few programs are compiled.
+    some = np.pad(rows.astype(np.int32), (0, power_of_two(len(rows)) - len(rows)))
+    return np.asarray(jnp.take(array, some, axis=0))[: len(rows)]
 
 
 def stream(

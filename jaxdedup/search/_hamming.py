@@ -21,13 +21,14 @@ from jaxdedup.runtime import integer_within, positive
 
 from ._bands import BLOCK, Band, blocks_per_bucket, bucket_pairs, choose_bands, cost
 from ._checks import check_hashes
-from ._devices import devices_for, power_of_two, stream
+from ._devices import devices_for, is_accelerator, power_of_two, stream
 from ._one_hash import Packed
 from ._pairs import DEFAULT_MAX_PAIRS, HammingPairs, Indices, collect
 from ._scan import scan
 from ._words import Words, count_bits, distance_type, to_words, where
 
-DEFAULT_TILE_PAIRS = 2**24
+# Comparisons at a time, on a CPU and elsewhere, where a call takes longer than what it asks for.
+_TILE_PAIRS = 2**24, 2**27
 
 Tile = tuple[NDArray[np.int32], NDArray[np.int32]]  # blocks of either side, pair by pair
 
@@ -49,7 +50,7 @@ def hamming_pairs(
     *,
     max_distance: int = 10,
     max_pairs: int = DEFAULT_MAX_PAIRS,
-    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    tile_pairs: int | None = None,
     devices: Sequence[jax.Device] | None = None,
 ) -> HammingPairs:
     """Finds all pairs of hashes that differ in at most ``max_distance`` bits.
@@ -62,7 +63,8 @@ def hamming_pairs(
         corpus: uint8[M, b] to search ``hashes`` in; None finds the pairs within ``hashes``.
         max_distance: 0 to 8·b bits, inclusive.
         max_pairs: the most pairs to return; more are an error that says how many there are.
-        tile_pairs: comparisons that a device makes at a time; it needs about a byte for four.
+        tile_pairs: comparisons that a device makes at a time; it needs about a byte for four. By
+            default some as suit it.
         devices: take turns with the tiles; by default those that hold ``hashes`` if it is a
             jax.Array, and all local devices otherwise.
 
@@ -96,7 +98,7 @@ def iter_hamming_pairs(
     corpus: ArrayLike | None = None,
     *,
     max_distance: int = 10,
-    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    tile_pairs: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     on_progress: Callable[[float], object] | None = None,
 ) -> Iterator[HammingPairs]:
@@ -106,7 +108,7 @@ def iter_hamming_pairs(
         hashes: uint8[N, b], packed.
         corpus: uint8[M, b] or None, as in :func:`hamming_pairs`.
         max_distance: 0 to 8·b bits, inclusive.
-        tile_pairs: comparisons that a device makes at a time.
+        tile_pairs: as in :func:`hamming_pairs`.
         devices: as in :func:`hamming_pairs`.
         on_progress: called with the share of the work that is done, 0 to 1, now and then.
 
@@ -126,8 +128,10 @@ def iter_hamming_pairs(
     """
     width = check_hashes(hashes, corpus)
     distance = integer_within("max_distance", max_distance, 0, width)
-    batch = max(1, positive("tile_pairs", tile_pairs) // BLOCK**2)
     devices = devices or devices_for(hashes)
+    if tile_pairs is None:
+        tile_pairs = _TILE_PAIRS[is_accelerator(devices[0])]
+    batch = max(1, positive("tile_pairs", tile_pairs) // BLOCK**2)
     if corpus is not None and np.shape(hashes)[0] <= _FEW_QUERIES:
         return _scan(np.asarray(hashes), np.asarray(corpus), distance, devices[0])
     words = to_words(hashes)

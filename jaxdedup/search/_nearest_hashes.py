@@ -9,11 +9,13 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from ._devices import power_of_two
-from ._nearest import Nearest
+from ._devices import is_accelerator, power_of_two
+from ._nearest import Found, Nearest
+from ._on_accelerator import highest_in_parts
 from ._one_hash import Packed, least_distances
 from ._scan import GROUP, Limits, is_for_host, nearest_in_groups, planes, scan
-from ._words import Distances, distances_between, to_words
+from ._traced_top_k import HASHES
+from ._words import Distances, distances_between, to_words, where
 
 _BLOCK = 2**12  # hashes, one of which is looked at first
 _SAMPLE = 2**12  # hashes; or 2^10 groups of 16
@@ -25,6 +27,8 @@ def nearest_hashes(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Indices and distances of the k nearest, int32[B, k] each.
 
+    An accelerator finds them by itself, as inside other programs.
+
     Args:
         queries: uint8[B, b].
         corpus: uint8[N, b].
@@ -34,11 +38,18 @@ def nearest_hashes(
     """
     if is_for_host(queries, corpus):
         return _nearest_on_host(queries, corpus, k, among_themselves)
-    limits = _limits_of_a_sample(queries, corpus, k + among_themselves, device)
     nearest = Nearest(len(queries), k, np.uint16(8 * queries.shape[1] + 1))
-    for found in scan(queries, corpus, limits, device):
-        nearest.add(found.among_others() if among_themselves else found)
-        np.minimum(limits, nearest.worst, out=limits)
+    if is_accelerator(device):
+        for some in highest_in_parts(
+            queries, corpus, k, device, HASHES, among_themselves=among_themselves
+        ):
+            query, place = where(np.isfinite(some.score))
+            nearest.add(Found(query, some.row[query, place], -some.score[query, place]))
+    else:
+        limits = _limits_of_a_sample(queries, corpus, k + among_themselves, device)
+        for found in scan(queries, corpus, limits, device):
+            nearest.add(found.among_others() if among_themselves else found)
+            np.minimum(limits, nearest.worst, out=limits)
     return nearest.row, nearest.score.astype(np.int32)
 
 

@@ -3,7 +3,8 @@
 The product of two rows of unit length in float32 is within a margin of their similarity. So a row
 is among the k nearest only if its product comes within two margins of the k-th highest. How high
 that is at least, the highest products of k groups of rows tell at once. Few rows are left, and the
-host decides on those.
+host decides on those. An accelerator gives some more than the k highest of a part of the corpus:
+if the last of them comes so near too, the host multiplies.
 """
 
 import jax
@@ -11,15 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bound import margin
-from ._devices import has_fast_matrix_products, power_of_two
+from ._checks import check_finite
+from ._devices import is_accelerator, power_of_two
 from ._nearest import Found, Nearest
-from ._products import Tile, tiles
+from ._on_accelerator import Highest, highest_in_parts
+from ._products import tiles, to_units
 from ._rows import Features, parts, similarities
+from ._traced_top_k import ROWS
 from ._words import where
 
 _GROUPS = 2**9  # of rows
 _UNDECIDED = 2**20  # rows to hold
 _LEAST = np.finfo(np.float32).min  # but for −∞, the product of a row that is left out
+_FEW_QUERIES = 16  # the host has multiplied these before an accelerator has the corpus
 
 
 def nearest_rows(
@@ -34,13 +39,15 @@ def nearest_rows(
         device: multiplies, if it is faster at matrices than at other things; else the host does.
         among_themselves: whether the features are the corpus, and none is its own neighbour.
     """
-    search = _Search(
-        features, corpus, k, 2 * margin(features.shape[1], has_fast_matrix_products(device))
-    )
-    for tile in tiles(features, corpus, device):
-        if among_themselves:
-            _leave_out_themselves(tile)
-        search.take(tile)
+    search = _Search(features, corpus, k, among_themselves)
+    if is_accelerator(device) and len(features) > _FEW_QUERIES:
+        units, most = to_units(features, "features"), 2 * k + _GROUPS // 16
+        for some in highest_in_parts(
+            units, corpus, most, device, ROWS, among_themselves=among_themselves
+        ):
+            search.take_highest(some)
+    else:
+        search.take_all(np.arange(len(features)), slice(0, len(corpus)))
     search.decide()
     return search.nearest.row, -search.nearest.score
 
@@ -48,25 +55,50 @@ def nearest_rows(
 class _Search:
     """The nearest so far, and rows that are not decided on."""
 
-    def __init__(self, features: Features, corpus: Features, k: int, slack: np.float32) -> None:
+    def __init__(
+        self, features: Features, corpus: Features, k: int, among_themselves: bool
+    ) -> None:
         self.nearest = Nearest(len(features), k, np.float32(np.inf))
         self._by_product = Nearest(len(features), k, np.float32(np.inf))
         self._reach = np.full(len(features), _LEAST)  # of products that count
         self._features, self._corpus = features, corpus
-        self._k, self._slack = k, slack
+        self._k, self._slack = k, 2 * margin(features.shape[1], low_precision=False)
+        self._among_themselves = among_themselves
         self._undecided: list[Found] = []
 
-    def take(self, tile: Tile) -> None:
-        """Takes in a tile; for each query the tiles come in the order of the rows."""
-        queries = slice(tile.query, tile.query + len(tile.products))
-        if tile.row == 0:
-            reach = _kth_highest(tile.products, self._k) - self._slack
+    def take_highest(self, some: Highest) -> None:
+        """Takes in the highest products of a part."""
+        if not some.is_finite:
+            check_finite(self._corpus[some.part], "corpus", some.part.start)
+        np.maximum(self._reach, some.score[:, self._k - 1] - self._slack, out=self._reach)
+        has_more = some.score[:, -1] >= self._reach
+        in_order = np.argsort(some.row, axis=1)
+        score = np.take_along_axis(some.score, in_order, axis=1)
+        query, place = where((score >= self._reach[:, None]) & ~has_more[:, None])
+        row = np.take_along_axis(some.row, in_order, axis=1)[query, place]
+        self._add(Found(query, row, -score[query, place]))
+        if has_more.any():
+            self.take_all(np.flatnonzero(has_more), some.part)
+
+    def take_all(self, queries: NDArray[np.intp], part: slice) -> None:
+        """Takes in some rows, in order, for some of the queries."""
+        for tile in tiles(self._features[queries], self._corpus[part]):
+            query, row = queries[tile.query], tile.row + part.start
+            if self._among_themselves:
+                _leave_out_themselves(tile.products, query, row)
+            self._take(tile.products, query, row)
+
+    def _take(self, products: NDArray[np.float32], queries: NDArray[np.intp], first: int) -> None:
+        """Takes in the products of some queries with the rows from ``first`` on."""
+        if first == 0:
+            reach = _kth_highest(products, self._k) - self._slack
             self._reach[queries] = np.maximum(reach, _LEAST)
-        query, row = where(tile.products >= self._reach[queries, None])
-        found = Found(query + tile.query, row + tile.row, -tile.products[query, row])
+        number, row = where(products >= self._reach[queries, None])
+        self._add(Found(queries[number], row + first, -products[number, row]))
+
+    def _add(self, found: Found) -> None:
         self._by_product.add(found)
-        reach = -self._by_product.worst[queries] - self._slack
-        np.maximum(self._reach[queries], reach, out=self._reach[queries])
+        np.maximum(self._reach, -self._by_product.worst - self._slack, out=self._reach)
         self._undecided.append(found)
         if sum(len(some.row) for some in self._undecided) > _UNDECIDED:
             self.decide()
@@ -98,7 +130,9 @@ def _kth_highest(products: NDArray[np.float32], k: int) -> NDArray[np.float32]:
     return np.partition(products, -k, axis=1)[:, -k]
 
 
-def _leave_out_themselves(tile: Tile) -> None:
-    itself = np.arange(len(tile.products)) + tile.query - tile.row
-    query = np.flatnonzero((itself >= 0) & (itself < tile.products.shape[1]))
-    tile.products[query, itself[query]] = -np.inf
+def _leave_out_themselves(
+    products: NDArray[np.float32], queries: NDArray[np.intp], first: int
+) -> None:
+    itself = queries - first
+    query = np.flatnonzero((itself >= 0) & (itself < products.shape[1]))
+    products[query, itself[query]] = -np.inf

@@ -1,22 +1,19 @@
 """The products of rows of unit length, tile by tile: how similar they are, within a margin.
 
 A few queries leave the cores waiting for memory, so each core takes rows of its own; for many a
-matrix product is faster, of the host or of a device.
+matrix product is faster.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from jaxdedup.runtime import core_count
 
-from ._bound import bound
 from ._checks import check_finite
-from ._devices import has_fast_matrix_products
 from ._rows import Features, dot_products, parts, units
 
 _PRODUCTS = 2**22  # at a time
@@ -27,17 +24,17 @@ _SAFE_SQUARES = 2.0**-80, 2.0**120  # between these float32 has digits and range
 
 
 class Tile(NamedTuple):
-    """Products float32[Q, T] of the queries from ``query`` on and the rows from ``row`` on."""
+    """Products float32[Q, T] of some queries and the rows from ``row`` on."""
 
-    query: int
+    query: slice
     row: int
     products: NDArray[np.float32]
 
 
-def tiles(features: Features, corpus: Features, device: jax.Device) -> Iterator[Tile]:
+def tiles(features: Features, corpus: Features) -> Iterator[Tile]:
     """The products of all rows of unit length, a tile at a time; raises unless all are finite."""
-    queries = _to_units(features, "features")
-    few = len(queries) <= _FEW_QUERIES and not has_fast_matrix_products(device)
+    queries = to_units(features, "features")
+    few = len(queries) <= _FEW_QUERIES
     rows = min(max(_PRODUCTS // max(1, len(queries)), _FEWEST_ROWS), _MOST_ROWS)
     count = max(1, _PRODUCTS // rows)
     with ThreadPoolExecutor(core_count()) as pool:
@@ -50,18 +47,19 @@ def tiles(features: Features, corpus: Features, device: jax.Device) -> Iterator[
             unsafe = np.flatnonzero(~safe)
             if len(unsafe):
                 check_finite(some, "corpus", start)
-            unit = _to_units(some[unsafe], "corpus")
+            unit = to_units(some[unsafe], "corpus")
             for first in range(0, len(queries), count):
-                part = queries[first : first + count]
-                if not few:
-                    products = _multiply(part, some, device)
-                with np.errstate(invalid="ignore"):
+                query = slice(first, first + count)
+                part = queries[query]
+                with np.errstate(over="ignore", invalid="ignore"):
+                    if not few:
+                        products = part @ some.T
                     products *= inverse
                 products[:, unsafe] = part @ unit.T
-                yield Tile(first, start, products)
+                yield Tile(query, start, products)
 
 
-def _to_units(features: Features, name: str) -> Features:
+def to_units(features: Features, name: str) -> Features:
     """Rows divided by their lengths; raises unless they are finite."""
     unit = np.empty_like(features)
     for part in parts(*features.shape):
@@ -87,12 +85,3 @@ def _multiply_on_each_core(
     step = max(1, _SHARE // rows.shape[1])
     list(pool.map(multiply, range(0, len(rows), step)))
     return products, squares
-
-
-def _multiply(queries: Features, rows: Features, device: jax.Device) -> NDArray[np.float32]:
-    """[Q, T], where it takes the least time."""
-    if has_fast_matrix_products(device):
-        on_device = jax.device_put((queries, rows), device)
-        return np.array(bound(*on_device, low_precision=True)[0])
-    with np.errstate(over="ignore", invalid="ignore"):
-        return queries @ rows.T

@@ -1,6 +1,8 @@
 """The k nearest as programs of arrays alone, to be traced: inside ``jax.jit``, mapped, sharded.
 
-Queries and corpus go by in tiles, so that memory does not grow with their product.
+Queries and corpus go by in tiles, so that memory does not grow with their product. Of a tile only
+groups of rows that have one of the highest scores are looked at closer: k at most, as each of
+theirs comes before all of another group's.
 """
 
 from collections.abc import Callable
@@ -9,11 +11,28 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-_TILE = 256, 8192  # queries, rows of the corpus
+_TILE = 256, 2**16  # queries, rows of the corpus
+_GROUP = 64  # rows that follow one another
 
-Score = Callable[[jax.Array, jax.Array], jax.Array]
+
+class Kind(NamedTuple):
+    """What rows are compared by.
+
+    Attributes:
+        prepare: makes of rows what is compared.
+        score: of some of either side, float32[B, N]: the higher, the nearer.
+        pick: of queries, rows [S, G, …] in G groups, all their scores [S, B, G], and int32[B, C]
+            groups for each query: the scores of those, [S, B, C].
+    """
+
+    prepare: Callable[[jax.Array], jax.Array]
+    score: Callable[[jax.Array, jax.Array], jax.Array]
+    pick: Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
+
+
 _Best = tuple[jax.Array, jax.Array]  # indices and scores, [B, k] each, the highest first
 
 
@@ -23,19 +42,12 @@ class _Tile(NamedTuple):
     rows: jax.Array
     first: jax.Array
 
-    def numbers(self) -> jax.Array:
-        """The number of each row."""
-        return self.first + jnp.arange(len(self.rows), dtype=jnp.int32)
-
 
 def traced_nearest_hashes(
     hashes: jax.Array, corpus: jax.Array, k: int, *, among_themselves: bool
 ) -> tuple[jax.Array, jax.Array]:
     """Indices and distances of the k nearest, int32[B, k] each, of uint8[B, b] and uint8[N, b]."""
-    words, others = _to_words(hashes), _to_words(corpus)
-    index, score = _top_k(
-        words, others, score=_negative_distance, k=k, exclude_self=among_themselves, tile=_TILE
-    )
+    index, score = highest(hashes, corpus, kind=HASHES, k=k, exclude_self=among_themselves)
     return index, -score.astype(jnp.int32)
 
 
@@ -43,8 +55,38 @@ def traced_nearest_rows(
     features: jax.Array, corpus: jax.Array, k: int, *, among_themselves: bool
 ) -> tuple[jax.Array, jax.Array]:
     """Indices and similarities of the k most similar, int32[B, k] and float32[B, k]."""
-    units, others = _to_units(features), _to_units(corpus)
-    return _top_k(units, others, score=_similarity, k=k, exclude_self=among_themselves, tile=_TILE)
+    return highest(features, corpus, kind=ROWS, k=k, exclude_self=among_themselves)
+
+
+def highest(
+    queries: jax.Array,
+    corpus: jax.Array,
+    first: jax.typing.ArrayLike = 0,
+    count: jax.typing.ArrayLike | None = None,
+    *,
+    kind: Kind,
+    k: int,
+    exclude_self: bool,
+) -> _Best:
+    """The k highest scores of each query, and where they are; equals stay in order.
+
+    Args:
+        queries: [B, …].
+        corpus: [N, …].
+        first: the number of the corpus' first row.
+        count: how many rows there are; what comes after them has the score −∞.
+        kind: of the rows.
+        k: how many, at most N.
+        exclude_self: whether the queries are rows 0 to B, and none counts for itself.
+
+    Returns:
+        int32[B, k] and float32[B, k].
+    """
+    count = len(corpus) if count is None else count
+    numbers = jnp.asarray(first, jnp.int32), jnp.asarray(count, jnp.int32)
+    options = {"kind": kind, "k": k, "exclude_self": exclude_self, "tile": _TILE}
+    found: _Best = _highest_in_tiles(queries, corpus, *numbers, **options)
+    return found
 
 
 def _to_words(hashes: jax.Array) -> jax.Array:
@@ -53,8 +95,12 @@ def _to_words(hashes: jax.Array) -> jax.Array:
 
 
 def _negative_distance(queries: jax.Array, corpus: jax.Array) -> jax.Array:
-    differences = lax.population_count(queries[:, None] ^ corpus[None]).astype(jnp.int32)
-    return -differences.sum(axis=-1).astype(jnp.float32)
+    return _nearness(queries[:, None] ^ corpus[None])
+
+
+def _nearness(differences: jax.Array) -> jax.Array:
+    counts = lax.population_count(differences).astype(jnp.int32)
+    return -counts.sum(axis=-1, dtype=jnp.int32).astype(jnp.float32)
 
 
 def _to_units(features: jax.Array) -> jax.Array:
@@ -69,48 +115,98 @@ def _similarity(queries: jax.Array, corpus: jax.Array) -> jax.Array:
     return jnp.matmul(queries, corpus.T, precision=lax.Precision.HIGHEST).clip(-1, 1)
 
 
-@partial(jax.jit, static_argnames=("score", "k", "exclude_self", "tile"))
-def _top_k(
+def _pick_by_computing(
+    queries: jax.Array, rows: jax.Array, _: jax.Array, group: jax.Array
+) -> jax.Array:
+    """Where scores cost less than writing all of them would."""
+    return _nearness(queries[None, :, None] ^ rows[:, group])
+
+
+def _pick_from_all(_: jax.Array, __: jax.Array, scores: jax.Array, group: jax.Array) -> jax.Array:
+    return jnp.take_along_axis(scores, group[None], axis=2)
+
+
+HASHES = Kind(_to_words, _negative_distance, _pick_by_computing)  #: uint8[N, b]
+ROWS = Kind(_to_units, _similarity, _pick_from_all)  #: float32[N, D]
+
+
+@partial(jax.jit, static_argnames=("kind", "k", "exclude_self", "tile"))
+def _highest_in_tiles(
     queries: jax.Array,
     corpus: jax.Array,
+    first: jax.Array,
+    count: jax.Array,
     *,
-    score: Score,
+    kind: Kind,
     k: int,
     exclude_self: bool,
     tile: tuple[int, int],
 ) -> _Best:
-    """The k highest scores of each query, and where they are; equals stay in order."""
-    query_tiles, corpus_tiles = _tiles(queries, tile[0]), _tiles(corpus, tile[1])
+    query_tiles = _tiles(kind.prepare(queries), tile[0])
+    corpus_tiles = _tiles(kind.prepare(corpus), tile[1], group=_GROUP)
 
     def search_tile(some: _Tile) -> _Best:
         def merge(best: _Best, others: _Tile) -> tuple[_Best, None]:
-            index = jnp.broadcast_to(others.numbers(), (len(some.rows), len(others.rows)))
-            barred = index >= len(corpus)
-            if exclude_self:
-                barred |= index == some.numbers()[:, None]
-            scores = jnp.where(barred, -jnp.inf, score(some.rows, others.rows))
-            return _highest(best, (index, scores)), None
+            size, groups = others.rows.shape[:2]
+
+            def numbers(group: jax.Array) -> jax.Array:
+                turn = jnp.arange(size, dtype=jnp.int32)[:, None, None]
+                return others.first + group[None] * size + turn
+
+            def barred(number: jax.Array, scores: jax.Array) -> jax.Array:
+                barred = number >= count
+                if exclude_self:
+                    itself = some.first + jnp.arange(len(some.rows), dtype=jnp.int32)
+                    barred |= number + first == itself[None, :, None]
+                return jnp.where(barred, -jnp.inf, scores)
+
+            scores = jax.vmap(kind.score, (None, 0))(some.rows, others.rows)
+            group = lax.broadcasted_iota(jnp.int32, scores.shape[1:], 1)
+            if 2 * k < groups:
+                highest = _greatest(barred(numbers(group), scores))
+                group = jnp.sort(lax.top_k(highest, k)[1], axis=1)
+                scores = kind.pick(some.rows, others.rows, scores, group)
+            number = numbers(group)
+            found = first + number, barred(number, scores)
+            index, scores = (x.transpose(1, 2, 0).reshape(len(some.rows), -1) for x in found)
+            return _best(best, (index, scores)), None
 
         # Of a score, so that inside shard_map it varies over the mesh as the scores do.
-        zero = (score(some.rows, corpus_tiles.rows[0, :1]) > 0).astype(jnp.int32) * 0
+        zero = (kind.score(some.rows, corpus_tiles.rows[0, 0, :1]) > 0).astype(jnp.int32) * 0
         index = jnp.repeat(zero, k, axis=1)
         return lax.scan(merge, (index, index.astype(jnp.float32) - jnp.inf), corpus_tiles)[0]
 
-    index, highest = lax.map(search_tile, query_tiles)
-    return index.reshape(-1, k)[: len(queries)], highest.reshape(-1, k)[: len(queries)]
+    index, scores = lax.map(search_tile, query_tiles)
+    return index.reshape(-1, k)[: len(queries)], scores.reshape(-1, k)[: len(queries)]
 
 
-def _highest(best: _Best, others: _Best) -> _Best:
+def _greatest(scores: jax.Array) -> jax.Array:
+    """Along the first axis; a maximum that lets NaN through takes a CPU three times as long."""
+
+    def greater(a: jax.Array, b: jax.Array) -> jax.Array:
+        return lax.select(a > b, a, b)
+
+    return lax.reduce(scores, np.float32(-np.inf), greater, (0,))
+
+
+def _best(best: _Best, others: _Best) -> _Best:
     """As many as were best so far, which stand first: they have the smaller indices."""
     index, scores = (jnp.concatenate(both, axis=1) for both in zip(best, others, strict=True))
     highest, place = lax.top_k(scores, best[0].shape[1])
     return jnp.take_along_axis(index, place, axis=1), highest
 
 
-def _tiles(rows: jax.Array, most: int) -> _Tile:
-    """Tiles of at most ``most`` rows, filled up with zeros, along a leading axis."""
-    size = max(1, min(most, len(rows)))
+def _tiles(rows: jax.Array, most: int, group: int = 1) -> _Tile:
+    """Tiles of about ``most`` rows, filled up with zeros, along a leading axis.
+
+    With a group, the first row of each group comes first, then the second of each, and so on:
+    [tiles, group, groups, …].
+    """
+    size = -(-max(1, min(most, len(rows))) // group) * group
     count = -(-len(rows) // size)
     filled = jnp.pad(rows, ((0, count * size - len(rows)), (0, 0)))
     first = jnp.arange(count, dtype=jnp.int32) * size
+    if group > 1:
+        grouped = filled.reshape(count, size // group, group, rows.shape[1])
+        return _Tile(grouped.swapaxes(1, 2), first)
     return _Tile(filled.reshape(count, size, rows.shape[1]), first)

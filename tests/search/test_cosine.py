@@ -8,6 +8,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from jaxdedup.search import (
     CosinePairs,
     _cosine,
+    _devices,
     cosine_pairs,
     iter_cosine_pairs,
 )
@@ -37,7 +38,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict
     if request.param != "default":  # which multiplies a few queries in full
         monkeypatch.setattr(_cosine, "_FEW_QUERIES", 0)
     if options.pop("matrix", False):
-        monkeypatch.setattr(_cosine, "has_fast_matrix_products", lambda device: True)
+        for module in (_cosine, _devices):
+            monkeypatch.setattr(module, "is_accelerator", lambda device: True)
     return options
 
 
@@ -86,7 +88,7 @@ def test_same_bits_whatever_the_tiles_and_form(width: int, monkeypatch: pytest.M
     features = planted(30, width, seed=2)
     results = []
     for matrix in (False, True):
-        monkeypatch.setattr(_cosine, "has_fast_matrix_products", lambda device, m=matrix: m)
+        monkeypatch.setattr(_cosine, "is_accelerator", lambda device, m=matrix: m)
         for tile in (3, 7, 30):
             options = {"tile_pairs": tile**2, "min_similarity": 0.3}
             results.append(cosine_pairs(features, **options))
@@ -107,7 +109,7 @@ def test_same_bits_whatever_the_tiles_and_form(width: int, monkeypatch: pytest.M
 @pytest.mark.four_devices
 @pytest.mark.parametrize("matrix", [False, True])
 def test_devices_take_turns(matrix: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cosine, "has_fast_matrix_products", lambda device: matrix)
+    monkeypatch.setattr(_cosine, "is_accelerator", lambda device: matrix)
     features = planted(30, 1000, seed=2)
     several, one = (
         cosine_pairs(features, tile_pairs=49, min_similarity=0.3, devices=devices)

@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from jaxdedup.search import (
     _nearest_hashes,
     _nearest_rows,
+    _on_accelerator,
     _one_hash,
     _products,
     _scan,
@@ -30,7 +31,9 @@ WAYS = [
     "on the host, by a program",
     "on the device",
     "traced",
+    "by an accelerator",
     "traced, small tiles",
+    "traced, small groups",
 ]
 
 
@@ -51,8 +54,16 @@ def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
         monkeypatch.setattr(_scan, "_GROUPS", 2)
         monkeypatch.setattr(_scan, "_BYTES", 2**12)
         monkeypatch.setattr(_nearest_hashes, "_SAMPLE", 64)
+    if request.param == "by an accelerator":
+        monkeypatch.setattr(_scan, "_FEW_QUERIES", 0)
+        monkeypatch.setattr(_scan, "_FEW_PAIRS", 0)
+        monkeypatch.setattr(_on_accelerator, "_BYTES", 2**10)
+        monkeypatch.setattr(_nearest_hashes, "is_accelerator", lambda device: True)
     if request.param == "traced, small tiles":
         monkeypatch.setattr(_traced_top_k, "_TILE", (31, 7))
+    if request.param == "traced, small groups":
+        monkeypatch.setattr(_traced_top_k, "_TILE", (31, 97))
+        monkeypatch.setattr(_traced_top_k, "_GROUP", 4)
     return request.param.startswith("traced")
 
 
@@ -123,16 +134,18 @@ def planted(count: int, width: int, seed: int) -> np.ndarray:
     return rows
 
 
-@pytest.fixture(params=["one tile", "small tiles", "bfloat16, small tiles", "each core"])
+@pytest.fixture(params=["one tile", "small tiles", "each core", "by an accelerator"])
 def _every_product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "small tiles" in request.param:
+    if request.param == "small tiles":
         monkeypatch.setattr(_products, "_PRODUCTS", 2**9)
         monkeypatch.setattr(_products, "_FEWEST_ROWS", 2**5)
         monkeypatch.setattr(_nearest_rows, "_GROUPS", 8)
         monkeypatch.setattr(_nearest_rows, "_UNDECIDED", 50)
-    if "bfloat16" in request.param:
-        for module in (_products, _nearest_rows):
-            monkeypatch.setattr(module, "has_fast_matrix_products", lambda device: True)
+    if request.param == "by an accelerator":
+        monkeypatch.setattr(_nearest_rows, "is_accelerator", lambda device: True)
+        monkeypatch.setattr(_nearest_rows, "_FEW_QUERIES", 0)
+        monkeypatch.setattr(_nearest_rows, "_GROUPS", 32)
+        monkeypatch.setattr(_on_accelerator, "_BYTES", 2**13)
     if request.param == "each core":
         monkeypatch.setattr(_products, "_FEW_QUERIES", 1000)
         monkeypatch.setattr(_products, "_SHARE", 999)
@@ -163,6 +176,15 @@ def test_no_row_is_its_own_neighbour() -> None:
     np.testing.assert_array_equal(cosine_top_k(rows, k=149).indices, order[:, :149])
     for k in (3, 32):  # 32 are the rows of a small tile
         np.testing.assert_array_equal(cosine_top_k(rows, k=k).indices, order[:, :k])
+
+
+@pytest.mark.usefixtures("_every_product")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite(value: float) -> None:
+    rows = planted(150, 30, 6)
+    rows[140, 7] = value
+    with pytest.raises(ValueError, match="expected finite corpus, got NaN or infinity in row 140"):
+        cosine_top_k(rows[:20], rows, k=3)
 
 
 @pytest.mark.parametrize("small_tiles", [False, True])
