@@ -7,22 +7,36 @@ host decides on those. An accelerator gives some more than the k highest of a pa
 if the last of them comes so near too, the host multiplies.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxdedup.runtime import core_count
+
 from ._bound import margin
 from ._checks import check_finite
 from ._devices import is_accelerator, power_of_two
+from ._group_bounds import (
+    GROUP,
+    Bounds,
+    group_bounds,
+    group_bounds_are_weak,
+    group_bounds_pay,
+    parts_of_queries,
+)
 from ._nearest import Found, Nearest
 from ._on_accelerator import Highest, highest_in_parts
-from ._products import tiles, to_units
+from ._products import products_of, tiles, to_units
 from ._rows import Features, parts, similarities
 from ._traced_top_k import ROWS
 from ._words import where
 
 _GROUPS = 2**9  # of rows
 _UNDECIDED = 2**20  # rows to hold
+_FEW_GROUPS = 32  # of so many, one may have near rows: of more, matrix products are the faster
 _LEAST = np.finfo(np.float32).min  # but for −∞, the product of a row that is left out
 _FEW_QUERIES = 16  # the host has multiplied these before an accelerator has the corpus
 
@@ -46,6 +60,9 @@ def nearest_rows(
             units, corpus, most, device, ROWS, among_themselves=among_themselves
         ):
             search.take_highest(some)
+    elif group_bounds_pay(features, corpus, k + among_themselves):
+        for queries in parts_of_queries(len(features)):
+            search.take_groups(np.arange(len(features))[queries])
     else:
         search.take_all(np.arange(len(features)), slice(0, len(corpus)))
     search.decide()
@@ -79,6 +96,46 @@ class _Search:
         self._add(Found(query, row, -score[query, place]))
         if has_more.any():
             self.take_all(np.flatnonzero(has_more), some.part)
+
+    def take_groups(self, queries: NDArray[np.intp]) -> None:
+        """Takes in all rows for some of the queries: of most groups only what bounds them."""
+        units = to_units(self._features[queries], "features")
+        with ThreadPoolExecutor(core_count()) as pool:
+            for calls in group_bounds(units, self._corpus, pool):
+                for call in calls:
+                    if not call.is_finite:
+                        check_finite(self._corpus[call.first :], "corpus", call.first)
+                least = np.concatenate([call.least for call in calls], axis=1)
+                reach = self._reach[queries]
+                if (k := self._k + self._among_themselves) <= least.shape[1]:
+                    sure = np.partition(least, -k, axis=1)[:, -k]
+                    reach = self._reach[queries] = np.maximum(reach, sure - self._slack / 2)
+                found = list(pool.map(partial(self._in_groups, queries, units, reach), calls))
+                near = [some for some in found if some is not None]
+                if len(near) < len(found):
+                    group_bounds_are_weak(self._features, self._corpus)
+                    self.take_all(queries, slice(calls[0].first, len(self._corpus)))
+                    break
+                self._add(Found(*map(np.concatenate, zip(*near, strict=True))))
+
+    def _in_groups(
+        self,
+        queries: NDArray[np.intp],
+        units: Features,
+        reach: NDArray[np.float32],
+        call: Bounds,
+    ) -> Found | None:
+        """The rows of a call that reach so high; None where most groups may have some."""
+        number, group = where(call.highest >= reach[:, None] - call.off)
+        if len(group) > call.highest.size // _FEW_GROUPS:
+            return None
+        row = call.first + GROUP * group[:, None] + np.arange(GROUP)
+        products = products_of(self._corpus, np.minimum(row, len(self._corpus) - 1), units[number])
+        near = (products >= reach[number, None]) & (row < len(self._corpus))
+        if self._among_themselves:
+            near &= row != queries[number, None]
+        hit, turn = where(near)
+        return Found(queries[number[hit]], row[hit, turn], -products[hit, turn])
 
     def take_all(self, queries: NDArray[np.intp], part: slice) -> None:
         """Takes in some rows, in order, for some of the queries."""

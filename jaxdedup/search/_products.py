@@ -15,11 +15,13 @@ from jaxdedup.runtime import core_count
 
 from ._checks import check_finite
 from ._rows import Features, dot_products, parts, units
+from ._words import where
 
 _PRODUCTS = 2**22  # at a time
 _FEWEST_ROWS, _MOST_ROWS = 2**12, 2**18  # of the corpus at a time
 _FEW_QUERIES = 4
 _SHARE = 2**20  # numbers in a call: of smaller ones the cores wait for each other
+_AT_A_TIME = 2**18  # numbers, in the cache
 _SAFE_SQUARES = 2.0**-80, 2.0**120  # between these float32 has digits and range to spare
 
 
@@ -85,3 +87,22 @@ def _multiply_on_each_core(
     step = max(1, _SHARE // rows.shape[1])
     list(pool.map(multiply, range(0, len(rows), step)))
     return products, squares
+
+
+def products_of(corpus: Features, row: NDArray[np.intp], queries: Features) -> NDArray[np.float32]:
+    """[H, R]: of rows [H, R], divided by their lengths, and a query each, [H, D]."""
+    products = np.empty(row.shape, np.float32)
+    step = max(1, _AT_A_TIME // (row.shape[1] * corpus.shape[1]))
+    for start in range(0, len(row), step):
+        part = slice(start, start + step)
+        some = corpus[row[part]]
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.vecdot(some, some)
+            safe = (squares >= _SAFE_SQUARES[0]) & (squares <= _SAFE_SQUARES[1])
+            products[part] = np.vecdot(some, queries[part, None]) / np.sqrt(
+                np.where(safe, squares, 1)
+            )
+        hit, turn = where(~safe)
+        unit = to_units(some[hit, turn], "corpus")
+        products[start + hit, turn] = np.vecdot(unit, queries[start + hit])
+    return products

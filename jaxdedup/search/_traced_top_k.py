@@ -103,7 +103,8 @@ def _nearness(differences: jax.Array) -> jax.Array:
     return -counts.sum(axis=-1, dtype=jnp.int32).astype(jnp.float32)
 
 
-def _to_units(features: jax.Array) -> jax.Array:
+def to_units(features: jax.Array) -> jax.Array:
+    """Rows divided by their lengths; rows of zeros stay zeros."""
     # Scaled by the largest element first: a square of a float32 may leave the range of float32.
     largest = jnp.abs(features).max(axis=1, keepdims=True)
     scaled = features / jnp.where(largest > 0, largest, 1)
@@ -127,7 +128,7 @@ def _pick_from_all(_: jax.Array, __: jax.Array, scores: jax.Array, group: jax.Ar
 
 
 HASHES = Kind(_to_words, _negative_distance, _pick_by_computing)  #: uint8[N, b]
-ROWS = Kind(_to_units, _similarity, _pick_from_all)  #: float32[N, D]
+ROWS = Kind(to_units, _similarity, _pick_from_all)  #: float32[N, D]
 
 
 @partial(jax.jit, static_argnames=("kind", "k", "exclude_self", "tile"))
@@ -163,7 +164,7 @@ def _highest_in_tiles(
             scores = jax.vmap(kind.score, (None, 0))(some.rows, others.rows)
             group = lax.broadcasted_iota(jnp.int32, scores.shape[1:], 1)
             if 2 * k < groups:
-                highest = _greatest(barred(numbers(group), scores))
+                highest = greatest(barred(numbers(group), scores), axis=0)
                 group = jnp.sort(lax.top_k(highest, k)[1], axis=1)
                 scores = kind.pick(some.rows, others.rows, scores, group)
             number = numbers(group)
@@ -180,13 +181,13 @@ def _highest_in_tiles(
     return index.reshape(-1, k)[: len(queries)], scores.reshape(-1, k)[: len(queries)]
 
 
-def _greatest(scores: jax.Array) -> jax.Array:
-    """Along the first axis; a maximum that lets NaN through takes a CPU three times as long."""
+def greatest(scores: jax.Array, axis: int) -> jax.Array:
+    """Of float32; a maximum that lets NaN through takes a CPU three times as long."""
 
     def greater(a: jax.Array, b: jax.Array) -> jax.Array:
         return lax.select(a > b, a, b)
 
-    return lax.reduce(scores, np.float32(-np.inf), greater, (0,))
+    return lax.reduce(scores, np.float32(-np.inf), greater, (axis,))
 
 
 def _best(best: _Best, others: _Best) -> _Best:

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from jaxdedup.search import (
+    _group_bounds,
     _nearest_hashes,
     _nearest_rows,
     _on_accelerator,
@@ -134,13 +135,21 @@ def planted(count: int, width: int, seed: int) -> np.ndarray:
     return rows
 
 
-@pytest.fixture(params=["one tile", "small tiles", "each core", "by an accelerator"])
+@pytest.fixture(params=["one tile", "small tiles", "each core", "by groups", "by an accelerator"])
 def _every_product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "small tiles":
         monkeypatch.setattr(_products, "_PRODUCTS", 2**9)
         monkeypatch.setattr(_products, "_FEWEST_ROWS", 2**5)
         monkeypatch.setattr(_nearest_rows, "_GROUPS", 8)
         monkeypatch.setattr(_nearest_rows, "_UNDECIDED", 50)
+    if request.param == "by groups":
+        monkeypatch.setattr(_group_bounds, "_FEWEST_QUERIES", 0)
+        monkeypatch.setattr(_group_bounds, "_WORTH_COMPILING", 0)
+        monkeypatch.setattr(_group_bounds, "_ROWS", 40)
+        monkeypatch.setattr(_group_bounds, "_LARGE", 1)
+        monkeypatch.setattr(_group_bounds, "_MOST_QUERIES", 128)
+        monkeypatch.setattr(_group_bounds, "_BOUNDS", 2**10)
+        monkeypatch.setattr(_nearest_rows, "_FEW_GROUPS", 3)
     if request.param == "by an accelerator":
         monkeypatch.setattr(_nearest_rows, "is_accelerator", lambda device: True)
         monkeypatch.setattr(_nearest_rows, "_FEW_QUERIES", 0)
