@@ -8,6 +8,7 @@ most (Cauchy and Schwarz), of which the lengths are computed.
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -32,7 +33,7 @@ _MOST_QUERIES = 2**10  # at a time
 _BOUNDS = 2**24  # to hold
 _FEWEST_QUERIES = 2**8  # fewer leave the cores waiting for memory
 _WORTH_COMPILING = 2**35  # products that the host makes meanwhile
-_FOR_A_WHILE = 16
+_FOR_A_WHILE = 16  # times as many
 
 _multiplied: Counter[Any] = Counter()  # products that were made instead of each program's
 
@@ -110,8 +111,9 @@ def _padded(count: int) -> int:
     return min(_MOST_QUERIES, -(-count // _QUERIES) * _QUERIES)
 
 
+@partial(WideProgram, options=ON_ONE_CORE)
 @jax.jit
-def _multiply(queries: ArrayLike, rows: ArrayLike) -> tuple[jax.Array, ...]:
+def _products(queries: ArrayLike, rows: ArrayLike) -> tuple[jax.Array, ...]:
     """The highest products of groups and of larger ones, the most that a row loses, finiteness."""
     rows = jnp.asarray(rows)
     units = to_units(rows)
@@ -126,6 +128,3 @@ def _multiply(queries: ArrayLike, rows: ArrayLike) -> tuple[jax.Array, ...]:
     highest = greatest(products.reshape(len(products), -1, GROUP), axis=2)
     large = greatest(highest.reshape(len(products), -1, _LARGE), axis=2)
     return highest, large, jnp.sqrt((lost * lost).sum(axis=1).max()), jnp.isfinite(rows).all()
-
-
-_products = WideProgram(_multiply, ON_ONE_CORE)

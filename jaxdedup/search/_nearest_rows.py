@@ -35,6 +35,7 @@ from ._traced_top_k import ROWS
 from ._words import where
 
 _GROUPS = 2**9  # of rows
+_MORE = 32  # of the highest products of an accelerator, some of which are no farther than rounding
 _UNDECIDED = 2**20  # rows to hold
 _FEW_GROUPS = 32  # of so many, one may have near rows: of more, matrix products are the faster
 _LEAST = np.finfo(np.float32).min  # but for −∞, the product of a row that is left out
@@ -55,7 +56,7 @@ def nearest_rows(
     """
     search = _Search(features, corpus, k, among_themselves)
     if is_accelerator(device) and len(features) > _FEW_QUERIES:
-        units, most = to_units(features, "features"), 2 * k + _GROUPS // 16
+        units, most = to_units(features, "features"), 2 * k + _MORE
         for some in highest_in_parts(
             units, corpus, most, device, ROWS, among_themselves=among_themselves
         ):

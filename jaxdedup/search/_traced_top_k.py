@@ -84,8 +84,9 @@ def highest(
     """
     count = len(corpus) if count is None else count
     numbers = jnp.asarray(first, jnp.int32), jnp.asarray(count, jnp.int32)
-    options = {"kind": kind, "k": k, "exclude_self": exclude_self, "tile": _TILE}
-    found: _Best = _highest_in_tiles(queries, corpus, *numbers, **options)
+    found: _Best = _highest_in_tiles(
+        queries, corpus, *numbers, kind=kind, k=k, exclude_self=exclude_self, tile=_TILE
+    )
     return found
 
 

@@ -153,7 +153,7 @@ def _every_product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     if request.param == "by an accelerator":
         monkeypatch.setattr(_nearest_rows, "is_accelerator", lambda device: True)
         monkeypatch.setattr(_nearest_rows, "_FEW_QUERIES", 0)
-        monkeypatch.setattr(_nearest_rows, "_GROUPS", 32)
+        monkeypatch.setattr(_nearest_rows, "_MORE", 2)
         monkeypatch.setattr(_on_accelerator, "_BYTES", 2**13)
     if request.param == "each core":
         monkeypatch.setattr(_products, "_FEW_QUERIES", 1000)
