@@ -42,7 +42,8 @@ def rows_of(array: jax.Array, rows: NDArray[np.intp]) -> NDArray[Any]:
         return np.asarray(array)[rows]
     # A power of two, so that few programs are compiled.
     some = np.pad(rows.astype(np.int32), (0, power_of_two(len(rows)) - len(rows)))
-    return np.asarray(jnp.take(array, some, axis=0))[: len(rows)]
+    chosen = jnp.take(array, jax.device_put(some, *array.devices()), axis=0)
+    return np.asarray(chosen)[: len(rows)]
 
 
 def stream(

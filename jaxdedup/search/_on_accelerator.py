@@ -59,7 +59,8 @@ def highest_in_parts(
 
     def launch(part: tuple[slice, jax.Array], device: jax.Device) -> Any:
         rows, on_device = part
-        return program(some, on_device, np.int32(rows.start), np.int32(rows.stop - rows.start))
+        numbers = np.int32(rows.start), np.int32(rows.stop - rows.start)
+        return program(some, on_device, *jax.device_put(numbers, device))
 
     for (rows, _), found in stream(_on_device(corpus, size, device), launch, [device]):
         row, score, is_finite = map(np.asarray, found)

@@ -99,7 +99,8 @@ def _in_groups(query: Packed, rows: Packed) -> tuple[int, int, Distances]:
     if rest or too_wide or len(rows) < _FEWEST or not _pays(rows, count, offset):
         return 0, 1, distances_of(query, rows)
     flat = rows.reshape(-1)[skipped : skipped + (count + 1) * width].view(unit)
-    least = np.asarray(_by_program(flat, query.view(unit), offset=offset))
+    with jax.transfer_guard("allow"):  # none is made: the program reads this memory
+        least = np.asarray(_by_program(flat, query.view(unit), offset=offset))
     return first, count // len(least), least
 
 

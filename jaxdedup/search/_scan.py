@@ -89,7 +89,7 @@ def _scan_on_device(
 
     def launch(part: tuple[int, jax.Array, int], device: jax.Device) -> jax.Array:
         _, rows, number = part
-        some = by_turns(_narrow(limits[tiles[number]]), groups)
+        some = jax.device_put(by_turns(_narrow(limits[tiles[number]]), groups), device)
         return _near_groups(rows, on_device[number], some)
 
     parts = (
