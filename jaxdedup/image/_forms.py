@@ -87,7 +87,7 @@ def resize_rows(images: jax.Array, size: tuple[int, int], vertical_first: bool) 
 
     def resize_last_axis(planes: jax.Array, outputs: int) -> jax.Array:
         rows = _signed(planes).reshape(1, -1, planes.shape[2])
-        # They lie as the product reads them: XLA would have it turn them, slowly or not at all.
+        # Without it XLA lets the product turn the planes, which is slow, or not compiled.
         rows = lax.optimization_barrier(rows)  # type: ignore[no-untyped-call]
         return _multiply(rows, 2, outputs).reshape(*planes.shape[:2], outputs)
 
@@ -119,6 +119,7 @@ def resize_planes(images: jax.Array, size: tuple[int, int], vertical_first: bool
 
 
 def _signed(x: jax.Array) -> jax.Array:
+    """Pixels as int8, 128 less each."""
     return (x.astype(jnp.int32) - ZERO_POINT).astype(jnp.int8)
 
 

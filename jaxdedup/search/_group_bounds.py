@@ -23,7 +23,7 @@ from jaxdedup.devices import ON_ONE_CORE, WideProgram, is_default
 from ._bound import margin
 from ._rows import Features
 from ._scan import filled
-from ._traced_top_k import greatest, to_units
+from ._traced_top_k import greatest, traced_units
 
 GROUP = 4  # rows
 _LARGE = 32  # groups of a large one
@@ -116,7 +116,7 @@ def _padded(count: int) -> int:
 def _products(queries: ArrayLike, rows: ArrayLike) -> tuple[jax.Array, ...]:
     """The highest products of groups and of larger ones, the most that a row loses, finiteness."""
     rows = jnp.asarray(rows)
-    units = to_units(rows)
+    units = traced_units(rows)
     rounded = units.astype(jnp.bfloat16)
     lost = units - rounded.astype(jnp.float32)
     products = lax.dot_general(

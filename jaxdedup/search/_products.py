@@ -44,7 +44,7 @@ def tiles(features: Features, corpus: Features) -> Iterator[Tile]:
             some = corpus[start : start + rows]
             products, squares = _multiply_on_each_core(queries if few else queries[:0], some, pool)
             # The others are divided by their lengths before they are multiplied, in float64.
-            safe = (squares >= _SAFE_SQUARES[0]) & (squares <= _SAFE_SQUARES[1])
+            safe = _are_safe(squares)
             inverse = np.reciprocal(np.sqrt(squares, where=safe, out=np.ones_like(squares)))
             unsafe = np.flatnonzero(~safe)
             if len(unsafe):
@@ -59,6 +59,10 @@ def tiles(features: Features, corpus: Features) -> Iterator[Tile]:
                     products *= inverse
                 products[:, unsafe] = part @ unit.T
                 yield Tile(query, start, products)
+
+
+def _are_safe(squares: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return (squares >= _SAFE_SQUARES[0]) & (squares <= _SAFE_SQUARES[1])
 
 
 def to_units(features: Features, name: str) -> Features:
@@ -98,10 +102,9 @@ def products_of(corpus: Features, row: NDArray[np.intp], queries: Features) -> N
         some = corpus[row[part]]
         with np.errstate(over="ignore", invalid="ignore"):
             squares = np.vecdot(some, some)
-            safe = (squares >= _SAFE_SQUARES[0]) & (squares <= _SAFE_SQUARES[1])
-            products[part] = np.vecdot(some, queries[part, None]) / np.sqrt(
-                np.where(safe, squares, 1)
-            )
+            safe = _are_safe(squares)
+            lengths = np.sqrt(np.where(safe, squares, 1))
+            products[part] = np.vecdot(some, queries[part, None]) / lengths
         hit, turn = where(~safe)
         unit = to_units(some[hit, turn], "corpus")
         products[start + hit, turn] = np.vecdot(unit, queries[start + hit])

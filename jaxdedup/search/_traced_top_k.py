@@ -42,6 +42,12 @@ class _Tile(NamedTuple):
     rows: jax.Array
     first: jax.Array
 
+    def numbers(self, group: jax.Array) -> jax.Array:
+        """int32[S, B, C], the numbers of the rows in groups [B, C], of rows [S, G, …]."""
+        size = len(self.rows)
+        turn = jnp.arange(size, dtype=jnp.int32)[:, None, None]
+        return self.first + group[None] * size + turn
+
 
 def traced_nearest_hashes(
     hashes: jax.Array, corpus: jax.Array, k: int, *, among_themselves: bool
@@ -104,7 +110,7 @@ def _nearness(differences: jax.Array) -> jax.Array:
     return -counts.sum(axis=-1, dtype=jnp.int32).astype(jnp.float32)
 
 
-def to_units(features: jax.Array) -> jax.Array:
+def traced_units(features: jax.Array) -> jax.Array:
     """Rows divided by their lengths; rows of zeros stay zeros."""
     # Scaled by the largest element first: a square of a float32 may leave the range of float32.
     largest = jnp.abs(features).max(axis=1, keepdims=True)
@@ -129,7 +135,7 @@ def _pick_from_all(_: jax.Array, __: jax.Array, scores: jax.Array, group: jax.Ar
 
 
 HASHES = Kind(_to_words, _negative_distance, _pick_by_computing)  #: uint8[N, b]
-ROWS = Kind(to_units, _similarity, _pick_from_all)  #: float32[N, D]
+ROWS = Kind(traced_units, _similarity, _pick_from_all)  #: float32[N, D]
 
 
 @partial(jax.jit, static_argnames=("kind", "k", "exclude_self", "tile"))
@@ -149,12 +155,6 @@ def _highest_in_tiles(
 
     def search_tile(some: _Tile) -> _Best:
         def merge(best: _Best, others: _Tile) -> tuple[_Best, None]:
-            size, groups = others.rows.shape[:2]
-
-            def numbers(group: jax.Array) -> jax.Array:
-                turn = jnp.arange(size, dtype=jnp.int32)[:, None, None]
-                return others.first + group[None] * size + turn
-
             def barred(number: jax.Array, scores: jax.Array) -> jax.Array:
                 barred = number >= count
                 if exclude_self:
@@ -164,14 +164,14 @@ def _highest_in_tiles(
 
             scores = jax.vmap(kind.score, (None, 0))(some.rows, others.rows)
             group = lax.broadcasted_iota(jnp.int32, scores.shape[1:], 1)
-            if 2 * k < groups:
-                highest = greatest(barred(numbers(group), scores), axis=0)
-                group = jnp.sort(lax.top_k(highest, k)[1], axis=1)
+            if 2 * k < others.rows.shape[1]:
+                of_groups = greatest(barred(others.numbers(group), scores), axis=0)
+                group = jnp.sort(lax.top_k(of_groups, k)[1], axis=1)
                 scores = kind.pick(some.rows, others.rows, scores, group)
-            number = numbers(group)
+            number = others.numbers(group)
             found = first + number, barred(number, scores)
             index, scores = (x.transpose(1, 2, 0).reshape(len(some.rows), -1) for x in found)
-            return _best(best, (index, scores)), None
+            return _merged(best, (index, scores)), None
 
         # Of a score, so that inside shard_map it varies over the mesh as the scores do.
         zero = (kind.score(some.rows, corpus_tiles.rows[0, 0, :1]) > 0).astype(jnp.int32) * 0
@@ -191,11 +191,11 @@ def greatest(scores: jax.Array, axis: int) -> jax.Array:
     return lax.reduce(scores, np.float32(-np.inf), greater, (axis,))
 
 
-def _best(best: _Best, others: _Best) -> _Best:
+def _merged(best: _Best, others: _Best) -> _Best:
     """As many as were best so far, which stand first: they have the smaller indices."""
     index, scores = (jnp.concatenate(both, axis=1) for both in zip(best, others, strict=True))
-    highest, place = lax.top_k(scores, best[0].shape[1])
-    return jnp.take_along_axis(index, place, axis=1), highest
+    scores, place = lax.top_k(scores, best[0].shape[1])
+    return jnp.take_along_axis(index, place, axis=1), scores
 
 
 def _tiles(rows: jax.Array, most: int, group: int = 1) -> _Tile:
