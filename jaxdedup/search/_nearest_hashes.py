@@ -17,7 +17,7 @@ from ._scan import GROUP, Limits, is_for_host, nearest_in_groups, planes, scan
 from ._traced_top_k import HASHES
 from ._words import Distances, distances_between, to_words, where
 
-_BLOCK = 2**12  # hashes, one of which is looked at first
+_GROUPS = 2**10  # of distances, the nearest of which limit the others
 _SAMPLE = 2**12  # hashes; or 2^10 groups of 16
 _SAMPLED_AT_A_TIME = 2**16  # distances
 
@@ -70,7 +70,7 @@ def _nearest_to(query: Packed, corpus: Packed, k: int) -> tuple[NDArray[np.intp]
     """The k nearest to one hash, in order."""
     nearest, distance = np.zeros(0, np.intp), np.zeros(0, np.uint16)
     for piece in least_distances(query, corpus):
-        limit = int(distance[-1]) if len(distance) == k else _kth_of_blocks(piece.least, k)
+        limit = int(distance[-1]) if len(distance) == k else _kth_of_some(piece.least, k)
         row, how_far = piece.near(query, corpus, limit)
         nearest, distance = np.concatenate([nearest, row]), np.concatenate([distance, how_far])
         order = np.argsort(distance, kind="stable")[:k]
@@ -78,11 +78,11 @@ def _nearest_to(query: Packed, corpus: Packed, k: int) -> tuple[NDArray[np.intp]
     return nearest, distance
 
 
-def _kth_of_blocks(distance: Distances, k: int) -> int:
-    """The k-th smallest of the least distances of blocks: so near are k at least."""
-    size = min(_BLOCK, max(1, len(distance) // (4 * k)))
-    least = distance[: len(distance) // size * size].reshape(-1, size).min(axis=1)
-    return int(_kth(least[None], k)[0]) if k <= len(least) else np.iinfo(distance.dtype).max
+def _kth_of_some(distance: Distances, k: int) -> int:
+    """A distance within which are k at least: the k-th smallest of the least of some groups."""
+    count = min(max(_GROUPS, 4 * k), len(distance))
+    least = distance[: len(distance) // count * count].reshape(-1, count).min(axis=0)
+    return int(_kth(least[None], k)[0]) if k <= count else np.iinfo(distance.dtype).max
 
 
 def _limits_of_a_sample(queries: Packed, corpus: Packed, k: int, device: jax.Device) -> Limits:

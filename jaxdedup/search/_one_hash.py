@@ -8,6 +8,7 @@ only from certain addresses on: NumPy takes the rows before, and the last ones.
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial, reduce
+from math import gcd
 from operator import add
 from typing import Any, NamedTuple
 
@@ -25,8 +26,8 @@ from ._words import WORD, Distances, count_bits, distance_type, to_words
 Packed = NDArray[np.uint8]  # [N, b]
 Rows = NDArray[np.intp]
 
-PIECE = 2**20  # rows at a time
-_FEWEST = 2**15  # rows that are worth a call of a program
+_PIECE = 2**27  # bytes at a time
+_FEWEST = 2**18, 2**15  # rows that are worth a call of a program: of one word, and of more
 _MOST_UNITS = 32  # that a program names one by one, of a row and of a group
 _WORTH_COMPILING = 2**29  # bytes that NumPy compares meanwhile
 _STEP = 2**10  # rows: what a program takes is a multiple, and shared by all cores
@@ -36,38 +37,45 @@ _compared: Counter[Any] = Counter()  # bytes that NumPy has compared instead of 
 
 
 class Piece(NamedTuple):
-    """Rows ``start`` to ``stop`` of a corpus, in groups from ``first`` on but for a few.
+    """Rows of a corpus from ``start`` on, most of them in groups.
 
     The rows of group g of G are first + g, first + g + G, …
+
+    Attributes:
+        start: the first row of all.
+        before: how near each row is that comes before the groups.
+        size: of a group.
+        least: [G], how near each group comes.
+        after: how near each row is that comes after the groups.
     """
 
     start: int
-    stop: int
-    first: int
+    before: Distances
     size: int
-    least: Distances  # [G], of the nearest row of each
+    least: Distances
+    after: Distances
 
     def near(self, query: Packed, corpus: Packed, limit: int) -> tuple[Rows, Distances]:
         """The rows within a limit, in order, and their distances."""
-        chosen, turn = np.flatnonzero(self.least <= limit), np.arange(self.size)[:, None]
-        grouped = (turn * len(self.least) + chosen + self.first).ravel()
-        before = np.arange(self.start, self.first)
-        after = np.arange(self.first + self.size * len(self.least), self.stop)
-        row = np.concatenate([before, grouped, after])
-        distance = distances_of(query, corpus[row])
-        near = np.flatnonzero(distance <= limit)
-        return row[near], distance[near]
+        first = self.start + len(self.before)
+        group, turn = np.flatnonzero(self.least <= limit), np.arange(self.size)[:, None]
+        row = (turn * len(self.least) + group + first).ravel()
+        place, distance = _within(distances_of(query, corpus[row]), limit)
+        found = [
+            _within(self.before, limit, self.start),
+            (row[place], distance),
+            _within(self.after, limit, first + self.size * len(self.least)),
+        ]
+        rows, distances = zip(*found, strict=True)
+        return np.concatenate(rows), np.concatenate(distances)
 
 
 def least_distances(query: Packed, corpus: Packed) -> Iterator[Piece]:
     """All of a corpus, uint8[N, b], in order: how near it comes to uint8[b]."""
-    share = len(corpus)
-    if share > PIECE:  # as large as each other, to share a program
-        share = share // -(-share // PIECE) // _STEP * _STEP
-    for start in range(0, len(corpus), max(1, share)):
-        rows = np.ascontiguousarray(corpus[start : start + share])
-        first, size, least = _in_groups(query, rows)
-        yield Piece(start, start + len(rows), start + first, size, least)
+    pieces = max(1, -(-corpus.nbytes // _PIECE))
+    share = max(1, -(-len(corpus) // (pieces * _STEP))) * _STEP  # alike, to share a program
+    for start in range(0, len(corpus), share):
+        yield _piece(query, np.ascontiguousarray(corpus[start : start + share]), start)
 
 
 def distances_of(query: Packed, rows: Packed) -> Distances:
@@ -75,9 +83,9 @@ def distances_of(query: Packed, rows: Packed) -> Distances:
     word = to_words(query[None])[0]
     distance = np.empty(len(rows), distance_type(WORD * len(word)))
     step = max(1, _HOST_WORDS // len(word))
-    # Rows are so short that NumPy is faster at a long one.
-    repeated = np.repeat(word[None], min(step, len(rows)), axis=0).reshape(-1)
-    differing = np.empty_like(repeated)  # memory that is there already is faster than new
+    # NumPy is fastest with one word, and rows of several are so short that it is with a long one.
+    repeated = word if len(word) == 1 else np.tile(word, min(step, len(rows)))
+    differing = np.empty(step * len(word), np.uint64)  # memory that is there is faster than new
     for start in range(0, len(rows), step):
         some = to_words(rows[start : start + step]).reshape(-1)
         words = np.bitwise_xor(some, repeated[: some.size], out=differing[: some.size])
@@ -85,23 +93,32 @@ def distances_of(query: Packed, rows: Packed) -> Distances:
     return distance
 
 
-def _in_groups(query: Packed, rows: Packed) -> tuple[int, int, Distances]:
-    """The first row in a group, the size of groups, and how near each comes."""
+def _within(distance: Distances, limit: int, first: int = 0) -> tuple[Rows, Distances]:
+    """Of rows from the first one on, those within a limit, and their distances."""
+    near = np.flatnonzero(distance <= limit)
+    return near + first, distance[near]
+
+
+def _piece(query: Packed, rows: Packed, start: int) -> Piece:
     width = rows.shape[1]
-    unit = np.dtype(next(f"u{size}" for size in (4, 2, 1) if width % size == 0))
+    unit = np.dtype(f"u{gcd(width, 4)}")
     skipped = -rows.ctypes.data % ALIGNED
     first = -(-skipped // width)
     offset, rest = divmod(first * width - skipped, unit.itemsize)
     # Corpora of nearly one size share a program, whose rows begin behind the skipped ones.
     step = max(_STEP, 2 ** (len(rows).bit_length() - 7))
     count = (len(rows) - ALIGNED) // step * step
+    too_few = len(rows) < _FEWEST[width > WORD // 8]
     too_wide = width > _MOST_UNITS * unit.itemsize
-    if rest or too_wide or len(rows) < _FEWEST or not _pays(rows, count, offset):
-        return 0, 1, distances_of(query, rows)
+    if rest or too_few or too_wide or not _pays(rows, count, offset):
+        every = distances_of(query, rows)
+        return Piece(start, every[:0], 1, every, every[:0])
     flat = rows.reshape(-1)[skipped : skipped + (count + 1) * width].view(unit)
-    with jax.transfer_guard("allow"):  # none is made: the program reads this memory
-        least = np.asarray(_by_program(flat, query.view(unit), offset=offset))
-    return first, count // len(least), least
+    # No transfer is made: the program reads this memory.
+    with jax.transfer_guard_host_to_device("allow"):
+        least = _by_program(flat, query.view(unit), offset=offset)
+    before, after = (distances_of(query, some) for some in (rows[:first], rows[first + count :]))
+    return Piece(start, before, count // len(least), np.asarray(least), after)
 
 
 def _pays(rows: Packed, count: int, offset: int) -> bool:

@@ -43,10 +43,10 @@ def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
     """Takes one way of all; whether it is that of programs."""
     if request.param == "on the host, in pieces":
         monkeypatch.setattr(_one_hash, "_HOST_WORDS", 37)
-        monkeypatch.setattr(_one_hash, "PIECE", 180)
+        monkeypatch.setattr(_one_hash, "_PIECE", 2**11)
         monkeypatch.setattr(_one_hash, "_STEP", 32)
     if request.param == "on the host, by a program":
-        monkeypatch.setattr(_one_hash, "_FEWEST", 128)
+        monkeypatch.setattr(_one_hash, "_FEWEST", (128, 128))
         monkeypatch.setattr(_one_hash, "_STEP", 32)
         monkeypatch.setattr(_one_hash, "_WORTH_COMPILING", 0)
     if request.param == "on the device":
