@@ -103,7 +103,7 @@ def _limits_of_a_sample(queries: Packed, corpus: Packed, k: int, device: jax.Dev
     else:
         sample = corpus[:: len(corpus) // size][:size].reshape(GROUP, groups, -1).swapaxes(1, 2)
         sample = jax.device_put(sample, device)
-        for start, rows in planes(queries, device):
+        for start, rows in planes(queries, groups, device):
             distance = np.asarray(nearest_in_groups(rows, sample)).T
             limits[start : start + len(distance)] = _kth(distance[: len(limits) - start], k)
         limits[limits == 255] = max(255, 8 * queries.shape[1])  # or more

@@ -38,7 +38,8 @@ GROUP = 16  # hashes that share a byte
 _TOGETHER = 2  # hashes that share a reading of the rows
 _GROUPS = 32  # of queries that the device takes at a time
 _ASIDE = 64
-_BYTES = 2**19  # of the corpus that the device takes at a time
+_BYTES = 2**20  # of the corpus that the device takes at a time, at most,
+_GROUP_BYTES = 2**24  # and times the groups of queries
 _LOOKED_AT = 2**12  # rows that the host compares with their groups at a time, in its cache
 _SUMMED = 31  # bytes, whose bits can be counted in a byte
 _FEW_QUERIES = 12  # the host has compared these with a row sooner than it is laid out for a device
@@ -89,12 +90,13 @@ def _scan_on_device(
 
     def launch(part: tuple[int, jax.Array, int], device: jax.Device) -> jax.Array:
         _, rows, number = part
-        some = jax.device_put(by_turns(_narrow(limits[tiles[number]]), groups), device)
-        return _near_groups(rows, on_device[number], some)
+        most = by_turns(_narrow(limits[tiles[number]]), groups)
+        with jax.transfer_guard_host_to_device("allow"):  # sooner than device_put
+            return _near_groups(rows, on_device[number], most)
 
     parts = (
         (start, rows, number)
-        for start, rows in planes(corpus, device)
+        for start, rows in planes(corpus, groups, device)
         for number in range(len(tiles))
     )
     for (start, _, number), near in stream(parts, launch, [device]):
@@ -137,13 +139,13 @@ def _narrow(limits: Limits) -> NDArray[np.unsignedinteger[Any]]:
     return limits.astype(distance_type(limits.max()))
 
 
-def planes(rows: Packed, device: jax.Device) -> Iterator[tuple[int, jax.Array]]:
+def planes(rows: Packed, groups: int, device: jax.Device) -> Iterator[tuple[int, jax.Array]]:
     """Some rows after the other: the first of them, and their first bytes, their second bytes, …
 
-    uint8[b, rows], filled up with zeros.
+    uint8[b, rows], filled up with zeros, to be compared with some groups.
     """
     # No multiple of 4,096: bytes that far apart share a place in a CPU's cache.
-    most = _BYTES // power_of_two(rows.shape[1])
+    most = min(_BYTES, _GROUP_BYTES // groups) // power_of_two(rows.shape[1])
     size = min(max(most, 2 * _ASIDE), power_of_two(len(rows) + _ASIDE)) - _ASIDE
     for start in range(0, len(rows), size):
         yield start, jax.device_put(filled(rows[start : start + size], size).T, device)
