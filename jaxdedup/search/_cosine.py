@@ -29,7 +29,7 @@ from ._products import tiles
 from ._rows import Features, divided, dot_products, parts, similarities, units
 from ._words import where
 
-DEFAULT_TILE_PAIRS = 2**22
+_TILE_PAIRS = 2**22, 2**24  # comparisons at a time, on a CPU and elsewhere
 
 Candidates = tuple[NDArray[np.int64], NDArray[np.int64]]  # i, j
 
@@ -38,7 +38,7 @@ _SAMPLE = 512  # rows that decide how long the sketches are
 _FEWEST_COLUMNS = 16
 # What a pair costs the host, in products of whole rows on the device: on a CPU, which is the host,
 # and elsewhere.
-_HOST_COSTS = 200, 2**14
+_HOST_COSTS = 200, 2**20
 _DENSE = 256  # a tile where one pair in so many may be near is worth a whole product
 
 
@@ -65,7 +65,7 @@ def cosine_pairs(
     *,
     min_similarity: float = 0.9,
     max_pairs: int = DEFAULT_MAX_PAIRS,
-    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    tile_pairs: int | None = None,
     devices: Sequence[jax.Device] | None = None,
 ) -> CosinePairs:
     """Finds all pairs of rows whose cosine similarity is at least ``min_similarity``.
@@ -81,7 +81,7 @@ def cosine_pairs(
         min_similarity: −1.0 to 1.0, inclusive.
         max_pairs: the most pairs to return; more are an error that says how many there are.
         tile_pairs: comparisons that a device makes at a time; they take about ten bytes each, and
-            those that turn out near another fifty on the host.
+            those that turn out near another fifty on the host. By default some as suit it.
         devices: take turns with the tiles; by default those that hold ``features`` if it is a
             jax.Array, and all local devices otherwise.
 
@@ -114,7 +114,7 @@ def iter_cosine_pairs(
     corpus: ArrayLike | None = None,
     *,
     min_similarity: float = 0.9,
-    tile_pairs: int = DEFAULT_TILE_PAIRS,
+    tile_pairs: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     on_progress: Callable[[float], object] | None = None,
 ) -> Iterator[CosinePairs]:
@@ -124,7 +124,7 @@ def iter_cosine_pairs(
         features: float32[N, D], finite.
         corpus: float32[M, D] or None, as in :func:`cosine_pairs`.
         min_similarity: −1.0 to 1.0, inclusive.
-        tile_pairs: comparisons that a device makes at a time.
+        tile_pairs: as in :func:`cosine_pairs`.
         devices: as in :func:`cosine_pairs`.
         on_progress: called with the share of the work that is done, 0 to 1, now and then.
 
@@ -150,15 +150,17 @@ def _prepare(
     features: ArrayLike,
     corpus: ArrayLike | None,
     min_similarity: float,
-    tile_pairs: int,
+    tile_pairs: int | None,
     devices: Sequence[jax.Device] | None,
     on_progress: Callable[[float], object] | None = None,
 ) -> tuple[Iterator[Candidates], Callable[[Candidates], CosinePairs]]:
     """Checks the arguments; the pairs that may reach the threshold, and what decides on them."""
     check_features(features, corpus)
     threshold = np.float32(number_within("min_similarity", min_similarity, -1, 1))
-    tile = max(1, isqrt(positive("tile_pairs", tile_pairs)))
     devices = devices or devices_for(features)
+    if tile_pairs is None:
+        tile_pairs = _TILE_PAIRS[is_accelerator(devices[0])]
+    tile = max(1, isqrt(positive("tile_pairs", tile_pairs)))
     if corpus is not None and np.shape(features)[0] <= _FEW_QUERIES:
         both = np.asarray(features), np.asarray(corpus)
         candidates = _scan(*both, threshold, tile**2)
@@ -225,7 +227,7 @@ def _search(
 
     def launch(tile: tuple[int, int], device: jax.Device) -> tuple[jax.Array, jax.Array]:
         a, b = sketches_a[device][tile[0]], sketches_b[device][tile[1]]
-        return bound(a, b, low_precision=low_precision)
+        return bound(a, b, same=a is b, low_precision=low_precision)
 
     tiles_a, tiles_b = list(rows.tiles()), list(others.tiles())
     tiles = [

@@ -229,7 +229,7 @@ def _compare(
 
 def _pack(words: Words, band: Band, blocks: NDArray[np.int64]) -> _Blocks:
     keys = band.keys(words)
-    order = np.argsort(keys, kind="stable")
+    order = _order(keys, band.bits)
     keys = keys[order]
     first_hash = np.searchsorted(keys, np.arange(2**band.bits))
     first_block = np.cumsum(blocks) - blocks
@@ -241,6 +241,14 @@ def _pack(words: Words, band: Band, blocks: NDArray[np.int64]) -> _Blocks:
     # What fills up a block repeats its first hash: no row seems near for the filling alone.
     packed = words[np.where(rows < 0, rows[:, :1], rows)]
     return _Blocks(rows, packed)
+
+
+def _order(keys: NDArray[np.int64], bits: int) -> NDArray[np.intp]:
+    """A stable one. NumPy sorts 16 bits digit by digit, several times as fast as more."""
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    if bits > 16:
+        order = order[np.argsort((keys >> 16)[order].astype(np.uint16), kind="stable")]
+    return order
 
 
 def _halves(blocks: _Blocks) -> tuple[NDArray[np.uint32], ...]:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from ._scan import filled
 from ._traced_top_k import Kind, highest
 
 _BYTES = 2**24  # of a part
+_TILE = 2**9, 2**20  # queries, rows: with few kernels, as each takes a while to begin
 _ON_THEIR_WAY = 8  # parts: each is copied by a thread, and one of them doesn't fill the bus
 
 
@@ -82,8 +83,9 @@ def _on_device(
 
 @cache
 def _program(kind: Kind, k: int, exclude_self: bool) -> Any:
+    search = partial(highest, kind=kind, k=k, exclude_self=exclude_self, tile=_TILE)
+
     def run(queries: jax.Array, corpus: jax.Array, first: jax.Array, count: jax.Array) -> Any:
-        found = highest(queries, corpus, first, count, kind=kind, k=k, exclude_self=exclude_self)
-        return *found, jnp.isfinite(corpus).all()
+        return *search(queries, corpus, first, count), jnp.isfinite(corpus).all()
 
     return program_of_products(run)

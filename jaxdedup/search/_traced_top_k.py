@@ -73,6 +73,7 @@ def highest(
     kind: Kind,
     k: int,
     exclude_self: bool,
+    tile: tuple[int, int] | None = None,
 ) -> _Best:
     """The k highest scores of each query, and where they are; equals stay in order.
 
@@ -84,6 +85,7 @@ def highest(
         kind: of the rows.
         k: how many, at most N.
         exclude_self: whether the queries are rows 0 to B, and none counts for itself.
+        tile: how many queries and rows go by at a time; by default some as suit all devices.
 
     Returns:
         int32[B, k] and float32[B, k].
@@ -91,7 +93,7 @@ def highest(
     count = len(corpus) if count is None else count
     numbers = jnp.asarray(first, jnp.int32), jnp.asarray(count, jnp.int32)
     found: _Best = _highest_in_tiles(
-        queries, corpus, *numbers, kind=kind, k=k, exclude_self=exclude_self, tile=_TILE
+        queries, corpus, *numbers, kind=kind, k=k, exclude_self=exclude_self, tile=tile or _TILE
     )
     return found
 
