@@ -35,6 +35,7 @@ from jaxdedup.search import cosine_pairs, cosine_top_k, hamming_pairs, hamming_t
 
 ROUNDS, QUEUED = 5, 10
 SHAPES = {(256, 256): 1024, (480, 640): 256}
+SIZES = (375, 501), (211, 61), (37, 53), (1203, 299)
 METHODS = ("ahash", "dhash", "phash", "whash")
 OTHERS: dict[str, Callable[..., Any]] = {
     "phash, 16": partial(jaxdedup.phash, hash_size=16),
@@ -98,6 +99,18 @@ def arrays() -> Iterator[Row]:
                 "first_call_s": first,
                 "bits_differing": int(differing.sum()),
             }
+
+
+def sizes() -> Iterator[Row]:
+    """Of sizes that no power of two divides, only whether the bits are those of the CPU."""
+    for height, width in SIZES:
+        images = natural_images(16, height, width)
+        for name in METHODS:
+            function = getattr(jaxdedup, name)
+            expected = np.asarray(function(jax.device_put(images, CPU)))
+            differing = np.unpackbits(np.asarray(function(jnp.asarray(images))) ^ expected).sum()
+            what = {"images": f"{len(images)}×{height}×{width}×3", "method": name}
+            yield what | {"bits_differing": int(differing)}
 
 
 def calls() -> Iterator[Row]:
@@ -210,6 +223,7 @@ def repeated(search: Callable[..., Any], sides: Sequence[Any]) -> tuple[Any, dic
 PARTS = {
     "ceilings": ceilings,
     "arrays": arrays,
+    "sizes": sizes,
     "calls": calls,
     "network": network,
     "searches": searches,

@@ -24,6 +24,9 @@ _BLOCK = 128  # outputs of a product: in a wider one most weights would be zero
 _MOST_TOGETHER = 8  # images of a step
 _OUTPUTS_A_STEP = 1024  # along an axis: steps of more take ever longer to compile
 _WARP = 32  # of a GPU: shorter sums are one thread's; for longer ones its threads have to meet
+# Bytes, of which rows are whole multiples: a product of int8 by a GPU has been wrong where they
+# began at addresses that four doesn't divide (jax 0.11.2 on an H200).
+_ROW = 16
 
 
 def resize_on_gpu(
@@ -87,9 +90,11 @@ def resize_rows(images: jax.Array, size: tuple[int, int], vertical_first: bool) 
 
     def resize_last_axis(planes: jax.Array, outputs: int) -> jax.Array:
         rows = _signed(planes).reshape(1, -1, planes.shape[2])
+        rows = jnp.pad(rows, ((0, 0), (0, 0), (0, -planes.shape[2] % _ROW)))
         # Without it XLA lets the product turn the planes, which is slow, or not compiled.
         rows = lax.optimization_barrier(rows)  # type: ignore[no-untyped-call]
-        return _multiply(rows, 2, outputs).reshape(*planes.shape[:2], outputs)
+        resized = _multiply(rows, 2, planes.shape[2], outputs)
+        return resized.reshape(*planes.shape[:2], outputs)
 
     planes = images.transpose(0, 3, 1, 2).reshape(batch * channels, height, width)
     if vertical_first:
@@ -107,7 +112,7 @@ def resize_planes(images: jax.Array, size: tuple[int, int], vertical_first: bool
 
     def resize_step(planes: jax.Array) -> jax.Array:
         for axis, outputs in axes:
-            planes = _multiply(_signed(planes), axis, outputs)
+            planes = _multiply(_signed(planes), axis, planes.shape[axis], outputs)
         return planes
 
     most = max(1, min(_MOST_TOGETHER, _OUTPUTS_A_STEP // max(size)))
@@ -123,15 +128,20 @@ def _signed(x: jax.Array) -> jax.Array:
     return (x.astype(jnp.int32) - ZERO_POINT).astype(jnp.int8)
 
 
-def _multiply(x: jax.Array, axis: int, outputs: int) -> jax.Array:
-    """Contract an axis of ``int8[N, H, W]``, pixels of which 128 is subtracted, to uint8."""
-    first, stop, fixed = windows(x.shape[axis], outputs)
+def _multiply(x: jax.Array, axis: int, count: int, outputs: int) -> jax.Array:
+    """Contract an axis of ``int8[N, H, W]``, pixels of which 128 is subtracted, to uint8.
+
+    There are so many inputs, and after them there may be what fills up rows.
+    """
+    first, stop, fixed = windows(count, outputs)
     blocks = []
     for block in range(0, outputs, _BLOCK):
         rows = slice(block, block + _BLOCK)
-        dense = _dense(first[rows], stop[rows], fixed[rows])
+        begin = int(first[block]) // _ROW * _ROW
+        end = min(-(-int(stop[rows][-1]) // _ROW) * _ROW, x.shape[axis])
+        dense = _dense(first[rows] - begin, stop[rows] - begin, fixed[rows], end - begin)
         weights = jnp.asarray(np.concatenate(limbs(dense), axis=1), jnp.int8)
-        inputs = lax.slice_in_dim(x, int(first[block]), int(stop[rows][-1]), axis=axis)
+        inputs = lax.slice_in_dim(x, begin, end, axis=axis)
         product = jnp.einsum(
             ("nlw,lo->now", "nhl,lo->nho")[axis - 1],
             inputs,
@@ -145,10 +155,10 @@ def _multiply(x: jax.Array, axis: int, outputs: int) -> jax.Array:
 
 
 def _dense(
-    first: NDArray[np.int32], stop: NDArray[np.int32], fixed: NDArray[np.int32]
+    first: NDArray[np.int32], stop: NDArray[np.int32], fixed: NDArray[np.int32], count: int
 ) -> NDArray[np.int32]:
-    """``int32[inputs, outputs]`` of windows, from the first's first input to the last's last."""
-    dense = np.zeros((stop[-1] - first[0], len(first)), np.int32)
+    """``int32[count, outputs]`` of windows on so many inputs."""
+    dense = np.zeros((count, len(first)), np.int32)
     output, tap = np.nonzero(np.arange(fixed.shape[1]) < (stop - first)[:, None])
-    dense[first[output] - first[0] + tap, output] = fixed[output, tap]
+    dense[first[output] + tap, output] = fixed[output, tap]
     return dense

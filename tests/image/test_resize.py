@@ -1,5 +1,7 @@
 """`resize` equals the installed Pillow."""
 
+import re
+
 import jax
 import jax.export
 import jax.numpy as jnp
@@ -119,6 +121,17 @@ def test_the_form_is_that_of_the_platform_lowered_for(platform):
     text = lowered(lambda x: jimage.resize(x, (40, 50)))  # whose outputs have few inputs
     assert ("stablehlo.dot_general" in text) == (platform == "tpu")
     assert ("stablehlo.gather" in text) == on_gpu
+
+
+@pytest.mark.parametrize(("shape", "size"), [SHAPES[3], *SHAPES[-2:], *MANY_INPUTS])
+def test_products_of_a_gpu_have_rows_that_begin_at_whole_words(shape, size):
+    """Of others, a GPU has answered something else; no CPU does."""
+    function = jax.jit(lambda x: jimage.resize(x, size))
+    images = jax.ShapeDtypeStruct((4, *shape), np.uint8)
+    text = jax.export.export(function, platforms=["cuda"])(images).mlir_module()
+    rows = re.findall(r"dot_general.*: \(tensor<\d+x\d+x(\d+)xi8>", text)
+    assert len(rows) >= 2
+    assert not any(int(row) % 16 for row in rows)
 
 
 @pytest.mark.parametrize("shape", [(200, 60, 3), (60, 200, 3), (97, 97, 3), (140, 90)])
