@@ -25,6 +25,8 @@ NEW    := $(subst $(VENV),$(VENV)-dist,$(BIN))
 demo: $(VENV)/installed
 	$(BIN)/jaxdedup encode $(DIR) --method $(METHOD)
 
+# Some tests are of how a CPU does it. On other devices: make test JAX_PLATFORMS=
+test: export JAX_PLATFORMS ?= cpu
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
