@@ -17,7 +17,10 @@ from ._scan import filled
 from ._traced_top_k import Kind, highest
 
 _BYTES = 2**24  # of a part
-_TILE = 2**9, 2**20  # queries, rows: with few kernels, as each takes a while to begin
+# Queries and rows of a tile, where the k nearest are few: so there are few kernels, each of which
+# takes a while to begin. Of k groups for each query all scores are written.
+_TILE = 2**9, 2**20
+_FEW = 2**9
 _ON_THEIR_WAY = 8  # parts: each is copied by a thread, and one of them doesn't fill the bus
 
 
@@ -83,7 +86,8 @@ def _on_device(
 
 @cache
 def _program(kind: Kind, k: int, exclude_self: bool) -> Any:
-    search = partial(highest, kind=kind, k=k, exclude_self=exclude_self, tile=_TILE)
+    tile = _TILE if k <= _FEW else None
+    search = partial(highest, kind=kind, k=k, exclude_self=exclude_self, tile=tile)
 
     def run(queries: jax.Array, corpus: jax.Array, first: jax.Array, count: jax.Array) -> Any:
         return *search(queries, corpus, first, count), jnp.isfinite(corpus).all()

@@ -115,6 +115,13 @@ def test_any_width(width: int, bands: int, monkeypatch: pytest.MonkeyPatch) -> N
     assert found.distance.dtype == (np.uint8 if width < 256 else np.uint16)
 
 
+def test_keys_of_more_than_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose_these_bands(monkeypatch, 3, 17)
+    hashes = planted(300, seed=5)
+    distances = all_distances(hashes, hashes)
+    assert_pairs(hamming_pairs(hashes, max_distance=3), np.triu(distances <= 3, 1), distances)
+
+
 @pytest.mark.parametrize("width", [64, 192, 256, 1024])
 def test_the_forms_for_each_device_find_the_same(width: int) -> None:
     blocks = planted(2 * 64, width=width).reshape(2, 1, 64, -1)
