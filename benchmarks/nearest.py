@@ -207,7 +207,7 @@ def main() -> None:
         if count * queries > options.most:
             continue
         rows += compare(kind, count, width, queries, options.peer_python, options.rounds)
-    save(options.save, rows, k=K)
+        save(options.save, rows, k=K)
 
 
 if __name__ == "__main__":
