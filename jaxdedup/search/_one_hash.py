@@ -82,9 +82,9 @@ def distances_of(query: Packed, rows: Packed) -> Distances:
     """[N]: how far uint8[N, b] are from uint8[b]."""
     word = to_words(query[None])[0]
     distance = np.empty(len(rows), distance_type(WORD * len(word)))
-    step = max(1, _HOST_WORDS // len(word))
+    step = max(1, min(len(rows), _HOST_WORDS // len(word)))
     # NumPy is fastest with one word, and rows of several are so short that it is with a long one.
-    repeated = word if len(word) == 1 else np.tile(word, min(step, len(rows)))
+    repeated = word if len(word) == 1 else np.tile(word, step)
     differing = np.empty(step * len(word), np.uint64)  # memory that is there is faster than new
     for start in range(0, len(rows), step):
         some = to_words(rows[start : start + step]).reshape(-1)

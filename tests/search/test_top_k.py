@@ -46,6 +46,7 @@ def traced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
         monkeypatch.setattr(_one_hash, "_PIECE", 2**11)
         monkeypatch.setattr(_one_hash, "_STEP", 32)
     if request.param == "on the host, by a program":
+        monkeypatch.setattr(_one_hash, "_PIECE", 2**12)
         monkeypatch.setattr(_one_hash, "_FEWEST", (128, 128))
         monkeypatch.setattr(_one_hash, "_STEP", 32)
         monkeypatch.setattr(_one_hash, "_WORTH_COMPILING", 0)
