@@ -72,6 +72,7 @@ class Piece(NamedTuple):
 
 def least_distances(query: Packed, corpus: Packed) -> Iterator[Piece]:
     """All of a corpus, uint8[N, b], in order: how near it comes to uint8[b]."""
+    query = np.ascontiguousarray(query)
     pieces = max(1, -(-corpus.nbytes // _PIECE))
     share = max(1, -(-len(corpus) // (pieces * _STEP))) * _STEP  # alike, to share a program
     for start in range(0, len(corpus), share):

@@ -114,6 +114,14 @@ def test_hashes_of_any_width(width: int, traced: bool) -> None:
     assert_nearest_hashes(queries, corpus, 20, traced)
 
 
+def test_hashes_that_are_views(traced: bool) -> None:
+    bits = bits_of(500, 6)
+    apart = np.repeat(np.packbits(bits, axis=1), 2, axis=1)[:, ::2]
+    search = jax.jit(hamming_top_k, static_argnames="k") if traced else hamming_top_k
+    order = np.argsort(cdist(bits[:20], bits, "cityblock"), axis=1, kind="stable")[:, :5]
+    np.testing.assert_array_equal(search(apart[:20], apart, k=5).indices, order)
+
+
 def test_hashes_that_come_nearer_and_equal_ones(traced: bool) -> None:
     nearer = np.tril(np.ones((600, 64), np.uint8), -540)[::-1]
     for corpus in (nearer, nearer[::-1], np.ones((600, 64), np.uint8)):
@@ -216,6 +224,15 @@ def test_traced_rows(
     found = jax.jit(cosine_top_k, static_argnames="k")(queries, corpus, k=k)
     np.testing.assert_array_equal(found.indices, order)
     np.testing.assert_allclose(found.similarity, 1 - distances, atol=1e-6, rtol=0)
+
+
+@pytest.mark.usefixtures("_every_product")
+def test_rows_that_are_views() -> None:
+    rows = planted(150, 60, 7)
+    expected = cosine_top_k(np.ascontiguousarray(rows[:, ::2]), k=5)
+    found = cosine_top_k(rows[:, ::2], k=5)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.similarity, expected.similarity)
 
 
 @pytest.mark.parametrize("traced", [False, True])
