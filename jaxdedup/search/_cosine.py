@@ -240,7 +240,8 @@ def _search(
             continue
         i, j = _reaching(bounds, highest, reach)
         if len(i) > dense:
-            i, j = _reaching_in_full(rows, tiles_a[a], others, tiles_b[b], threshold)
+            sides = (rows, tiles_a[a]), (others, tiles_b[b])
+            i, j = _reaching_in_full(*sides, threshold, *bounds.devices())
         yield _wanted(i + tiles_a[a].start, j + tiles_b[b].start, rows, corpus)
 
 
@@ -263,12 +264,12 @@ def _reaching(bounds: jax.Array, highest: jax.Array, reach: np.float32) -> Candi
 
 
 def _reaching_in_full(
-    rows: _Rows, tile_a: slice, corpus: _Rows, tile_b: slice, threshold: np.float32
+    a: tuple[_Rows, slice], b: tuple[_Rows, slice], threshold: np.float32, device: jax.Device
 ) -> Candidates:
     """The same with all columns: the bounds are the similarities, up to their rounding."""
-    every = np.arange(rows.features.shape[1])
-    a, b = _sketch(rows, tile_a, every), _sketch(corpus, tile_b, every)
-    bounds, highest = bound(a, b, low_precision=False)
+    every = np.arange(a[0].features.shape[1])
+    sketches = jax.device_put([_sketch(*a, every), _sketch(*b, every)], device)
+    bounds, highest = bound(*sketches, low_precision=False)
     return _reaching(bounds, highest, threshold - margin(len(every), False))
 
 
